@@ -1,0 +1,125 @@
+"""Settings, and the only reader of the environment.
+
+==========================  ====================================================================
+``NBFN_STATE``              folder of everything kept: database, images, logs
+                            (default ``$XDG_STATE_HOME/nbfn`` or ``~/.local/state/nbfn``)
+``NBFN_SOCKET``             the executor's unix socket (default ``STATE/executor.sock``)
+``NBFN_HOST``               address of the executor's TCP listener (default ``127.0.0.1``)
+``NBFN_PORT``               its port; 0 takes a free one, ``off`` means unix socket only (default 0)
+``NBFN_TOKEN_FILE``         file of the bearer token (default ``STATE/token``, made when missing)
+``NBFN_APP``                application that functions go to (default ``notebook``)
+``NBFN_LINGER_S``           how long an executor that was started by use stays after its last user
+                            has gone (seconds, default 30)
+``NBFN_DRIVER``             how instances run: ``sandbox`` (default) or ``fake``
+``NBFN_TIER``               highest isolation tier that the sandbox may use: ``T0``, ``T1`` or ``T2``
+``NBFN_MEMORY_MB``          memory that all instances together may hold (default: 80 % of what the
+                            machine, or its cgroup, has)
+==========================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbfn.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
+_SOCKET_PATH_MAX = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are kept and how the executor listens. Make one with :func:`load`."""
+
+    state: Path
+    socket: Path
+    host: str
+    port: int | None
+    """TCP port; 0 = any free one, None = no TCP listener."""
+    token_file: Path
+    app: str
+    linger_s: float
+    driver: str
+    tier: str | None
+    memory_mb: int | None
+
+    @property
+    def images(self) -> Path:
+        """The OCI image layout that the kernel writes and the executor reads."""
+        return self.state / "images"
+
+    @property
+    def run(self) -> Path:
+        """A short-pathed private folder for sockets (those of instances too)."""
+        return self.socket.parent / "run"
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Settings from ``environ`` (default: the process's), with ``overrides`` winning.
+
+    Raises:
+        BadInput: a value that cannot be read, naming the variable.
+    """
+    env = os.environ if environ is None else environ
+    given = {key: value for key, value in overrides.items() if value is not None}
+    state = Path(str(given.pop("state", None) or env.get("NBFN_STATE") or _default_state(env)))
+    state = state.expanduser().absolute()
+    values: dict[str, object] = {
+        "state": state,
+        "socket": Path(env.get("NBFN_SOCKET") or _default_socket(state)).expanduser().absolute(),
+        "host": env.get("NBFN_HOST") or "127.0.0.1",
+        "port": _port(env.get("NBFN_PORT") or "0"),
+        "token_file": Path(env.get("NBFN_TOKEN_FILE") or state / "token").expanduser().absolute(),
+        "app": env.get("NBFN_APP") or "notebook",
+        "linger_s": _number("NBFN_LINGER_S", env.get("NBFN_LINGER_S") or "30"),
+        "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "sandbox", ("sandbox", "fake")),
+        "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
+        "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
+    }
+    return Settings(**{**values, **given})  # type: ignore[arg-type]
+
+
+def _default_state(env: Mapping[str, str]) -> Path:
+    home = env.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"
+
+
+def _default_socket(state: Path) -> Path:
+    path = state / "executor.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+        return path
+    mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"nbfn-{os.getuid()}-{mark}" / "executor.sock"
+
+
+def _port(text: str) -> int | None:
+    if text == "off":
+        return None
+    port = int(_number("NBFN_PORT", text))
+    if port > 65535:
+        raise BadInput(f"NBFN_PORT is {text}", hint="use 0 to 65535, or 'off'")
+    return port
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise BadInput(f"{name} is {text!r}", hint="set it to a number that is not negative")
+    return value
+
+
+def _choice(name: str, text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise BadInput(f"{name} is {text!r}", hint=f"use one of: {', '.join(choices)}")
+    return text

@@ -1,0 +1,72 @@
+"""Where functions are deployed to: the protocol that every target keeps.
+
+Implementations: :class:`nbfn.deploy.fn.FnTarget` (the local executor and any stock Fn server), OCI
+Functions to come. Each passes ``tests/deploy/conformance.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nbfn.spec import Deployment, FunctionSpec, ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedFunction:
+    """A function as a target lists it."""
+
+    id: str
+    name: str
+    app_id: str
+    app: str
+    image: str
+    memory_mb: int
+    timeout_s: int
+    idle_timeout_s: int
+    url: str
+    annotations: Mapping[str, object]
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One piece of output, as a target kept it."""
+
+    at: float
+    """Seconds since the epoch."""
+    stream: str
+    text: str
+    call_id: str
+    instance_id: str
+
+
+class Target(Protocol):
+    """Holds functions. Every method raises :class:`nbfn.errors.TargetError` (or a child) when refused."""
+
+    def apply(self, spec: FunctionSpec, image: ImageRef, fingerprint: str) -> Deployment:
+        """Make the target hold exactly this: create or update the application and function.
+
+        Idempotent: applying the same again changes nothing and says so (``changed=False``).
+        """
+        ...
+
+    def inspect(self, app: str, name: str) -> DeployedFunction:
+        """Raises NotFound if there is none."""
+        ...
+
+    def list(self, app: str | None = None) -> Sequence[DeployedFunction]:
+        """Functions of one application, or of all, by name."""
+        ...
+
+    def remove(self, app: str, name: str) -> bool:
+        """Remove the function; False if there was none. An application left empty stays."""
+        ...
+
+    def logs(self, fn_id: str, *, call_id: str | None = None, limit: int = 1000) -> Iterator[LogLine]:
+        """What the function wrote, oldest first, at most the last ``limit`` pieces."""
+        ...

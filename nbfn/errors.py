@@ -1,0 +1,170 @@
+"""Every error that nbfn raises, in one tree.
+
+::
+
+    NbfnError
+    ├── BadInput               what was asked for cannot be: fix the cell, the option or the name
+    │   ├── CellError          the cell: syntax, no function, two candidates, a generator
+    │   ├── CaptureError       something the function uses cannot travel
+    │   ├── LimitError         memory, timeout, idle timeout or size out of range
+    │   ├── NameRefused        an application or function name that Fn does not take
+    │   └── RequirementError   a package that is missing, or pinned to what is not installed
+    ├── ImageError             an image is broken, missing or does not fit where it should run
+    ├── StateError             the state folder: full disk, no permission, damaged
+    ├── ExecutorError          the local executor
+    │   ├── ExecutorNotRunning none is running and none could be started
+    │   ├── ExecutorLost       it went away during a call: the call may have run
+    │   └── ExecutorMismatch   one of another version is running
+    ├── TargetError            a control-plane request was refused (status and message kept)
+    │   ├── NotFound
+    │   └── Conflict
+    └── CallError              a call that ended without the function's own answer
+        ├── CallRefused        the executor would not run it: queue full, too large, not authorised
+        ├── CallTimeout        it ran over the function's timeout
+        ├── InstanceFailed     the instance could not start, or died: exit code, signal, out of memory
+        ├── PayloadError       arguments or a result that cannot cross: not JSON, not authenticated
+        └── RemoteError        the function raised something that cannot be rebuilt here
+
+A function's own exception is raised as itself, not wrapped. An error's message names the thing, what
+was found and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NbfnError(Exception):
+    """The root of the tree. ``hint`` says what to do; it is part of ``str(error)``."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.hint}" if self.hint else self.message
+
+
+class BadInput(NbfnError, ValueError):
+    """What was asked for cannot be: fix the cell, the option or the name."""
+
+
+class CellError(BadInput):
+    """The cell holds no function that could be deployed. ``line`` is 1-based within the cell."""
+
+    def __init__(self, message: str, *, hint: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
+
+
+class CaptureError(BadInput):
+    """Something that the function uses cannot travel.
+
+    ``name`` is the variable, ``type_name`` its type, ``made_in`` the cell that made it and
+    ``used_at`` the line that uses it (both as text a person can find, empty if unknown).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        name: str = "",
+        type_name: str = "",
+        made_in: str = "",
+        used_at: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+        self.type_name = type_name
+        self.made_in = made_in
+        self.used_at = used_at
+
+
+class LimitError(BadInput):
+    """A memory, timeout, idle timeout or size that is out of range."""
+
+
+class NameRefused(BadInput):
+    """An application or function name that Fn does not take."""
+
+
+class RequirementError(BadInput):
+    """A package that is missing here, or whose pin is not what is installed."""
+
+
+class ImageError(NbfnError):
+    """An image is broken, missing, or does not fit where it should run. ``problems`` lists each."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
+class StateError(NbfnError):
+    """The state folder cannot be used: full disk, no permission, damaged."""
+
+
+class ExecutorError(NbfnError):
+    """The local executor could not do its part."""
+
+
+class ExecutorNotRunning(ExecutorError):
+    """No executor is running, and none could be started."""
+
+
+class ExecutorLost(ExecutorError):
+    """The executor went away during a call. The call may have run: it is never retried blindly."""
+
+
+class ExecutorMismatch(ExecutorError):
+    """An executor of another version is running."""
+
+
+class TargetError(NbfnError):
+    """A control-plane request was refused. ``status`` is the HTTP status."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotFound(TargetError):
+    """The application, function or call is not there (404)."""
+
+
+class Conflict(TargetError):
+    """Something else has that name, or changed it meanwhile (409, 412)."""
+
+
+class CallError(NbfnError):
+    """A call that ended without the function's own answer. ``call_id`` finds it in the logs."""
+
+    def __init__(self, message: str, *, hint: str = "", call_id: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.call_id = call_id
+        self.status = status
+
+
+class CallRefused(CallError):
+    """The executor would not run it: queue full, body too large, not authorised."""
+
+
+class CallTimeout(CallError, TimeoutError):
+    """The call ran over the function's timeout; its instance was killed."""
+
+
+class InstanceFailed(CallError):
+    """The instance could not start, or died during the call; the message says of what."""
+
+
+class PayloadError(CallError):
+    """Arguments or a result that cannot cross: not JSON, not picklable, not authenticated."""
+
+
+class RemoteError(CallError):
+    """The function raised an exception that cannot be rebuilt here; its text and traceback are kept."""

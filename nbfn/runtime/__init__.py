@@ -1,0 +1,1 @@
+"""Runs inside the image: an Fn http-stream server for one function, standard library only."""

@@ -1,0 +1,120 @@
+"""Names and frames that both ends of a call agree on (``docs/wire.md`` §2).
+
+Standard library only, and cheap to import: this file travels in every image. ``hmac``, ``hashlib`` and
+``pickle`` are imported when the first frame is, since a function that speaks JSON needs none of them.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+TYPE_CHECKING = False  # typing costs more to import than all of the runtime
+if TYPE_CHECKING:
+    from typing import Any
+
+RUNTIME_CONTRACT = "1"
+KEY_VARIABLE = "NBFN_KEY"
+
+CALL_JSON = "application/vnd.nbfn.call+json"
+CALL_FRAME = "application/vnd.nbfn.call"
+RESULT_JSON = "application/vnd.nbfn.result+json"
+RESULT_FRAME = "application/vnd.nbfn.result"
+ERROR_JSON = "application/vnd.nbfn.error+json"
+
+KIND_CALL, KIND_RESULT, KIND_ERROR = 1, 2, 3
+
+SALT_HEADER = "Nbfn-Salt"
+"""Header of an nbfn call: 16 random bytes in hex, under the MAC of the call and of its answer."""
+
+OUTPUT_TAIL_BYTES = 4096
+ERROR_HEADER_BYTES = 512
+
+_HEAD = struct.Struct("<4sBBBBIQ")
+_MAGIC = b"nbfn"
+_VERSION = 1
+_MAC_BYTES = 32
+_MAX_BUFFERS = 1 << 20
+
+
+class FrameError(ValueError):
+    """A frame that may not be unpickled: cut short, wrong key, other Python minor."""
+
+
+def is_plain(value: Any, _depth: int = 0) -> bool:
+    """True if ``value`` comes back from JSON equal and of the same types (at most 64 levels)."""
+    kind = type(value)
+    if value is None or kind is bool or kind is int or kind is str:
+        return True
+    if kind is float:
+        return bool(value - value == 0.0)  # neither nan nor an infinity
+    if _depth >= 64:
+        return False
+    if kind is list:
+        return all(is_plain(item, _depth + 1) for item in value)
+    if kind is dict:
+        return all(type(key) is str and is_plain(item, _depth + 1) for key, item in value.items())
+    return False
+
+
+def seal(
+    kind: int, pickled: bytes, buffers: list[memoryview], key: bytes, salt: bytes
+) -> list[bytes | memoryview]:
+    """The parts of a frame, to be written one after another (large buffers are not copied)."""
+    head = _HEAD.pack(
+        _MAGIC, _VERSION, kind, sys.version_info[0], sys.version_info[1], len(buffers), len(pickled)
+    )
+    head += struct.pack(f"<{len(buffers)}Q", *(buffer.nbytes for buffer in buffers))
+    return [head, _mac(key, head, salt, pickled), pickled, *buffers]
+
+
+def unseal(
+    data: bytes | bytearray | memoryview, kind: int, key: bytes, salt: bytes
+) -> tuple[memoryview, list[memoryview]]:
+    """The pickle and its buffers, as views of ``data``, once they are known to be safe to load.
+
+    Raises:
+        FrameError: not a frame of this kind, cut short, of another Python minor, or not sealed with
+            ``key`` and ``salt``.
+    """
+    import hmac
+
+    view = memoryview(data)
+    if not key:
+        raise FrameError("this side has no key, so it does not unpickle")
+    if len(view) < _HEAD.size:
+        raise FrameError("the frame is cut short")
+    magic, version, found, major, minor, count, size = _HEAD.unpack_from(view)
+    if magic != _MAGIC or version != _VERSION or found != kind or count > _MAX_BUFFERS:
+        raise FrameError("not an nbfn frame of the kind expected here")
+    mac_at = _HEAD.size + 8 * count
+    start = mac_at + _MAC_BYTES
+    if len(view) < start + size:
+        raise FrameError("the frame is cut short")
+    lengths = struct.unpack_from(f"<{count}Q", view, _HEAD.size)
+    if len(view) != start + size + sum(lengths):
+        raise FrameError("the frame is cut short")
+    pickled = view[start : start + size]
+    mac = _mac(key, bytes(view[:mac_at]), salt, pickled)
+    if not hmac.compare_digest(mac, bytes(view[mac_at:start])):
+        raise FrameError("the frame is not sealed with this deployment's key")
+    if (major, minor) != sys.version_info[:2]:
+        raise FrameError(
+            f"pickled by Python {major}.{minor}, and this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]}: only plain JSON values can cross"
+        )
+    buffers, at = [], start + size
+    for length in lengths:
+        buffers.append(view[at : at + length])
+        at += length
+    return pickled, buffers
+
+
+def _mac(key: bytes, head: bytes, salt: bytes, pickled: bytes | memoryview) -> bytes:
+    import hashlib
+    import hmac
+
+    mac = hmac.new(key, head, hashlib.sha256)
+    mac.update(salt)
+    mac.update(pickled)
+    return mac.digest()

@@ -1,0 +1,46 @@
+"""What every test may use: markers for real parts, private state folders, no leaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from nbfn import config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PARTS = {
+    "chromium": lambda: shutil.which("chromium") is not None,
+    "skopeo": lambda: shutil.which("skopeo") is not None,
+    "root": lambda: os.geteuid() == 0,
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A missing real part skips a test on a person's machine and fails it in CI."""
+    for mark in item.iter_markers("needs"):
+        for part in mark.args:
+            if _PARTS[part]():
+                continue
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{part} is needed here and missing", pytrace=False)
+            pytest.skip(f"{part} is not on this machine")
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A private state folder with a path short enough for unix sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="nbfn-t-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(state: Path) -> config.Settings:
+    """Settings over a private state folder, deaf to the environment."""
+    return config.load({"NBFN_STATE": str(state), "NBFN_LINGER_S": "2"})
