@@ -1,0 +1,56 @@
+# make demo   the tour, run in a real kernel on a local executor, as text
+# make test   every test
+# make check  lint, format, types, import layers, docs
+# make lab    the tour in JupyterLab
+# make bench  benchmarks; prints both sides of each ratio
+# Each makes its own .venv first. Needed beforehand: make and Python 3.11 or newer.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+WORKERS ?= 2
+
+.PHONY: demo test check lab bench format clean help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(VENV)/.tour
+	$(BIN)/python notebooks/run.py notebooks/00_tour.ipynb
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check nbfn tests notebooks benchmarks
+	$(BIN)/ruff format --check nbfn tests notebooks benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -p no:cacheprovider tests/docs
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab notebooks/00_tour.ipynb
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix nbfn tests notebooks benchmarks
+	$(BIN)/ruff format nbfn tests notebooks benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
+
+# One stamp a dependency group: `make demo` need not wait for the test tools.
+$(VENV)/.tour $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.pip
+	@echo "Installing nbfn and its '$*' group into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --group $* --editable .
+	@touch $@
+
+$(VENV)/.pip:
+	@test -n "$(PYTHON)" || { echo "nbfn needs Python 3.11 or newer, and none is on the PATH."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python has no venv module (Debian: apt install python3-venv)."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
