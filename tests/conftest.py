@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from nbfn import config
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
+    "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
 }
 
