@@ -87,6 +87,23 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """This process's environment for a child that shall load exactly ``settings``."""
+    told = {
+        "NBFN_STATE": str(settings.state),
+        "NBFN_SOCKET": str(settings.socket),
+        "NBFN_HOST": settings.host,
+        "NBFN_PORT": "off" if settings.port is None else str(settings.port),
+        "NBFN_TOKEN_FILE": str(settings.token_file),
+        "NBFN_APP": settings.app,
+        "NBFN_LINGER_S": repr(settings.linger_s),
+        "NBFN_DRIVER": settings.driver,
+        "NBFN_TIER": settings.tier or "",
+        "NBFN_MEMORY_MB": str(settings.memory_mb or 0),
+    }
+    return {**os.environ, **told}
+
+
 def _default_state(env: Mapping[str, str]) -> Path:
     home = env.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"

@@ -287,3 +287,15 @@ class Event:
     instance_id: str = ""
     call_id: str = ""
     data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One piece of output, as a target kept it."""
+
+    at: float
+    """Seconds since the epoch."""
+    stream: str
+    text: str
+    call_id: str
+    instance_id: str

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from nbfn.spec import LogLine as LogLine
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -31,18 +33,6 @@ class DeployedFunction:
     annotations: Mapping[str, object]
     created_at: str
     updated_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One piece of output, as a target kept it."""
-
-    at: float
-    """Seconds since the epoch."""
-    stream: str
-    text: str
-    call_id: str
-    instance_id: str
 
 
 class Target(Protocol):
