@@ -35,6 +35,8 @@ _MAGIC = b"nbfn"
 _VERSION = 1
 _MAC_BYTES = 32
 _MAX_BUFFERS = 1 << 20
+_ALIGN_BYTES = 64
+_INT_MAX = 10**4000  # Python turns no more than 4,300 digits into a number
 
 
 class FrameError(ValueError):
@@ -44,23 +46,51 @@ class FrameError(ValueError):
 def is_plain(value: Any, _depth: int = 0) -> bool:
     """True if ``value`` comes back from JSON equal and of the same types (at most 64 levels)."""
     kind = type(value)
-    if value is None or kind is bool or kind is int or kind is str:
+    if kind is str:
+        return True if value.isascii() else _is_unicode(value)
+    if value is None or kind is bool:
         return True
+    if kind is int:
+        return -_INT_MAX <= value <= _INT_MAX
     if kind is float:
         return bool(value - value == 0.0)  # neither nan nor an infinity
     if _depth >= 64:
         return False
     if kind is list:
-        return all(is_plain(item, _depth + 1) for item in value)
-    if kind is dict:
-        return all(type(key) is str and is_plain(item, _depth + 1) for key, item in value.items())
-    return False
+        items = value
+    elif kind is dict:
+        for key in value:
+            if type(key) is not str or not (key.isascii() or _is_unicode(key)):
+                return False
+        items = value.values()
+    else:
+        return False
+    for item in items:  # noqa: SIM110 - all() of a generator takes twice the time
+        if not is_plain(item, _depth + 1):
+            return False
+    return True
+
+
+def _is_unicode(text: str) -> bool:
+    """False if lone surrogates are in it: two of them would come back as one character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def seal(
     kind: int, pickled: bytes, buffers: list[memoryview], key: bytes, salt: bytes
 ) -> list[bytes | memoryview]:
-    """The parts of a frame, to be written one after another (large buffers are not copied)."""
+    """The parts of a frame, to be written one after another (large buffers are not copied).
+
+    What follows the end of a pickle is not read, so it is padded until the first buffer is aligned in the
+    frame: an array that is mapped onto a buffer at an odd place would be slow.
+    """
+    if buffers:
+        start = _HEAD.size + 8 * len(buffers) + _MAC_BYTES + len(pickled)
+        pickled += bytes(-start % _ALIGN_BYTES)
     head = _HEAD.pack(
         _MAGIC, _VERSION, kind, sys.version_info[0], sys.version_info[1], len(buffers), len(pickled)
     )

@@ -1,0 +1,245 @@
+"""One call: arguments in, the function run, its answer out, whatever happens in between."""
+
+from __future__ import annotations
+
+import io
+from binascii import b2a_base64
+from time import monotonic, perf_counter
+
+from . import errors
+from .arguments import fit, fit_nothing
+from .context import Context, respond
+from .errors import BadArguments, BadResult, Refused
+from .jsontext import dumps, loads
+from .output import pass_on
+from .values import for_anyone
+from .wire import (
+    CALL_FRAME,
+    CALL_JSON,
+    ERROR_JSON,
+    RESULT_FRAME,
+    RESULT_JSON,
+    RUNTIME_CONTRACT,
+    SALT_HEADER,
+    is_plain,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .entry import Function
+    from .http import Request
+    from .output import Tail
+
+_SALT = SALT_HEADER.lower()
+_SALT_BYTES = 16
+
+
+class Answer:
+    """What goes back: ``headers`` are whole lines, ``body`` its parts."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self, status: int, content_type: str, body: list[bytes | memoryview], more: str = ""
+    ) -> None:
+        self.status = status
+        self.headers = f"Content-Type: {content_type}\r\n{more}"
+        self.body = body
+
+
+class Calls:
+    """Calls of one function in one instance."""
+
+    def __init__(self, function: Function, *, key: bytes, instance_id: str, began: float, tail: Tail) -> None:
+        self._function = function
+        self._key = key
+        self._tail = tail
+        self._began = began
+        self._served = 0
+        self._run_ms = 0.0
+        self._runner: Any = None  # an asyncio.Runner, once an async function asks for one
+        self._constant_headers = (
+            f"Nbfn-Runtime: {RUNTIME_CONTRACT}\r\n"
+            f"Nbfn-Instance-Id: {instance_id}\r\n"
+            f"Nbfn-Import-Ms: {function.import_ms:.3f}\r\n"
+        )
+
+    def answer(self, request: Request) -> Answer:
+        """Run the function for ``request``. Never raises: a failure is an answer."""
+        self._tail.begin()
+        self._run_ms = 0.0
+        kind = request.headers.get("content-type", "")
+        if ";" in kind:
+            kind = kind.partition(";")[0].strip()
+        if kind in (CALL_JSON, CALL_FRAME):
+            answer = self._answer_nbfn(request, kind)
+        else:
+            answer = self._answer_anyone(request)
+        age_ms = (monotonic() - self._began) * 1e3
+        answer.headers += (
+            f"{self._constant_headers}Nbfn-Calls-Served: {self._served}\r\n"
+            f"Nbfn-Instance-Age-Ms: {age_ms:.1f}\r\nNbfn-Run-Ms: {self._run_ms:.3f}\r\n"
+        )
+        self._served += 1
+        output, cut = self._tail.take()
+        if output:
+            answer.headers += f"Nbfn-Output: {b2a_base64(output, newline=False).decode()}\r\n"
+            if cut:
+                answer.headers += f"Nbfn-Output-Cut: {cut}\r\n"
+        return answer
+
+    def _answer_nbfn(self, request: Request, kind: str) -> Answer:
+        salt = b""
+        try:
+            salt = _salt(request)
+            if kind == CALL_JSON:
+                args, kwargs = _arguments(request.body)
+            else:
+                from .frames import load_call
+
+                args, kwargs = load_call(request.body, self._key, salt)
+            value = self._run(args, kwargs)
+            if is_plain(value):
+                return Answer(200, RESULT_JSON, [b'{"value":', dumps(value), b"}"])
+            return Answer(200, RESULT_FRAME, self._result_frame(value, salt))
+        except BaseException as error:
+            return self._failed_nbfn(error, salt)
+
+    def _answer_anyone(self, request: Request) -> Answer:
+        try:
+            if self._function.is_context_style:
+                context = Context(request.headers)
+                value = self._run((context, io.BytesIO(request.body)), {})
+                content_type, more, body = respond(context, value)
+                return Answer(200, content_type, [body], more)
+            args, kwargs = self._fit(request.body)
+            content_type, body = for_anyone(self._run(args, kwargs))
+            return Answer(200, content_type, [body])
+        except BaseException as error:
+            return self._failed(error)
+
+    def _fit(self, body: bytearray) -> tuple[Sequence[Any], dict[str, Any]]:
+        parameters = self._function.parameters
+        if parameters is None:  # its import failed, and running it will say so
+            return (), {}
+        if parameters.raw:
+            return [bytes(body)], {}
+        try:
+            text = str(body, "utf-8")
+            if not text.strip():
+                fit_nothing(parameters)
+                return (), {}
+            value = loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadArguments(f"the body is not JSON: {errors.message_of(error)}") from None
+        return fit(parameters, value)
+
+    def _run(self, args: Sequence[Any], kwargs: dict[str, Any]) -> object:
+        handler = self._function.handler
+        began = perf_counter()
+        try:
+            value = handler(*args, **kwargs)
+            if hasattr(value, "__await__"):
+                value = self._await(value)
+            return value
+        finally:
+            self._run_ms = (perf_counter() - began) * 1e3
+
+    def _await(self, awaitable: Any) -> object:
+        import asyncio
+
+        async def wait() -> object:
+            return await awaitable
+
+        if self._runner is None:  # kept, so that clients and pools of the function's live on its loop
+            self._runner = asyncio.Runner()
+        return self._runner.run(wait())
+
+    def _result_frame(self, value: object, salt: bytes) -> list[bytes | memoryview]:
+        if not self._key or not salt:
+            raise BadResult(
+                f"the result, a {type(value).__qualname__}, is not plain JSON, and without a key "
+                "nothing else is sent"
+            )
+        from .frames import dump_result
+
+        return dump_result(value, self._key, salt)
+
+    def _failed_nbfn(self, error: BaseException, salt: bytes) -> Answer:
+        def freeze(linked: BaseException) -> str | None:
+            if not self._key or not salt:
+                return None
+            from .frames import freeze
+
+            return freeze(linked, self._key, salt)
+
+        try:
+            body = dumps(
+                errors.document(
+                    error,
+                    func_file=self._function.file,
+                    importing=error is self._function.error,
+                    freeze=freeze,
+                )
+            )
+            more = f"Nbfn-Error: {errors.header(error)}\r\n"
+            self._log(error)
+        except BaseException as second:  # out of memory, most likely
+            more = f"Nbfn-Error: {type(error).__name__}\r\n"
+            body = b'{"type":"%s","module":"nbfn","message":"%s while telling about it"}' % (
+                type(error).__name__.encode("ascii", "replace"),
+                type(second).__name__.encode("ascii", "replace"),
+            )
+        return Answer(200, ERROR_JSON, [body], more)
+
+    def _failed(self, error: BaseException) -> Answer:
+        try:
+            body = dumps(
+                {
+                    "message": errors.headline(error),
+                    "type": type(error).__name__,
+                    "traceback": "" if isinstance(error, Refused) else errors.text(error),
+                    "import": error is self._function.error,
+                }
+            )
+            more = f"Nbfn-Error: {errors.header(error)}\r\n"
+            self._log(error)
+        except BaseException:
+            body, more = b'{"message":"function failed"}', f"Nbfn-Error: {type(error).__name__}\r\n"
+        return Answer(502, "application/json", [body], more)
+
+    def _log(self, error: BaseException) -> None:
+        """Put the traceback into the log: a Fn server tells its caller no more than "function failed".
+
+        It goes around the tail of output, since an nbfn caller shows the exception itself.
+        """
+        told = f"{errors.headline(error)}\n" if isinstance(error, Refused) else errors.text(error)
+        pass_on(2, told.encode("utf-8", "backslashreplace"))
+
+
+def _salt(request: Request) -> bytes:
+    text = request.headers.get(_SALT)
+    if text is None:
+        return b""
+    try:
+        salt = bytes.fromhex(text)
+    except ValueError:
+        salt = b""
+    if len(salt) != _SALT_BYTES:
+        raise BadArguments(f"{SALT_HEADER} is not {_SALT_BYTES} bytes in hex")
+    return salt
+
+
+def _arguments(body: bytearray) -> tuple[Sequence[Any], dict[str, Any]]:
+    try:
+        call = loads(str(body, "utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadArguments(f"the call is not JSON: {errors.message_of(error)}") from None
+    if isinstance(call, dict):
+        args, kwargs = call.get("args", []), call.get("kwargs", {})
+        if isinstance(args, list) and isinstance(kwargs, dict):
+            return args, kwargs
+    raise BadArguments('a call is {"args": […], "kwargs": {…}}')
