@@ -1,3 +1,93 @@
-"""nbfn: a notebook cell becomes a serverless function."""
+"""nbfn: a notebook cell becomes a serverless function.
+
+::
+
+    import nbfn
+
+    @nbfn.function(memory=512)
+    def greet(name):
+        return f"hello {name}"
+
+    greet("you")          # deployed on the first call, then run in an instance of its own
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from nbfn import errors
+from nbfn.errors import (
+    BadInput,
+    CallError,
+    ExecutorError,
+    ImageError,
+    NbfnError,
+    StateError,
+    TargetError,
+)
+
+if TYPE_CHECKING:
+    from nbfn.function import Function, deploy, function
+    from nbfn.session import Session
+    from nbfn.spec import CallResult
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BadInput",
+    "CallError",
+    "CallResult",
+    "ExecutorError",
+    "Function",
+    "ImageError",
+    "NbfnError",
+    "Session",
+    "StateError",
+    "TargetError",
+    "deploy",
+    "errors",
+    "function",
+    "load_ipython_extension",
+]
+
+# Loaded when first asked for: the executor and its instances' images import this package too, and need
+# none of what a call does.
+_LAZY = {
+    "CallResult": "nbfn.spec",
+    "Function": "nbfn.function",
+    "Session": "nbfn.session",
+    "deploy": "nbfn.function",
+    "function": "nbfn.function",
+}
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """``%load_ext nbfn``: the magics, the displays, and this kernel's cells as what is captured."""
+    notebook = importlib.import_module("nbfn.notebook")
+    notebook.load(ipython)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """``nbfn.deploy`` and ``nbfn.function`` are the functions, also after the modules of those names load."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _LAZY and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

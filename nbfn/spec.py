@@ -23,9 +23,9 @@ TIMEOUT_S = range(1, 300 + 1)
 IDLE_TIMEOUT_S = range(1, 3600 + 1)
 NAME_MAX_BYTES = 255
 
-_APP_NAME = re.compile(r"^[\w-]+$")
+_APP_NAME = re.compile(r"[\w-]+")
 # What Go's url.PathEscape leaves alone, so that Fn takes it as a function name.
-_FN_NAME = re.compile(r"^[A-Za-z0-9\-_.~$&+:=@]+$")
+_FN_NAME = re.compile(r"[A-Za-z0-9\-_.~$&+:=@]+")
 
 ColdReason = Literal[
     "first-call",
@@ -81,7 +81,7 @@ def check_app_name(name: str) -> str:
     Raises:
         NameRefused: it does not.
     """
-    if not _APP_NAME.match(name) or len(name.encode()) > NAME_MAX_BYTES:
+    if not _APP_NAME.fullmatch(name) or len(name.encode()) > NAME_MAX_BYTES:
         raise NameRefused(
             f"{name!r} cannot name an application",
             hint="use letters, digits, '_' and '-', at most 255 bytes",
@@ -95,7 +95,7 @@ def check_function_name(name: str) -> str:
     Raises:
         NameRefused: it does not.
     """
-    if not _FN_NAME.match(name) or len(name.encode()) > NAME_MAX_BYTES:
+    if not _FN_NAME.fullmatch(name) or len(name.encode()) > NAME_MAX_BYTES:
         raise NameRefused(
             f"{name!r} cannot name a function",
             hint="use letters, digits and '-', '_', '.', '~', '$', '&', '+', ':', '=', '@', "

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from nbfn import config
 
@@ -21,6 +23,13 @@ _PARTS = {
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
 }
+
+
+# No test judges by the clock: the machine may be busy with others.
+hypothesis_settings.register_profile(
+    "nbfn", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("nbfn")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

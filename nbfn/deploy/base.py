@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from nbfn.spec import LogLine as LogLine
+from nbfn.spec import LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from nbfn.spec import Deployment, FunctionSpec, ImageRef
+
+
+__all__ = ["DeployedFunction", "LogLine", "Target"]
 
 
 @dataclass(frozen=True, slots=True)

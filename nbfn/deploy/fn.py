@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from nbfn.deploy.base import DeployedFunction, LogLine
+from nbfn.deploy.base import DeployedFunction
 from nbfn.deploy.plan import (
     ENDPOINT_ANNOTATION,
     CreateApp,
@@ -18,7 +18,7 @@ from nbfn.deploy.plan import (
 )
 from nbfn.deploy.rest import Rest
 from nbfn.errors import Conflict, NotFound, TargetError
-from nbfn.spec import Deployment
+from nbfn.spec import Deployment, LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -22,7 +22,7 @@ FINGERPRINT_ANNOTATION = "nbfn.org/fingerprint"
 DIGEST_ANNOTATION = "nbfn.org/digest"
 ENDPOINT_ANNOTATION = "fnproject.io/fn/invokeEndpoint"
 
-_KEY = re.compile(r"^[0-9a-f]{64}$")
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def plan(
 def key_of(fn: Mapping[str, Any]) -> str:
     """The function's key in hex, or an empty string if it has none that is fit to use."""
     key = (fn.get("config") or {}).get(KEY_VARIABLE, "")
-    return key if isinstance(key, str) and _KEY.match(key) else ""
+    return key if isinstance(key, str) and _KEY.fullmatch(key) else ""
 
 
 def _differences(fn: Mapping[str, Any], want: Wanted, fresh_key: str) -> dict[str, Any]:
