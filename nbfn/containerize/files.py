@@ -1,0 +1,138 @@
+"""Writing files so that a crash leaves the old one or the new one, and saying why it failed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from nbfn.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+# A temporary file that nobody has written to for so long belonged to a process that was killed.
+_ABANDONED_S = 3600.0
+
+
+class Sink:
+    """A file being written, counted and hashed as it goes."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self._hash = hashlib.sha256()
+        self.path = path
+        self.size = 0
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of what was written so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``.
+
+        Raises:
+            OSError: the disk is full, or failed.
+        """
+        self._hash.update(data)
+        self.size += len(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def flush(self) -> None:
+        """Return when what was written would survive a power cut."""
+        os.fsync(self._descriptor)
+
+
+@contextlib.contextmanager
+def temporary(folder: Path) -> Iterator[Sink]:
+    """A new file in ``folder``, gone afterwards unless it was moved away.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = folder / f"{os.getpid()}-{secrets.token_hex(6)}"
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    try:
+        yield Sink(descriptor, path)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def replace(path: Path, data: bytes, folder: Path) -> None:
+    """Make ``path`` hold ``data``: readers see what was there before or all of it.
+
+    ``folder``, on the same file system, takes the temporary file.
+
+    Raises:
+        OSError: it cannot be written; ``path`` is as it was.
+    """
+    with temporary(folder) as sink:
+        sink.write(data)
+        sink.flush()
+        sink.path.replace(path)
+
+
+def sweep(folder: Path, pattern: str = "*") -> None:
+    """Remove the files and folders like ``pattern`` that killed processes left in ``folder``."""
+    limit = time.time() - _ABANDONED_S
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < limit:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
+def explained(path: Path, what: str, needed: int = 0) -> Iterator[None]:
+    """Turn an OSError inside into a StateError that says what to do.
+
+    ``what`` is being written below ``path`` and needs about ``needed`` bytes.
+
+    Raises:
+        StateError: for every OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise state_error(error, path, what, needed) from error
+
+
+def state_error(error: OSError, path: Path, what: str, needed: int) -> StateError:
+    """``error``, met while writing ``what`` below ``path``, in words."""
+    needs = f" (it needs {needed:,} bytes)" if needed else ""
+    if error.errno in _FULL:
+        free = _free_bytes(path)
+        left = f", {free:,} are free" if free is not None else ""
+        needs = f": it needs {needed:,} bytes{left}" if needed else ""
+        return StateError(
+            f"no space left in {path} for {what}{needs}",
+            hint="free some space there, or set NBFN_STATE to a folder on a larger disk",
+        )
+    where = error.filename or path
+    if error.errno in _FORBIDDEN:
+        return StateError(
+            f"not allowed to write {what} in {path}{needs}: {where}: {error.strerror}",
+            hint=f"make {path} a folder that you may write to, or set NBFN_STATE to another one",
+        )
+    return StateError(
+        f"could not write {what} in {path}{needs}: {where}: {error.strerror or error}",
+        hint="look at that path, or set NBFN_STATE to another folder",
+    )
+
+
+def _free_bytes(path: Path) -> int | None:
+    for folder in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return None

@@ -1,0 +1,240 @@
+"""Images and layers as immutable views, and the JSON of the OCI image specification.
+
+Changing an image gives a new view (:meth:`Image.append`, :meth:`Image.configured`); its digest follows
+from its bytes, and nothing is written until a layout takes it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from nbfn.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+LAYER_GZIP_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_TYPES = frozenset({LAYER_TYPE, LAYER_GZIP_TYPE})
+
+CREATED = "1970-01-01T00:00:00Z"
+"""When every image says it was made, so that its digest tells only what is in it."""
+LAYER_KEY = "org.nbfn.layer"
+"""Annotation of a layer's descriptor: ``runtime``, ``dependencies`` or ``code``."""
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def digest_of(data: bytes) -> str:
+    """``sha256:…`` of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_of_file(file: BinaryIO) -> tuple[str, int]:
+    """``sha256:…`` and the size of a whole file, which is left at its beginning."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+        size += len(chunk)
+    file.seek(0)
+    return f"sha256:{digest.hexdigest()}", size
+
+
+def encode(document: Mapping[str, object]) -> bytes:
+    """``document`` as JSON that is the same for equal documents."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(data: bytes, what: str) -> dict[str, Any]:
+    """The JSON object in ``data``.
+
+    Raises:
+        ImageError: it is none; ``what`` names it.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"{what} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ImageError(f"{what} is not a JSON object")
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a document says of a blob that it refers to."""
+
+    media_type: str
+    digest: str
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, value: object, what: str) -> Descriptor:
+        """The descriptor in a JSON document.
+
+        Raises:
+            ImageError: it is none; ``what`` names it.
+        """
+        if isinstance(value, dict):
+            media_type, digest, size = (value.get(key) for key in ("mediaType", "digest", "size"))
+            notes = value.get("annotations", {})
+            if (
+                isinstance(media_type, str)
+                and isinstance(digest, str)
+                and DIGEST.fullmatch(digest)
+                and type(size) is int
+                and size >= 0
+                and isinstance(notes, dict)
+            ):
+                return cls(media_type, digest, size, notes)
+        raise ImageError(f"{what} is not a descriptor with mediaType, a sha256 digest and a size")
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        found: dict[str, object] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        return {**found, "annotations": dict(self.annotations)} if self.annotations else found
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: a tar on this machine."""
+
+    descriptor: Descriptor
+    diff_id: str
+    """``sha256:`` of the uncompressed tar."""
+    path: Path
+
+    @property
+    def what(self) -> str:
+        """``runtime``, ``dependencies``, ``code``; ``base`` for a layer that nbfn did not make."""
+        return self.descriptor.annotations.get(LAYER_KEY, "base")
+
+    def open(self) -> BinaryIO:
+        """The blob as it is stored.
+
+        Raises:
+            ImageError: it is missing, or has another size than the descriptor says.
+        """
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise ImageError(
+                f"the {self.what} layer {self.descriptor.digest} is missing: {self.path}: {error.strerror}",
+                hint="deploy the function again: that builds it anew",
+            ) from error
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size != self.descriptor.size:
+            file.close()
+            raise ImageError(
+                f"the {self.what} layer {self.path} has {size} bytes, not {self.descriptor.size}",
+                hint="deploy the function again: that builds it anew",
+            )
+        return file
+
+    def tar(self) -> BinaryIO:
+        """The uncompressed tar, seekable.
+
+        Raises:
+            ImageError: it is missing, damaged, or compressed in a way that is not understood.
+        """
+        file = self.open()
+        if self.descriptor.media_type == LAYER_TYPE:
+            return file
+        with file:
+            if self.descriptor.media_type != LAYER_GZIP_TYPE:
+                raise ImageError(f"{self.path} is of the type {self.descriptor.media_type}, not a tar")
+            plain = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+            try:
+                with gzip.open(file) as unzipped:
+                    shutil.copyfileobj(unzipped, plain, 1 << 20)
+            except (OSError, EOFError) as error:
+                plain.close()
+                raise ImageError(f"{self.path} cannot be decompressed: {error}") from error
+        plain.seek(0)
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image: the bytes of its manifest and config, and its layers, lowest first."""
+
+    manifest_bytes: bytes
+    config_bytes: bytes
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def made_of(cls, config: Mapping[str, object], layers: Sequence[Layer]) -> Image:
+        """An image of ``layers`` whose manifest follows from them."""
+        config_bytes = encode(config)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": Descriptor(CONFIG_TYPE, digest_of(config_bytes), len(config_bytes)).document(),
+            "layers": [layer.descriptor.document() for layer in layers],
+        }
+        return cls(encode(manifest), config_bytes, tuple(layers))
+
+    @classmethod
+    def empty(cls, platform: Mapping[str, str]) -> Image:
+        """An image without layers for ``platform`` (``os``, ``architecture``, maybe ``variant``)."""
+        config = {"created": CREATED, **platform, "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
+        return cls.made_of({**config, "history": []}, ())
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of the manifest: the image's name everywhere."""
+        return digest_of(self.manifest_bytes)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest; a copy, made anew each time."""
+        return decode(self.manifest_bytes, "the manifest")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config; a copy, made anew each time."""
+        return decode(self.config_bytes, "the config")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels in the config."""
+        return (self.config.get("config") or {}).get("Labels") or {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of everything: manifest, config and layers as stored."""
+        return len(self.manifest_bytes) + len(self.config_bytes) + sum(x.descriptor.size for x in self.layers)
+
+    def append(self, layer: Layer, *, created_by: str, comment: str = "") -> Image:
+        """This image with one layer more on top."""
+        config = self.config
+        config["rootfs"]["diff_ids"].append(layer.diff_id)
+        note = {"created": CREATED, "created_by": created_by}
+        config.setdefault("history", []).append({**note, "comment": comment} if comment else note)
+        return Image.made_of(config, (*self.layers, layer))
+
+    def configured(
+        self, *, env: Mapping[str, str], labels: Mapping[str, str], **settings: str | Sequence[str]
+    ) -> Image:
+        """This image run otherwise: ``env`` and ``labels`` are added, ``settings`` (``User``,
+        ``Entrypoint``, ``WorkingDir``…) replace what was there."""
+        config = self.config
+        runs = config["config"] = dict(config.get("config") or {})
+        merged = dict(item.split("=", 1) for item in runs.get("Env") or ())
+        runs["Env"] = [f"{name}={value}" for name, value in {**merged, **env}.items()]
+        runs["Labels"] = {**(runs.get("Labels") or {}), **labels}
+        runs.update(settings)
+        return Image.made_of(config, self.layers)

@@ -1,0 +1,310 @@
+"""The store of images: a folder in the OCI image layout, safe for many processes and for kill -9.
+
+``blobs/sha256`` is addressed by content: a blob is written beside it and renamed into place, so it is
+there whole or not at all. ``index.json`` gives images names; it is replaced under a lock. A function is
+deployed by digest, and a digest is found without the index. Anything that is not part of the
+specification (the lock, temporary files, which inputs gave which layer) is below ``.nbfn``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING
+
+from nbfn.containerize import files
+from nbfn.containerize.image import (
+    DIGEST,
+    INDEX_TYPE,
+    MANIFEST_TYPE,
+    Descriptor,
+    Image,
+    Layer,
+    decode,
+    digest_of,
+    encode,
+)
+from nbfn.errors import ImageError
+from nbfn.spec import ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+REF_NAME = "org.opencontainers.image.ref.name"
+DEFAULT_TAG = "latest"
+
+_MARKER = encode({"imageLayoutVersion": "1.0.0"})
+
+
+class Layout:
+    """An OCI image layout at ``path``; the folder is made when the first image is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._blobs = path / "blobs" / "sha256"
+        self._own = path / ".nbfn"
+        self._temporary = self._own / "tmp"
+        self._ready = False
+
+    def __repr__(self) -> str:
+        return f"Layout({str(self.path)!r})"
+
+    # Reading
+
+    def get(self, ref: ImageRef | str) -> Image:
+        """The image that ``ref`` names, by its digest if it has one, else by its tag (``latest``).
+
+        Layers are not read: a missing one shows when it is opened, or in ``validate``.
+
+        Raises:
+            ImageError: there is none, or its manifest or config is damaged.
+            BadInput: ``ref`` is not an image reference.
+        """
+        ref = ImageRef.parse(ref) if isinstance(ref, str) else ref
+        digest = ref.digest or self._named(ref)
+        manifest_bytes = self._read(digest, f"the manifest of {ref}")
+        manifest = decode(manifest_bytes, f"the manifest of {ref}")
+        config = Descriptor.read(manifest.get("config"), f"the config of {ref}")
+        config_bytes = self._read(config.digest, f"the config of {ref}")
+        rootfs = decode(config_bytes, f"the config of {ref}").get("rootfs")
+        diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        listed = manifest.get("layers")
+        if not isinstance(listed, list) or not isinstance(diff_ids, list) or len(listed) != len(diff_ids):
+            raise ImageError(f"{ref} is damaged: its manifest and its config list different layers")
+        layers = []
+        for number, (document, diff_id) in enumerate(zip(listed, diff_ids, strict=True), start=1):
+            descriptor = Descriptor.read(document, f"layer {number} of {ref}")
+            if not isinstance(diff_id, str) or not DIGEST.fullmatch(diff_id):
+                raise ImageError(f"{ref} is damaged: layer {number} has no proper diff_id")
+            layers.append(Layer(descriptor, diff_id, self.blob(descriptor.digest)))
+        return Image(manifest_bytes, config_bytes, tuple(layers))
+
+    def refs(self) -> dict[str, str]:
+        """Every name in the index, as ``repository:tag`` → digest, sorted.
+
+        Raises:
+            ImageError: the index is damaged.
+        """
+        found = {}
+        for entry in self._index():
+            if name := _name(entry):
+                found[name] = Descriptor.read(entry, f"{name} in {self.path / 'index.json'}").digest
+        return dict(sorted(found.items()))
+
+    def blob(self, digest: str) -> Path:
+        """Where the blob with ``digest`` is, or would be."""
+        return self._blobs / digest.removeprefix("sha256:")
+
+    def has(self, digest: str, size: int) -> bool:
+        """True if the blob is there with the size that it should have."""
+        try:
+            return self.blob(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def reachable(self, digests: Iterable[str]) -> set[str]:
+        """The digests of every blob that the images ``digests`` and the index need.
+
+        Raises:
+            ImageError: one of them is missing or damaged.
+        """
+        found: set[str] = set()
+        for digest in {*digests, *self.refs().values()}:
+            image = self.get(ImageRef("", digest=digest))
+            found |= {digest, digest_of(image.config_bytes)}
+            found |= {layer.descriptor.digest for layer in image.layers}
+        return found
+
+    # Writing
+
+    def put(self, image: Image, repository: str, tag: str = DEFAULT_TAG) -> ImageRef:
+        """Keep ``image`` and let ``repository:tag`` name it. Writes only what is not there yet.
+
+        Layers that lie elsewhere are copied in.
+
+        Raises:
+            ImageError: a layer is missing.
+            StateError: the folder cannot be written: no space, no permission.
+        """
+        for layer in image.layers:
+            if not self.has(layer.descriptor.digest, layer.descriptor.size):
+                self._copy(layer)
+        self.add_bytes(image.config_bytes, "an image's config")
+        self.add_bytes(image.manifest_bytes, "an image's manifest")
+        name = str(ImageRef(repository, tag=tag))
+        config = image.config
+        platform = {key: config[key] for key in ("os", "architecture", "variant") if key in config}
+        entry: dict[str, object] = {
+            "mediaType": MANIFEST_TYPE,
+            "digest": image.digest,
+            "size": len(image.manifest_bytes),
+            "platform": platform,
+            "annotations": {REF_NAME: name},
+        }
+        self._rename(name, entry)
+        return ImageRef(repository, digest=image.digest)
+
+    def remove(self, ref: ImageRef | str) -> bool:
+        """Forget the name; False if it was not known. Blobs stay, the image is still found by digest.
+
+        Raises:
+            StateError: the folder cannot be written.
+        """
+        ref = ImageRef.parse(ref) if isinstance(ref, str) else ref
+        name = str(ImageRef(ref.repository, tag=ref.tag or DEFAULT_TAG))
+        known = name in self.refs()
+        if known:
+            self._rename(name, None)
+        return known
+
+    def add(self, fill: Callable[[files.Sink], None], what: str, needed: int) -> tuple[str, int]:
+        """Keep the blob that ``fill`` writes; returns its digest and size.
+
+        ``what`` and ``needed`` (bytes, about) are for the error that says why it could not be kept.
+
+        Raises:
+            StateError: no space, no permission; nothing of it is left.
+        """
+        self.ensure()
+        with files.explained(self.path, what, needed), files.temporary(self._temporary) as sink:
+            fill(sink)
+            sink.flush()
+            sink.path.replace(self.blob(sink.digest))
+        return sink.digest, sink.size
+
+    def add_bytes(self, data: bytes, what: str) -> None:
+        """Keep ``data`` as a blob, unless it is there already, undamaged.
+
+        Raises:
+            StateError: no space, no permission; nothing of it is left.
+        """
+        try:
+            if self.blob(digest_of(data)).read_bytes() == data:
+                return
+        except OSError:
+            pass  # not there, or not readable: writing it anew tells which
+        self.add(lambda sink: sink.write(data), what, len(data))
+
+    def ensure(self) -> None:
+        """Make the folder, if it is not there.
+
+        Raises:
+            StateError: it cannot be made.
+        """
+        if self._ready and self._temporary.is_dir():
+            return
+        with files.explained(self.path, "the store of images"):
+            for folder in (self._blobs, self._temporary, self._own / "layers"):
+                folder.mkdir(parents=True, exist_ok=True)
+            files.sweep(self._temporary)
+            with self._lock():
+                if not (self.path / "index.json").exists():
+                    self._write_index([])
+                if not (self.path / "oci-layout").exists():
+                    files.replace(self.path / "oci-layout", _MARKER, self._temporary)
+        self._ready = True
+
+    # Which inputs gave which layer
+
+    def recall(self, key: str) -> Descriptor | None:
+        """The uncompressed layer that was made from the inputs with the digest ``key``, if it is here."""
+        try:
+            document = json.loads((self._own / "layers" / key.removeprefix("sha256:")).read_bytes())
+            descriptor = Descriptor.read(document, "a remembered layer")
+        except (OSError, ValueError, ImageError):
+            return None  # it is a cache: what cannot be read is made again
+        return descriptor if self.has(descriptor.digest, descriptor.size) else None
+
+    def remember(self, key: str, descriptor: Descriptor) -> None:
+        """Note that inputs with the digest ``key`` gave this layer.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        path = self._own / "layers" / key.removeprefix("sha256:")
+        with files.explained(self.path, "the list of layers"):
+            files.replace(path, encode(descriptor.document()), self._temporary)
+
+    # Inside
+
+    def _read(self, digest: str, what: str) -> bytes:
+        path = self.blob(digest)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ImageError(
+                f"{what} is not in {self.path}: {path.name[:12]}…: {error.strerror}",
+                hint="deploy the function again: that builds it anew",
+            ) from error
+        if digest_of(data) != digest:
+            raise ImageError(
+                f"{what} is damaged: {path} does not have the digest in its name",
+                hint="remove that file and deploy the function again",
+                problems=[f"{path} has the digest {digest_of(data)}"],
+            )
+        return data
+
+    def _named(self, ref: ImageRef) -> str:
+        names = self.refs()
+        name = str(ImageRef(ref.repository, tag=ref.tag or DEFAULT_TAG))
+        if name not in names:
+            raise ImageError(
+                f"there is no image {name} in {self.path}",
+                hint=f"there are: {', '.join(names)}" if names else "there are none yet: deploy a function",
+            )
+        return names[name]
+
+    def _copy(self, layer: Layer) -> None:
+        def fill(sink: files.Sink) -> None:
+            with layer.open() as file:
+                while chunk := file.read(1 << 20):
+                    sink.write(chunk)
+            if sink.digest != layer.descriptor.digest:
+                raise ImageError(f"{layer.path} is damaged: its digest is {sink.digest}")
+
+        self.add(fill, f"the {layer.what} layer", layer.descriptor.size)
+
+    def _index(self) -> list[Mapping[str, object]]:
+        path = self.path / "index.json"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ImageError(f"{path} cannot be read: {error.strerror}") from error
+        entries = decode(data, str(path)).get("manifests")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ImageError(f"{path} is damaged: it lists no manifests", hint="remove it and deploy again")
+        return entries
+
+    def _rename(self, name: str, entry: Mapping[str, object] | None) -> None:
+        self.ensure()
+        with files.explained(self.path, "the index of images"), self._lock():
+            old = self._index()
+            new = [x for x in old if _name(x) != name]
+            if entry is not None:
+                at = next((at for at, x in enumerate(old) if _name(x) == name), len(old))
+                new.insert(at, entry)
+            if new != old:
+                self._write_index(new)
+
+    def _write_index(self, entries: list[Mapping[str, object]]) -> None:
+        document = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
+        files.replace(self.path / "index.json", encode(document), self._temporary)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        descriptor = os.open(self._own / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _name(entry: Mapping[str, object]) -> str:
+    notes = entry.get("annotations")
+    return str(notes.get(REF_NAME, "")) if isinstance(notes, dict) else ""

@@ -1,0 +1,148 @@
+"""What a layer's tar holds, and whether it may be unpacked: names, kinds and links are judged here."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Kind = Literal["file", "folder", "symlink", "hardlink", "other"]
+
+# What tarfile lets through when a header is damaged, beside its own errors.
+_UNREADABLE = (tarfile.TarError, ValueError, EOFError, OverflowError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a layer; ``path`` is relative to the image's root, without ``./``."""
+
+    path: str
+    kind: Kind
+    mode: int
+    size: int
+    offset: int
+    """Where its bytes begin in the (uncompressed) tar."""
+    target: str = ""
+    """Of a symbolic link, as it is; of a hard link, the path of the other member."""
+
+
+def path_problem(path: str) -> str:
+    """Why ``path`` may not be a member's name, or an empty text if it may."""
+    if not path:
+        return "a member has no name"
+    if path.startswith("/"):
+        return f"{path!r} is absolute"
+    parts = path.split("/")
+    if ".." in parts:
+        return f"{path!r} leaves the image through '..'"
+    if "" in parts or "." in parts or "\0" in path:
+        return f"{path!r} is not a plain path"
+    return ""
+
+
+def read_members(tar: BinaryIO, size: int) -> tuple[list[Member], list[str]]:
+    """The members of an uncompressed tar of ``size`` bytes, and what is wrong with them.
+
+    The second list is empty if the layer is safe to unpack into a folder of its own. A tar that
+    cannot be read gives the members before the damage.
+    """
+    members: list[Member] = []
+    problems: list[str] = []
+    try:
+        with tarfile.open(fileobj=tar, mode="r:") as archive:
+            for info in archive:
+                path = _plain(info.name)
+                if path in ("", ".") and info.isdir():
+                    continue
+                kind = _kind(info)
+                target = _plain(info.linkname) if kind == "hardlink" else info.linkname
+                members.append(Member(path, kind, info.mode, info.size, info.offset_data, target))
+                # tarfile gives sparse files back with holes filled in; reading by offset would not.
+                if info.issparse():
+                    problems.append(f"{path!r} is a sparse file")
+    except _UNREADABLE as error:
+        problems.append(f"the tar cannot be read: {error}")
+    return members, problems + member_problems(members, size)
+
+
+def member_problems(members: Iterable[Member], size: int) -> list[str]:
+    """Everything that forbids unpacking ``members`` of a tar of ``size`` bytes, each as a line."""
+    problems: list[str] = []
+    seen: dict[str, Kind] = {}
+    for member in members:
+        problem = path_problem(member.path) or _trouble(member, seen, size)
+        if problem:
+            problems.append(problem)
+        else:
+            _note(member, seen)
+    return problems
+
+
+def _trouble(member: Member, seen: dict[str, Kind], size: int) -> str:
+    path, earlier = member.path, seen.get(member.path)
+    blocked = _not_a_folder(path, seen)
+    if blocked:
+        return f"{path!r} goes through {blocked!r}, which is a {seen[blocked]}"
+    if earlier is not None and (earlier, member.kind) != ("folder", "folder"):
+        return f"{path!r} is there twice"
+    if path.rpartition("/")[2].startswith(".wh."):
+        return f"{path!r} deletes what a layer below has, which only a container runtime can do"
+    if member.kind == "other":
+        return f"{path!r} is a device, a pipe or of an unknown kind"
+    if member.kind == "file" and not 0 <= member.size <= size - member.offset:
+        return f"{path!r} is cut short"
+    if member.kind == "symlink" and not _stays_inside(path, member.target):
+        return f"{path!r} links out of the image, to {member.target!r}"
+    if member.kind == "hardlink" and seen.get(member.target) != "file":
+        return f"{path!r} is a hard link to {member.target!r}, which is no file before it in the layer"
+    return ""
+
+
+def _note(member: Member, seen: dict[str, Kind]) -> None:
+    folder = member.path.rpartition("/")[0]
+    while folder and folder not in seen:
+        seen[folder] = "folder"
+        folder = folder.rpartition("/")[0]
+    seen[member.path] = "file" if member.kind == "hardlink" else member.kind
+
+
+def _not_a_folder(path: str, seen: dict[str, Kind]) -> str:
+    folder = path.rpartition("/")[0]
+    while folder:
+        if seen.get(folder, "folder") != "folder":
+            return folder
+        folder = folder.rpartition("/")[0]
+    return ""
+
+
+def _stays_inside(path: str, target: str) -> bool:
+    """True if a link at ``path`` cannot lead out, whatever other links it passes.
+
+    Climbing is allowed only at the beginning: there, the folders are known to be real ones.
+    """
+    if not target or target.startswith("/") or "\0" in target:
+        return False
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    climbs = 0
+    while climbs < len(parts) and parts[climbs] == "..":
+        climbs += 1
+    return climbs <= path.count("/") and ".." not in parts[climbs:]
+
+
+def _plain(name: str) -> str:
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name.rstrip("/") if name != "/" else name
+
+
+def _kind(info: tarfile.TarInfo) -> Kind:
+    if info.isdir():
+        return "folder"
+    if info.issym():
+        return "symlink"
+    if info.islnk():
+        return "hardlink"
+    return "file" if info.isreg() else "other"

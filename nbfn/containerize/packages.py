@@ -1,0 +1,197 @@
+"""The packages that a function needs, found in the kernel's own environment.
+
+The closure of its pinned requirements is followed through what each distribution says of itself, and
+the files are those of its RECORD: exactly what was tested, and no network.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from nbfn.errors import RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Scripts name the interpreter that they were installed for, so they are of no use in an image.
+_SCRIPT_FOLDERS = ("bin", "Scripts")
+# It tells where on this machine a package came from, and no two machines agree.
+_ORIGIN = "direct_url.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed distribution."""
+
+    name: str
+    version: str
+    record: str
+    """The text of its RECORD."""
+    folder: Path
+    """What the paths in ``record`` are relative to: ``site-packages``."""
+
+    @property
+    def record_digest(self) -> str:
+        """Equal for two installations of the same files."""
+        return hashlib.sha256(self.record.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Each file as it lies below ``/python`` and here, in no order, without bytecode.
+
+        What was removed after the installation is left out: the function was tested without it.
+
+        Raises:
+            RequirementError: none of them is there, or one is outside of any place it could go to.
+        """
+        found = False
+        for row in csv.reader(self.record.splitlines()):
+            if not row or not row[0]:
+                continue
+            place = self._place(row[0])
+            source = self.folder / row[0]
+            if place and source.is_file():
+                found = True
+                yield place, source
+        if not found:
+            raise RequirementError(
+                f"{self} is listed in {self.folder}, but none of its files is there",
+                hint=f"pip install --force-reinstall {self.name}=={self.version}",
+            )
+
+    def _place(self, path: str) -> str:
+        if path.startswith("/"):
+            raise RequirementError(
+                f"{self} installed {path}, an absolute path, which cannot go along",
+                hint="use a version of the package that keeps to its own folder",
+            )
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        outside = parts[:1] == [".."]
+        while parts[:1] == [".."]:
+            parts = parts[1:]
+        if ".." in parts or not parts or (outside and parts[0] in _SCRIPT_FOLDERS):
+            return ""
+        if "__pycache__" in parts and parts[-1].endswith(".pyc"):
+            return ""
+        return "" if parts[-1] == _ORIGIN and parts[0].endswith(".dist-info") else "/".join(parts)
+
+
+def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
+    """The packages of ``requirements`` and all that they require, by name.
+
+    What a package requires and is not installed is left out: the kernel does without it too.
+
+    Raises:
+        RequirementError: one of ``requirements`` cannot be read, is not installed or is installed in
+            another version; or a package is editable, or its files are not known.
+    """
+    found: dict[str, Package] = {}
+    followed: set[tuple[str, str]] = set()
+    roots = [_requirement(text) for text in requirements]
+    pending = [(root, True) for root in roots if root.marker is None or root.marker.evaluate()]
+    while pending:
+        requirement, asked = pending.pop()
+        name = canonicalize_name(requirement.name)
+        distribution = _installed(requirement, asked=asked)
+        if distribution is None:
+            continue
+        package, needs = found.get(name), None
+        if package is None:
+            package = found[name] = _package(distribution)
+        if asked:
+            _check_version(requirement, package)
+        for extra in ("", *sorted(requirement.extras)):
+            if (name, extra) in followed:
+                continue
+            followed.add((name, extra))
+            needs = _requires(distribution) if needs is None else needs
+            pending += [
+                (need, False)
+                for need in needs
+                if need.marker is None or need.marker.evaluate({"extra": extra})
+            ]
+    return tuple(found[name] for name in sorted(found))
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise RequirementError(
+            f"{text!r} is not a requirement: {error}", hint="write it like 'numpy' or 'numpy==2.1.0'"
+        ) from error
+
+
+def _installed(requirement: Requirement, *, asked: bool) -> importlib.metadata.Distribution | None:
+    try:
+        return importlib.metadata.distribution(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        if not asked:
+            return None
+    raise RequirementError(
+        f"{requirement.name} is not installed in this kernel, and the function needs {requirement}",
+        hint=f"%pip install '{requirement}'",
+    )
+
+
+def _check_version(requirement: Requirement, package: Package) -> None:
+    if not requirement.specifier.contains(package.version, prereleases=True):
+        raise RequirementError(
+            f"the function needs {requirement}, and {package} is installed in this kernel",
+            hint=f"%pip install '{requirement}' and restart the kernel, or run the cell again as it is now",
+        )
+
+
+def _head(distribution: importlib.metadata.Distribution) -> tuple[str, str, list[str]]:
+    """Name, version and requirements, without parsing the long description as importlib would."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    head = HeaderParser().parsestr(text.partition("\n\n")[0])
+    return str(head["Name"] or ""), str(head["Version"] or ""), head.get_all("Requires-Dist") or []
+
+
+def _requires(distribution: importlib.metadata.Distribution) -> list[Requirement]:
+    found = []
+    for text in _head(distribution)[2]:
+        try:
+            found.append(Requirement(text))
+        except InvalidRequirement:
+            continue  # old metadata; pip installed the package without it too
+    return found
+
+
+def _package(distribution: importlib.metadata.Distribution) -> Package:
+    name, version, _ = _head(distribution)
+    if _is_editable(distribution):
+        raise RequirementError(
+            f"{name} {version} is installed editable: its files are wherever you work on them",
+            hint=f"install a copy of it: pip install --no-deps --force-reinstall PATH_OF_{name.upper()}",
+        )
+    record = distribution.read_text("RECORD")
+    if not record:
+        raise RequirementError(
+            f"{name} {version} has no RECORD, so which files it has is not known "
+            f"(in {distribution.locate_file('')})",
+            hint=f"install it with pip: pip install --force-reinstall {name}=={version}",
+        )
+    return Package(name, version, record, Path(str(distribution.locate_file(""))))
+
+
+def _is_editable(distribution: importlib.metadata.Distribution) -> bool:
+    try:
+        origin = json.loads(distribution.read_text(_ORIGIN) or "{}")
+    except ValueError:
+        return False
+    about = origin.get("dir_info") if isinstance(origin, dict) else None
+    return bool(about.get("editable")) if isinstance(about, dict) else False

@@ -1,0 +1,124 @@
+"""Layers as folders, for a driver that gives instances their files without a container runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING, BinaryIO
+
+from nbfn.containerize import files
+from nbfn.containerize.image import digest_of_file
+from nbfn.containerize.members import read_members
+from nbfn.errors import ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbfn.containerize.image import Image, Layer
+    from nbfn.containerize.members import Member
+
+_CHUNK = 1 << 20
+# An instance may run as another user than the one who unpacks.
+_FOLDER_MODE = 0o755
+
+
+def unpack(image: Image, into: Path) -> list[Path]:
+    """One folder per layer of ``image``, lowest first: ``into/DIFF_ID_HEX``, made once.
+
+    A folder appears whole, under its last name, when everything in it is written; two processes may
+    unpack the same image at once. Files and folders can be read by every user.
+
+    Raises:
+        ImageError: a layer is missing or damaged, or holds what must not be unpacked (``problems`` has
+            each): names or links that lead out, devices, files cut short.
+        StateError: ``into`` cannot be written: no space, no permission.
+    """
+    return [_unpacked(layer, into) for layer in image.layers]
+
+
+def _unpacked(layer: Layer, into: Path) -> Path:
+    folder = into / layer.diff_id.removeprefix("sha256:")
+    if folder.is_dir():
+        return folder
+    what, needed = f"the unpacked {layer.what} layer", layer.descriptor.size
+    with layer.tar() as tar, files.explained(into, what, needed):
+        members = _checked(layer, tar)
+        into.mkdir(parents=True, exist_ok=True)
+        files.sweep(into, "*.tmp-*")
+        part = into / f"{folder.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+        part.mkdir()
+        try:
+            _extract(tar, members, part)
+            with contextlib.suppress(OSError):
+                part.rename(folder)
+            if not folder.is_dir():
+                part.rename(folder)  # not because another process was first: raise what it is
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _checked(layer: Layer, tar: BinaryIO) -> list[Member]:
+    digest, size = digest_of_file(tar)
+    if digest != layer.diff_id:
+        raise ImageError(
+            f"the {layer.what} layer is damaged: {layer.path} does not have the digest in its name",
+            hint="remove that file and deploy the function again",
+            problems=[f"{layer.path} has the digest {digest}"],
+        )
+    members, problems = read_members(tar, size)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ImageError(
+            f"the {layer.what} layer {layer.path} must not be unpacked: {problems[0]}{more}",
+            hint="use an image whose files stay where they are put",
+            problems=problems,
+        )
+    return members
+
+
+def _extract(tar: BinaryIO, members: list[Member], root: Path) -> None:
+    source = tar.fileno()
+    folders = {"": root}
+    for member in members:
+        parent, _, name = member.path.rpartition("/")
+        path = _folder(parent, folders) / name
+        if member.kind == "folder":
+            _folder(member.path, folders)
+        elif member.kind == "symlink":
+            path.symlink_to(member.target)
+        elif member.kind == "hardlink":
+            path.hardlink_to(root / member.target)
+        else:
+            _write(source, member, path)
+    for folder in folders.values():
+        folder.chmod(_FOLDER_MODE)
+
+
+def _folder(name: str, folders: dict[str, Path]) -> Path:
+    found = folders.get(name)
+    if found is None:
+        parent, _, last = name.rpartition("/")
+        found = folders[name] = _folder(parent, folders) / last
+        found.mkdir()
+    return found
+
+
+def _write(source: int, member: Member, path: Path) -> None:
+    target = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        at, end = member.offset, member.offset + member.size
+        while at < end:
+            data = os.pread(source, min(_CHUNK, end - at), at)
+            if not data:
+                raise ImageError(f"{member.path!r} is cut short")
+            at += len(data)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(target, view) :]
+        # No set-user-id from an image, and readable for whoever the instance runs as.
+        os.fchmod(target, (member.mode & 0o777) | 0o444)
+    finally:
+        os.close(target)
