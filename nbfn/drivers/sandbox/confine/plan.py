@@ -1,0 +1,62 @@
+"""What the driver tells the supervisor, as JSON on the control socket. Types only."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Bind(TypedDict):
+    """A host folder or file shown inside the instance's root."""
+
+    source: str
+    target: str
+    """Absolute inside the new root."""
+    write: bool
+    device: bool
+    """A device node: it must stay usable as one."""
+
+
+class RootPlan(TypedDict):
+    """A root file system: a small tmpfs that only binds, links and a few files fill."""
+
+    mountpoint: str
+    """A folder on the host to build it on, seen by nobody else."""
+    overlay: list[str]
+    """Layer folders, lowest first, that make the whole root; empty for a root of binds."""
+    binds: list[Bind]
+    links: list[tuple[str, str]]
+    """``(text of the link, where it is)``"""
+    files: list[tuple[str, str]]
+    """``(path, content)``"""
+    tmp_mb: int
+
+
+class Plan(TypedDict):
+    """All that a supervisor needs to start one instance."""
+
+    tier: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    root: RootPlan | None
+    """None: the instance sees the host's root (T0, T1)."""
+    uid: int
+    gid: int
+    """Who it is inside a root of its own."""
+    network: bool
+    memory_mb: int
+    processes: int
+    readable: list[str]
+    writable: list[str]
+    """What Landlock leaves open at T1, as host paths (at T2 the root says it all)."""
+
+
+class Report(TypedDict, total=False):
+    """What the supervisor tells the driver, one JSON object a line."""
+
+    failed: str
+    """It could not be confined or executed: why."""
+    status: int
+    """How the instance ended, as ``waitpid`` says it."""
+    out_of_memory: bool
+    too_many_processes: bool

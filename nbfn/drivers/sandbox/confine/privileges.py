@@ -1,0 +1,50 @@
+"""Giving up rights, in the order that works."""
+
+from __future__ import annotations
+
+import os
+
+from . import landlock, linux, namespaces, seccomp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def become(uid: int, gid: int) -> None:
+    """From root to ``uid:gid``, in a user namespace of its own if the machine allows one.
+
+    With it, the number of processes is counted for this instance alone.
+    """
+    linux.drop_bounding_set()
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    linux.set_dumpable(True)  # else /proc/self/uid_map belongs to root
+    try:
+        namespaces.enter_user(uid, gid)
+    except OSError:
+        return  # the other namespaces hold without it
+
+
+def drop_all() -> None:
+    """Hold no capability, with no way back to one."""
+    linux.drop_bounding_set()
+    linux.drop_capabilities()
+
+
+def confine(readable: Sequence[str], writable: Sequence[str], *, network: bool, own_root: bool) -> None:
+    """From here on: no new rights by ``exec``, no other files than these, no dangerous system calls.
+
+    Files are Landlock's work. A kernel without it will do where ``own_root`` already hides them.
+
+    Raises:
+        OSError: the kernel refused, or has no seccomp or (where it is needed) no Landlock.
+    """
+    linux.no_new_privileges()
+    version = landlock.abi()
+    if version:
+        landlock.restrict(readable, writable, version)
+    elif not own_root:
+        raise OSError("landlock: this kernel has none")
+    linux.install_filter(seccomp.program(linux.machine(), network=network))

@@ -1,0 +1,199 @@
+"""One sandboxed instance, as the driver holds it: its supervisor, its output and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from nbfn.drivers import exits
+from nbfn.drivers.base import Exit, StartFailed, Usage
+from nbfn.drivers.sandbox import leftovers
+from nbfn.drivers.sandbox.confine import proctree, supervise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nbfn.drivers.base import OutputStream
+    from nbfn.drivers.sandbox.confine.plan import Report
+    from nbfn.drivers.sandbox.plans import Place
+    from nbfn.drivers.sandbox.spawn import Supervisor
+
+_CHUNK = 1 << 16
+_TAIL_BYTES = 1 << 16
+_LOOK_S = 0.002
+# How long a supervisor may take to kill what it watches before it is killed itself.
+_KILL_S = 5.0
+
+
+class SandboxInstance:
+    """Made right after the supervisor was spawned, on the event loop's thread."""
+
+    def __init__(
+        self,
+        instance_id: str,
+        place: Place,
+        supervisor: Supervisor,
+        memory_mb: int,
+        on_output: Callable[[OutputStream, bytes], None],
+    ) -> None:
+        self.id = instance_id
+        self.socket: Path = place.iofs / "lsnr.sock"
+        self._place = place
+        self._supervisor = supervisor
+        self._memory_mb = memory_mb
+        self._on_output = on_output
+        self._tail = bytearray()
+        self._starting = True
+        self._told = b""
+        self._failure = ""
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[Exit] = self._loop.create_future()
+        self._finishing: asyncio.Task[None] | None = None
+        self._streams: dict[int, OutputStream] = {supervisor.stdout: "stdout", supervisor.stderr: "stderr"}
+        for descriptor in self._streams:
+            os.set_blocking(descriptor, False)
+            self._loop.add_reader(descriptor, self._read_output, descriptor)
+        supervisor.control.setblocking(False)
+        self._loop.add_reader(supervisor.control.fileno(), self._read_control)
+
+    # The Instance protocol
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._ended)
+
+    async def stop(self, grace_s: float = 0.0) -> Exit:
+        if not self._ended.done() and grace_s > 0:
+            self._tell(supervise.TERMINATE)
+            await asyncio.wait({self._ended}, timeout=grace_s)
+        if not self._ended.done():
+            self._tell(supervise.KILL)
+            await asyncio.wait({self._ended}, timeout=_KILL_S)
+        if not self._ended.done():
+            self._supervisor.process.kill()  # stopped or wedged: what it held dies with it
+        return await self.wait()
+
+    def usage(self) -> Usage:
+        """Of the supervisor too, which exists for this instance alone."""
+        if self._ended.done():
+            return Usage(0, 0, 0.0)
+        below = proctree.descendants(self._supervisor.process.pid)
+        pids = [self._supervisor.process.pid, *below]
+        return Usage(proctree.private_bytes(pids), len(below), proctree.cpu_s(pids))
+
+    def on_end(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` on the loop's thread when it has ended."""
+        self._ended.add_done_callback(lambda _: tell())
+
+    # Coming up
+
+    async def ready(self, timeout_s: float) -> None:
+        """Returns when the socket is there.
+
+        Raises:
+            StartFailed: it ended first, or ``timeout_s`` passed. The caller still has to stop it.
+        """
+        until = self._loop.time() + timeout_s
+        while not self._socket_is_there():
+            if self._ended.done():
+                raise self._ended_early(self._ended.result())
+            if self._loop.time() > until:
+                raise StartFailed("timeout", f"no socket after {timeout_s:g} s", output=self._output())
+            await asyncio.wait({self._ended}, timeout=_LOOK_S)
+        self._starting = False
+        self._tail.clear()
+
+    def _socket_is_there(self) -> bool:
+        try:
+            target = os.readlink(self.socket)  # noqa: PTH115 - its text, not a path of ours
+        except FileNotFoundError:
+            return False
+        except OSError:
+            target = self.socket.name  # a plain socket serves as well
+        if "/" in target or target in (".", ".."):
+            raise StartFailed(
+                "init",
+                f"lsnr.sock points to {target!r}: it must be a relative link to a socket beside it",
+                output=self._output(),
+            )
+        try:
+            return stat.S_ISSOCK((self._place.iofs / target).lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    def _ended_early(self, end: Exit) -> StartFailed:
+        output = self._output()
+        if self._failure:
+            return StartFailed("start", self._failure, exit=end, output=output)
+        said = exits.last_line(output)
+        message = f"it ended before its socket was there: {end.cause}" + (f": {said}" if said else "")
+        return StartFailed("init", message, exit=end, output=output)
+
+    def _output(self) -> str:
+        return self._tail.decode(errors="replace")
+
+    # What the supervisor and the instance say
+
+    def _tell(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):  # it has ended, which its own end will tell
+            self._supervisor.control.send(word)
+
+    def _read_output(self, descriptor: int) -> bool:
+        """Hand on one piece; False if there is none now."""
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._loop.remove_reader(descriptor)
+            return False
+        if self._starting:
+            self._tail += data
+            del self._tail[:-_TAIL_BYTES]
+        self._on_output(self._streams[descriptor], data)
+        return True
+
+    def _read_control(self) -> None:
+        try:
+            data = self._supervisor.control.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._told += data
+        if not data:
+            self._loop.remove_reader(self._supervisor.control.fileno())
+            self._finishing = self._loop.create_task(self._finish())
+
+    async def _finish(self) -> None:
+        """The supervisor has gone: read the rest, leave nothing, and tell how it ended."""
+        status = await asyncio.to_thread(self._supervisor.process.wait)
+        try:
+            report: Report = json.loads(self._told)
+        except ValueError:
+            # It did not get to say how: it was killed itself, and may have left processes behind.
+            report = {"status": -status if status < 0 else status << 8}
+            await asyncio.to_thread(leftovers.kill_marked, {self.id})
+        self._failure = report.get("failed", "")
+        self._supervisor.control.close()
+        for descriptor in self._streams:
+            while self._read_output(descriptor):
+                pass
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+        await asyncio.to_thread(leftovers.remove, self._place.folder)
+        self._ended.set_result(self._exit(report))
+
+    def _exit(self, report: Report) -> Exit:
+        over = ""
+        if report.get("out_of_memory"):
+            over = f"out of memory: more than {self._memory_mb} MB"
+        elif report.get("too_many_processes"):
+            over = "too many processes"
+        return exits.from_status(
+            report.get("status", 127 << 8), over=over, out_of_memory=report.get("out_of_memory", False)
+        )

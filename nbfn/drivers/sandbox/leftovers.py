@@ -1,0 +1,63 @@
+"""Removing what an instance, or a whole executor that was killed, left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+from nbfn.drivers.sandbox.confine import proctree
+from nbfn.drivers.sandbox.plans import ID_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_ROUNDS = 20
+
+
+def sweep(run: Path, alive: Collection[str]) -> int:
+    """Kill the processes and remove the folders in ``run`` of every instance not ``alive``."""
+    try:
+        folders = [folder for folder in run.iterdir() if folder.name not in alive]
+    except FileNotFoundError:
+        return 0
+    kill_marked({folder.name for folder in folders})
+    for folder in folders:
+        remove(folder)
+    return len(folders)
+
+
+def kill_marked(instance_ids: Collection[str]) -> None:
+    """Kill every process of these instances, found by their environment, until none is left."""
+    if not instance_ids:
+        return
+    for _ in range(_ROUNDS):
+        found = [pid for pid, value in proctree.marked(ID_VARIABLE).items() if value in instance_ids]
+        if not found:
+            return
+        for pid in found:
+            _kill(pid)
+
+
+def remove(folder: Path) -> None:
+    """Delete ``folder``, even where the instance took away its own right to enter it."""
+    shutil.rmtree(folder, onerror=_open_up)
+
+
+def _open_up(_call: object, path: str, _error: object) -> None:
+    parent = os.path.dirname(path)  # noqa: PTH120 - rmtree speaks in strings
+    for folder in (parent, path):
+        if os.path.isdir(folder) and not os.path.islink(folder):  # noqa: PTH112, PTH114
+            os.chmod(folder, 0o700)  # noqa: PTH101
+    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)  # noqa: PTH108
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not ours after all
+        os.kill(pid, signal.SIGKILL)

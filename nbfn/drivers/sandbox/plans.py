@@ -1,0 +1,117 @@
+"""From an image, a request and a tier to the supervisor's plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbfn.drivers.base import StartFailed
+from nbfn.drivers.sandbox import roots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nbfn.drivers.base import StartRequest
+    from nbfn.drivers.sandbox.confine.plan import Plan, RootPlan
+    from nbfn.drivers.sandbox.image import Program
+    from nbfn.drivers.sandbox.interpreter import Interpreter
+
+ID_VARIABLE = "NBFN_INSTANCE_ID"
+FUNCTION_VARIABLE = "NBFN_FUNCTION_DIR"
+PROCESSES = 128
+_SOCKET = "lsnr.sock"
+_TMP_MB = range(64, 512 + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The folders of one instance on the host."""
+
+    folder: Path
+
+    @property
+    def iofs(self) -> Path:
+        """Where its socket comes; the instance writes here."""
+        return self.folder / "iofs"
+
+    @property
+    def temporary(self) -> Path:
+        """Its ``TMPDIR`` where it has no root of its own."""
+        return self.folder / "tmp"
+
+    @property
+    def mountpoint(self) -> Path:
+        """Where the supervisor builds its root; empty for everybody else."""
+        return self.folder / "root"
+
+
+def make(program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place) -> Plan:
+    """The plan to run ``program`` at ``tier``.
+
+    Raises:
+        StartFailed: stage ``image``: it cannot run on this machine, or not at this tier.
+    """
+    if program.host and program.host != interpreter.soabi:
+        raise StartFailed(
+            "image", f"the image needs this machine's {program.host}, and it has {interpreter.soabi}"
+        )
+    if not program.host and tier != "T2":
+        raise StartFailed(
+            "image", f"the image has a root of its own, which takes T2; this machine allows {tier}"
+        )
+    own_root = tier == "T2"
+    env = environment(program, request.env, interpreter, None if own_root else place)
+    env[ID_VARIABLE] = request.instance_id
+    cwd = program.cwd if own_root else str(program.find(program.cwd) or place.temporary)
+    return {
+        "tier": tier,
+        "argv": list(program.argv),
+        "env": env,
+        "cwd": cwd,
+        "root": _root(program, interpreter, place, request.limits.memory_mb) if own_root else None,
+        "uid": program.uid,
+        "gid": program.gid,
+        "network": request.network,
+        "memory_mb": request.limits.memory_mb,
+        "processes": PROCESSES,
+        "readable": roots.readable(interpreter, program.layers),
+        "writable": roots.writable(place.iofs, place.temporary),
+    }
+
+
+def environment(
+    program: Program, given: Mapping[str, str], interpreter: Interpreter, place: Place | None
+) -> dict[str, str]:
+    """The instance's whole environment: the image's, then ``given``, then what the driver must set.
+
+    ``place`` is None where it has a root of its own; else paths are those of the host.
+    """
+    env = dict(program.env)
+    if program.host:
+        env["PATH"] = ":".join(filter(None, (str(interpreter.bin), env.get("PATH", "/usr/bin:/bin"))))
+    if place is None:
+        env.setdefault("HOME", "/tmp")  # noqa: S108 - its own
+        return {**env, **given, "FN_LISTENER": f"unix:{roots.IOFS_INSIDE}/{_SOCKET}"}
+    found = [program.find(path) for path in env.get("PYTHONPATH", "").split(":") if path.startswith("/")]
+    if env.get("PYTHONPATH"):
+        env["PYTHONPATH"] = ":".join(str(path) for path in found if path)
+    env["TMPDIR"] = env["HOME"] = str(place.temporary)
+    function = program.find("/function")
+    if function:
+        env[FUNCTION_VARIABLE] = str(function)
+    return {**env, **given, "FN_LISTENER": f"unix:{place.iofs / _SOCKET}"}
+
+
+def _root(program: Program, interpreter: Interpreter, place: Place, memory_mb: int) -> RootPlan:
+    tmp_mb = min(max(memory_mb, _TMP_MB[0]), _TMP_MB[-1])
+    if not program.host:
+        return roots.image_root(program.layers, mountpoint=place.mountpoint, iofs=place.iofs, tmp_mb=tmp_mb)
+    return roots.host_root(
+        interpreter,
+        program.layers,
+        mountpoint=place.mountpoint,
+        iofs=place.iofs,
+        tmp_mb=tmp_mb,
+        uid=program.uid,
+    )

@@ -1,0 +1,105 @@
+"""What this machine allows: tries each tier, highest first, with a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbfn.drivers import exits
+from nbfn.drivers.base import Isolation, StartRequest
+from nbfn.drivers.sandbox import plans
+from nbfn.drivers.sandbox.confine import landlock, linux
+from nbfn.drivers.sandbox.image import Program
+from nbfn.drivers.sandbox.spawn import spawn
+from nbfn.spec import ImageRef, Limits
+
+if TYPE_CHECKING:
+    from nbfn.drivers.sandbox.confine.plan import Plan, Report
+    from nbfn.drivers.sandbox.interpreter import Interpreter
+
+_PATIENCE_S = 10
+
+TIERS = ("T2", "T1", "T0")
+_GAINS = {
+    "T0": ("own session", "rlimits", "memory watched", "dies with the executor"),
+    "T1": ("no_new_privs", "seccomp", "Landlock"),
+    "T2": ("own user", "mount, pid, ipc and uts namespaces", "own read-only root", "sized /tmp"),
+}
+
+
+def probe(interpreter: Interpreter, highest: str) -> Isolation:
+    """The highest tier, up to ``highest``, at which a process starts here, and why not a higher one."""
+    missing: list[str] = []
+    for tier in TIERS:
+        if tier > highest:
+            missing.append(f"{tier} ({', '.join(_GAINS[tier])}): switched off by NBFN_TIER={highest}")
+            continue
+        reason = attempt(interpreter, tier)
+        if not reason:
+            return Isolation(tier, _mechanisms(tier), (*missing, *_gaps(tier)))
+        missing.append(f"{tier} ({', '.join(_GAINS[tier])}): {reason}")
+    # Nothing ran, not even unconfined: starts will say so themselves, each with its reason.
+    return Isolation("T0", (), tuple(missing))
+
+
+def attempt(interpreter: Interpreter, tier: str) -> str:
+    """Why nothing can be started at ``tier``; empty if it can."""
+    folder = Path(tempfile.mkdtemp(prefix="nbfn-probe-"))
+    try:
+        place = plans.Place(folder)
+        for path in (place.iofs, place.temporary, place.mountpoint):
+            path.mkdir()
+        argv = (str(interpreter.executable), "-S", "-I", "-B", "-c", "pass")
+        program = Program((), argv, {}, "/", 1000, 1000, interpreter.soabi)
+        request = StartRequest("probe", ImageRef("probe"), Limits(memory_mb=512))
+        return _run(plans.make(program, request, tier, interpreter, place), interpreter)
+    except OSError as error:
+        return str(error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(plan: Plan, interpreter: Interpreter) -> str:
+    supervisor = spawn(plan, "probe", interpreter)
+    told = b""
+    try:
+        with supervisor.control as control:
+            control.settimeout(_PATIENCE_S)
+            while part := control.recv(1 << 16):
+                told += part
+    except TimeoutError:
+        return f"the test did not end in {_PATIENCE_S} s"
+    finally:
+        supervisor.process.kill()
+        supervisor.process.wait()
+        os.close(supervisor.stdout)
+        os.close(supervisor.stderr)
+    if not told:
+        return "the supervisor died"
+    report: Report = json.loads(told)
+    status = report.get("status", 0)
+    return report.get("failed", "") or (exits.from_status(status).cause if status else "")
+
+
+def _mechanisms(tier: str) -> tuple[str, ...]:
+    gains = [gain for each in reversed(TIERS) if each <= tier for gain in _GAINS[each]]
+    version = landlock.abi()
+    return tuple(
+        f"Landlock {version}" if gain == "Landlock" else gain
+        for gain in gains
+        if version or gain != "Landlock"
+    )
+
+
+def _gaps(tier: str) -> tuple[str, ...]:
+    gaps = []
+    version = landlock.abi()
+    if tier != "T0" and version < 6:
+        gaps.append(f"Landlock 6 (no signals to processes outside): this kernel has {version}")
+    if tier != "T2" and linux.may_administer():
+        gaps.append("own user: functions run as root without its capabilities")
+    return tuple(gaps)
