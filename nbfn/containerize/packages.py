@@ -6,7 +6,9 @@ the files are those of its RECORD: exactly what was tested, and no network.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -107,7 +109,7 @@ def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
         distribution = _installed(requirement, asked=asked)
         if distribution is None:
             continue
-        package, needs = found.get(name), None
+        package = found.get(name)
         if package is None:
             package = found[name] = _package(distribution)
         if asked:
@@ -116,10 +118,9 @@ def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
             if (name, extra) in followed:
                 continue
             followed.add((name, extra))
-            needs = _requires(distribution) if needs is None else needs
             pending += [
                 (need, False)
-                for need in needs
+                for need in _metadata(distribution).requires
                 if need.marker is None or need.marker.evaluate({"extra": extra})
             ]
     return tuple(found[name] for name in sorted(found))
@@ -154,25 +155,33 @@ def _check_version(requirement: Requirement, package: Package) -> None:
         )
 
 
-def _head(distribution: importlib.metadata.Distribution) -> tuple[str, str, list[str]]:
-    """Name, version and requirements, without parsing the long description as importlib would."""
+@dataclass(frozen=True, slots=True)
+class _Metadata:
+    name: str
+    version: str
+    requires: tuple[Requirement, ...]
+
+
+def _metadata(distribution: importlib.metadata.Distribution) -> _Metadata:
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    head = HeaderParser().parsestr(text.partition("\n\n")[0])
-    return str(head["Name"] or ""), str(head["Version"] or ""), head.get_all("Requires-Dist") or []
+    # importlib.metadata would parse the long description too, each time that it is asked for a field.
+    return _parsed(text.partition("\n\n")[0])
 
 
-def _requires(distribution: importlib.metadata.Distribution) -> list[Requirement]:
-    found = []
-    for text in _head(distribution)[2]:
-        try:
-            found.append(Requirement(text))
-        except InvalidRequirement:
-            continue  # old metadata; pip installed the package without it too
-    return found
+@functools.lru_cache(maxsize=512)
+def _parsed(head: str) -> _Metadata:
+    fields = HeaderParser().parsestr(head)
+    requires = []
+    for text in fields.get_all("Requires-Dist") or []:
+        # What old metadata says in another way, pip installed the package without.
+        with contextlib.suppress(InvalidRequirement):
+            requires.append(Requirement(text))
+    return _Metadata(str(fields["Name"] or ""), str(fields["Version"] or ""), tuple(requires))
 
 
 def _package(distribution: importlib.metadata.Distribution) -> Package:
-    name, version, _ = _head(distribution)
+    about = _metadata(distribution)
+    name, version = about.name, about.version
     if _is_editable(distribution):
         raise RequirementError(
             f"{name} {version} is installed editable: its files are wherever you work on them",
