@@ -22,6 +22,7 @@ _PARTS = {
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
+    "umoci": lambda: shutil.which("umoci") is not None,
 }
 
 
