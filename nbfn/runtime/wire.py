@@ -47,11 +47,11 @@ def is_plain(value: Any, _depth: int = 0) -> bool:
     """True if ``value`` comes back from JSON equal and of the same types (at most 64 levels)."""
     kind = type(value)
     if kind is str:
-        return True if value.isascii() else _is_unicode(value)
+        return _is_unicode(value)
     if value is None or kind is bool:
         return True
     if kind is int:
-        return -_INT_MAX <= value <= _INT_MAX
+        return bool(-_INT_MAX <= value <= _INT_MAX)
     if kind is float:
         return bool(value - value == 0.0)  # neither nan nor an infinity
     if _depth >= 64:
@@ -60,7 +60,7 @@ def is_plain(value: Any, _depth: int = 0) -> bool:
         items = value
     elif kind is dict:
         for key in value:
-            if type(key) is not str or not (key.isascii() or _is_unicode(key)):
+            if type(key) is not str or not _is_unicode(key):
                 return False
         items = value.values()
     else:
@@ -73,6 +73,8 @@ def is_plain(value: Any, _depth: int = 0) -> bool:
 
 def _is_unicode(text: str) -> bool:
     """False if lone surrogates are in it: two of them would come back as one character."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
