@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
 from .errors import BadArguments, BadResult, message_of
@@ -31,7 +32,7 @@ def load_call(body: bytearray, key: bytes, salt: bytes) -> tuple[tuple[Any, ...]
     except FrameError as error:
         raise BadArguments(message_of(error)) from None
     try:
-        args, kwargs = _Unpickler(_Reader(pickled), buffers=buffers).load()
+        args, kwargs = _Unpickler(io.BytesIO(pickled), buffers=buffers).load()
     except ModuleNotFoundError as error:
         raise BadArguments(
             f"an argument needs the module {error.name!r}, which is not in the function's image"
@@ -41,32 +42,6 @@ def load_call(body: bytearray, key: bytes, salt: bytes) -> tuple[tuple[Any, ...]
             f"an argument cannot be rebuilt here: {type(error).__name__}: {message_of(error)}"
         ) from error
     return args, kwargs
-
-
-class _Reader:
-    """Reads from a view of the body: ``io.BytesIO`` would copy it first."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view = view
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._view) if size < 0 else self._at + size
-        data = bytes(self._view[self._at : end])
-        self._at += len(data)
-        return data
-
-    def readinto(self, into: bytearray | memoryview) -> int:
-        data = self._view[self._at : self._at + len(into)]
-        into[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def readline(self) -> bytes:
-        rest = bytes(self._view[self._at :])
-        line = rest[: rest.find(b"\n") + 1] or rest
-        self._at += len(line)
-        return line
 
 
 def dump_result(value: object, key: bytes, salt: bytes) -> list[bytes | memoryview]:

@@ -1,0 +1,61 @@
+"""Answers that are not the function's own: which error each is, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nbfn.errors import CallRefused, CallTimeout, InstanceFailed, NbfnError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbfn.spec import Deployment
+
+_HINTS = {
+    401: "the executor's token has changed: start a new session, or restart the kernel",
+    403: "the executor's token has changed: start a new session, or restart the kernel",
+    413: "send less, or let the function fetch the data itself",
+    429: "call less often, or with fewer calls at once",
+    503: "wait for running calls to end, or lower the function's memory",
+}
+
+
+def failure(
+    status: int, body: bytes | bytearray, headers: Mapping[str, str], deployment: Deployment, call_id: str
+) -> NbfnError:
+    """The error that an answer other than 200 stands for."""
+    spec = deployment.spec
+    said = _message(body) or f"status {status}"
+    if status == 404:
+        return NotFound(
+            f"function {spec.name!r} (app {spec.app!r}) is not at {deployment.url}: {said}",
+            hint="deploy it again",
+            status=status,
+        )
+    told = f"{spec.name}(): {said}"
+    if status == 504:
+        return CallTimeout(
+            told,
+            hint=f"its limit is {spec.limits.timeout_s} s: deploy it with a larger timeout=, at most 300",
+            call_id=call_id,
+            status=status,
+        )
+    if status >= 500 and status != 503:
+        return InstanceFailed(told, hint="its logs may say more", call_id=call_id, status=status)
+    hint = _HINTS.get(status, "")
+    if retry_after := headers.get("retry-after"):
+        hint += f"; the executor suggests to try again in {retry_after} s"
+    return CallRefused(told, hint=hint.removeprefix("; "), call_id=call_id, status=status)
+
+
+def _message(body: bytes | bytearray) -> str:
+    """What Fn's ``{"message": …}`` says, or the first line of anything else."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and isinstance(document.get("message"), str):
+        return str(document["message"])
+    lines = bytes(body[:500]).decode("utf-8", "replace").split("\n")
+    return lines[0].strip()

@@ -1,0 +1,178 @@
+"""From an error document to the function's own exception, with a traceback that shows the cell's lines."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import builtins
+import linecache
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import tblib
+
+from nbfn.errors import PayloadError, RemoteError
+from nbfn.invoke.codec import load
+from nbfn.invoke.context import FUNC_MODULE
+from nbfn.runtime import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbfn.invoke.codec import Seal
+    from nbfn.invoke.context import CallContext
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an exception comes from, for the note under it."""
+
+    function: str
+    app: str
+    instance_id: str
+    call_id: str
+
+    def __str__(self) -> str:
+        text = f"raised in function {self.function!r} (app {self.app!r})"
+        text += f", instance {self.instance_id}" if self.instance_id else ""
+        return text + (f", call {self.call_id}" if self.call_id else "")
+
+
+def rebuild(document: dict[str, Any], context: CallContext, seal: Seal, origin: Origin) -> BaseException:
+    """The exception that an error document tells of, its causes attached, ready to be raised.
+
+    The function's own class where it can be rebuilt, a builtin of the same name with the same text, or
+    a :class:`~nbfn.errors.RemoteError`. Exceptions that would end the caller (``SystemExit``,
+    ``KeyboardInterrupt``) become a ``RemoteError`` too. What could not be given to the function or
+    sent back is a :class:`~nbfn.errors.PayloadError`.
+    """
+    error = _exception(document, context, seal, origin)
+    frames = document.get("frames")
+    if isinstance(frames, list):
+        error.__traceback__ = _traceback(frames, context, origin.function)
+    cause = document.get("cause")
+    if isinstance(cause, dict):
+        inner = rebuild(cause, context, seal, origin)
+        if cause.get("implicit"):  # it was only being handled when the other was raised
+            error.__context__ = inner
+        else:
+            error.__cause__ = inner
+    return error
+
+
+def annotate(error: BaseException, document: dict[str, Any], origin: Origin) -> None:
+    """Say below the traceback where it was raised."""
+    if document.get("import"):
+        error.add_note("func.py could not be imported: the call itself did not begin")
+    if cut := document.get("frames_cut"):
+        error.add_note(f"{cut} frames in the middle of the traceback were left out")
+    error.add_note(str(origin))
+
+
+def _exception(document: dict[str, Any], context: CallContext, seal: Seal, origin: Origin) -> BaseException:
+    module, name = str(document.get("module")), str(document.get("type"))
+    message = str(document.get("message", ""))
+    if module == "nbfn":
+        return PayloadError(message, call_id=origin.call_id)
+    error = (
+        _unpickled(document.get("exception"), context, seal)
+        or _builtin(module, name, message)
+        or _of_notebook(module, name, message, context)
+    )
+    if error is not None:
+        return error
+    label = name if module in ("builtins", FUNC_MODULE) else f"{module}.{name}"
+    return RemoteError(f"{label}: {message}" if message else label, call_id=origin.call_id)
+
+
+def _unpickled(frame: object, context: CallContext, seal: Seal) -> Exception | None:
+    if not isinstance(frame, str):
+        return None
+    try:
+        error = load(wire.KIND_ERROR, base64.b64decode(frame), context, seal)
+        return error if isinstance(error, Exception) and _has_text(error) else None
+    except (PayloadError, ValueError):
+        return None
+
+
+def _builtin(module: str, name: str, message: str) -> Exception | None:
+    cls = getattr(builtins, name, None) if module == "builtins" else None
+    if not (isinstance(cls, type) and issubclass(cls, Exception)):
+        return None
+    try:
+        # The text of a KeyError is the repr of its key.
+        return cls(ast.literal_eval(message) if cls is KeyError else message)
+    except (TypeError, ValueError, SyntaxError):
+        return None  # UnicodeDecodeError and its like are made of more than a text
+
+
+def _of_notebook(module: str, name: str, message: str, context: CallContext) -> Exception | None:
+    """The notebook's class without its ``__init__``, whose arguments did not travel."""
+    if module not in (FUNC_MODULE, "__main__"):
+        return None
+    try:
+        cls = context.lookup(name)
+    except LookupError:
+        return None
+    if not (isinstance(cls, type) and issubclass(cls, Exception)):
+        return None
+    error = cls.__new__(cls)
+    error.args = (message,)
+    return error if _has_text(error) else None
+
+
+def _has_text(error: BaseException) -> bool:
+    try:
+        str(error)
+    except Exception:
+        return False
+    return True
+
+
+def _traceback(frames: Sequence[Any], context: CallContext, function: str) -> TracebackType | None:
+    places = [_place(frame, context, function) for frame in frames if isinstance(frame, dict)]
+    linked: dict[str, Any] | None = None
+    for filename, line, name in reversed(places):
+        code = {"co_filename": filename, "co_name": name}
+        frame = {"f_globals": {"__name__": FUNC_MODULE}, "f_code": code, "f_lineno": line}
+        linked = {"tb_frame": frame, "tb_lineno": line, "tb_next": linked}
+    return _without_columns(tblib.Traceback.from_dict(linked).as_traceback()) if linked else None
+
+
+def _without_columns(trace: TracebackType | None) -> TracebackType | None:
+    """The same traceback, free of the columns of tblib's stubs: they would underline anything."""
+    if trace is None:
+        return None
+    rest = _without_columns(trace.tb_next)
+    return TracebackType(rest, trace.tb_frame, -1, trace.tb_lineno)
+
+
+def _place(frame: dict[str, Any], context: CallContext, function: str) -> tuple[str, int, str]:
+    """File, line and name of a frame as they are known here, with the line's text in the line cache."""
+    file, line, name = str(frame.get("file")), int(frame.get("line") or 1), str(frame.get("name"))
+    text = str(frame.get("text") or "")
+    if file == "func.py":
+        for span in context.source_map:
+            if span.start <= line <= span.end:
+                return span.filename, span.first_line + line - span.start, name
+        return _generated(f"<{function} func.py>", context.source), line, name
+    if linecache.getline(file, line).strip() == text.strip() and Path(file).exists():
+        return file, line, name
+    return _remembered(f"<remote {file}>", line, text), line, name
+
+
+def _generated(filename: str, source: str) -> str:
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return filename
+
+
+def _remembered(filename: str, line: int, text: str) -> str:
+    """Keep the one line that is known of a file that is not here."""
+    known = linecache.cache.get(filename)
+    lines = list(known[2]) if known is not None and len(known) == 4 else []
+    lines += ["\n"] * (line - len(lines))
+    lines[line - 1] = f"{text.strip()}\n"
+    linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
+    return filename
