@@ -153,7 +153,7 @@ def _read_note(settings: Settings) -> _Note | None:
         value = json.loads(path.read_text())
         socket = value.get("socket")
         return _Note(int(value["pid"]), Path(socket) if socket else None, value.get("url") or "http://localhost")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}") from error

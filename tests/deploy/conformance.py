@@ -1,0 +1,111 @@
+"""What every target does. A suite: inherit from it and give it a ``target`` and an ``image``."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbfn.errors import NotFound
+from nbfn.spec import Deployment, FunctionSpec, ImageRef, Limits
+
+if TYPE_CHECKING:
+    from nbfn.deploy.base import Target
+
+SPEC = FunctionSpec("greet", "notebook", Limits(256, 30, 60), {"MODE": "fast", "LEVEL": "1"})
+PRINT = "sha256:" + "1" * 64
+
+
+class TargetConformance:
+    """Each test starts from a target that holds nothing of the applications it names."""
+
+    @pytest.fixture
+    def target(self) -> Target:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def image(self) -> ImageRef:
+        raise NotImplementedError
+
+    def test_the_first_time_makes_application_and_function(self, target: Target, image: ImageRef) -> None:
+        made = target.apply(SPEC, image, PRINT)
+        assert made.changed
+        assert (made.spec, made.image, made.fingerprint) == (SPEC, image, PRINT)
+        assert len(made.key) == 32
+        held = target.inspect("notebook", "greet")
+        assert (held.id, held.app_id, held.url) == (made.fn_id, made.app_id, made.url)
+        assert (held.image, held.memory_mb, held.timeout_s, held.idle_timeout_s) == (str(image), 256, 30, 60)
+        assert made.url.endswith(f"/invoke/{made.fn_id}")
+        assert made.url.startswith("http")
+
+    def test_the_same_again_changes_nothing(self, target: Target, image: ImageRef) -> None:
+        first = target.apply(SPEC, image, PRINT)
+        before = target.inspect("notebook", "greet")
+        assert target.apply(SPEC, image, PRINT) == replace(first, changed=False)
+        assert target.inspect("notebook", "greet") == before
+
+    def test_a_change_keeps_identity_and_key(self, target: Target, image: ImageRef) -> None:
+        first = target.apply(SPEC, image, PRINT)
+        other = replace(SPEC, limits=Limits(512, 10, 20), config={"MODE": "slow"})
+        second = target.apply(other, image, "sha256:" + "2" * 64)
+        assert second.changed
+        assert (second.fn_id, second.app_id, second.key, second.url) == (
+            first.fn_id,
+            first.app_id,
+            first.key,
+            first.url,
+        )
+        held = target.inspect("notebook", "greet")
+        assert (held.memory_mb, held.timeout_s, held.idle_timeout_s) == (512, 10, 20)
+        assert not target.apply(other, image, "sha256:" + "2" * 64).changed
+        assert target.apply(SPEC, image, PRINT).changed
+
+    def test_the_key_is_shown_nowhere(self, target: Target, image: ImageRef) -> None:
+        made = target.apply(SPEC, image, PRINT)
+        shown = repr(made) + repr(target.inspect("notebook", "greet")) + repr(target.list())
+        assert made.key.hex() not in shown
+
+    def test_functions_are_listed_by_name_over_many_pages(self, target: Target, image: ImageRef) -> None:
+        names = [f"f{number:03d}" for number in range(103)]
+        for name in reversed(names):
+            target.apply(replace(SPEC, name=name, app="many"), image, PRINT)
+        target.apply(replace(SPEC, app="other"), image, PRINT)
+        assert [each.name for each in target.list("many")] == names
+        assert [(each.app, each.name) for each in target.list("other")] == [("other", "greet")]
+        assert {each.app for each in target.list()} >= {"many", "other"}
+        assert target.list("nosuch") == []
+
+    def test_removing_is_done_once(self, target: Target, image: ImageRef) -> None:
+        first = target.apply(SPEC, image, PRINT)
+        assert target.remove("notebook", "greet")
+        assert not target.remove("notebook", "greet")
+        assert not target.remove("nosuch", "greet")
+        again = target.apply(SPEC, image, PRINT)
+        assert again.changed
+        assert again.fn_id != first.fn_id
+        assert again.key != first.key
+
+    def test_what_is_not_there_is_not_found(self, target: Target, image: ImageRef) -> None:
+        with pytest.raises(NotFound, match="no application 'nosuch'"):
+            target.inspect("nosuch", "greet")
+        target.apply(SPEC, image, PRINT)
+        with pytest.raises(NotFound, match="no function 'nosuch' in 'notebook'"):
+            target.inspect("notebook", "nosuch")
+
+    def test_many_at_once_make_one(self, target: Target, image: ImageRef) -> None:
+        made: list[Deployment] = []
+        threads = [
+            threading.Thread(
+                target=lambda: made.append(target.apply(replace(SPEC, app="race"), image, PRINT))
+            )
+            for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({(each.fn_id, each.key) for each in made}) == 1
+        assert len(made) == 6
+        assert len(target.list("race")) == 1
