@@ -1,1 +1,1 @@
-"""Placeholder until the stage is written."""
+"""The notebook edge: magics, live cards and short errors. The only importer of IPython and ipywidgets."""

@@ -1,0 +1,154 @@
+"""Every live card of a kernel: one for each function.
+
+Events come on the portal's thread and are only folded there. A thread of ours draws what changed, at most ten
+times a second. After each cell, on the main thread, what changed since is put into the output itself, so
+that a saved or headless notebook holds the state at the end of its cells.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
+
+from nbfn.notebook.live import LiveCard
+from nbfn.notebook.text import text
+from nbfn.notebook.view import curl_line, view
+from nbfn.observe.timeline import FunctionPicture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+
+    from nbfn.function import Function
+    from nbfn.observe.events import Subscription
+    from nbfn.spec import Deployment, Event
+
+REFRESH_S = 0.1
+SETTLE_S = 0.3
+"""How long the end of a cell waits for the events of the calls that the cell made."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    function: Function[..., Any]
+    card: LiveCard
+    subscription: Subscription
+    last_call: str = ""
+
+    def close(self, *, freeze: bool) -> None:
+        self.subscription.close()
+        if freeze:
+            self.card.close()
+
+
+class Cards:
+    """The cards of ``shell``. Each method is called on the main thread."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._has_frontend = getattr(shell, "kernel", None) is not None
+        self._shown: dict[tuple[str, str], _Shown] = {}
+        self._changed = threading.Event()
+        self._ended = threading.Event()
+        self._artist: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def show(self, function: Function[..., Any]) -> None:
+        """Display the card of ``function``; an older one of it stays as it is, without life."""
+        deployment = function.deployment
+        if deployment is None:
+            display({"text/plain": repr(function)}, raw=True)
+        elif not self._has_frontend:
+            picture = FunctionPicture(deployment.fn_id)
+            display({"text/plain": text(view(deployment, picture, now=time.time()))}, raw=True)
+        else:
+            self._show(function, deployment)
+
+    def after_cell(self, result: ExecutionResult) -> None:
+        """A hook for ``post_run_cell``: every card whose function did something shows how it ended."""
+        deadline = time.monotonic() + SETTLE_S
+        failed = getattr(result.error_in_exec, "call_id", "")
+        for shown in self._shown.values():
+            last = shown.function.last
+            ended = {last.call_id if last else "", failed} - {"", shown.last_call}
+            if ended and shown.function.deployment is not None:
+                shown.last_call = last.call_id if last else ""
+                for call_id in ended:
+                    shown.card.settle(call_id, deadline)
+            if shown.function.deployment not in (None, shown.card.deployment):
+                self._follow(shown, shown.function.deployment)
+            shown.card.publish()
+
+    def close(self, *, freeze: bool = True) -> None:
+        """End every card; ``freeze`` leaves each as plain HTML in its place."""
+        self._ended.set()
+        self._changed.set()
+        if self._artist is not None:
+            self._artist.join()
+            self._artist = None
+        for shown in self._shown.values():
+            shown.close(freeze=freeze)
+        self._shown.clear()
+
+    def _show(self, function: Function[..., Any], deployment: Deployment) -> None:
+        key = (deployment.spec.app, deployment.spec.name)
+        older = self._shown.pop(key, None)
+        if older is not None:
+            older.close(freeze=True)
+        session = function.session
+        signature = function.__signature__ or inspect.Signature()
+        card = LiveCard(deployment, curl_line(deployment.url, session.settings.token_file, signature))
+        self._shown = {**self._shown, key: _Shown(function, card, self._subscribe(function, card))}
+        card.show()
+        self._start()
+
+    def _follow(self, shown: _Shown, deployment: Deployment) -> None:
+        """Its function was deployed anew, without a card of its own."""
+        shown.subscription.close()
+        shown.card.follow(deployment)
+        shown.subscription = self._subscribe(shown.function, shown.card)
+
+    def _subscribe(self, function: Function[..., Any], card: LiveCard) -> Subscription:
+        return function.session.subscribe(card.deployment.fn_id, self._observer(card), after=0)
+
+    def _observer(self, card: LiveCard) -> Callable[[Event], None]:
+        def observe(event: Event) -> None:
+            if card(event):
+                self._changed.set()
+
+        return observe
+
+    def _start(self) -> None:
+        if self._artist is None:
+            self._ended.clear()
+            self._artist = threading.Thread(target=_in_context(self._draw), name="nbfn-cards", daemon=True)
+            self._artist.start()
+
+    def _draw(self) -> None:
+        while not self._ended.is_set():
+            self._changed.wait()
+            self._changed.clear()
+            for shown in tuple(self._shown.values()):
+                shown.card.draw()
+            self._ended.wait(REFRESH_S)
+
+
+def _in_context(target: Callable[[], None]) -> Callable[[], None]:
+    """``target`` so that its displays arrive: ipykernel 7.0 loses those of a thread without a cell's context.
+
+    On later kernels the same would tie them to that one cell, which nbclient then does not await.
+    """
+    from ipykernel._version import version_info
+
+    if version_info[:2] != (7, 0):
+        return target
+    context = contextvars.copy_context()
+    return lambda: context.run(target)

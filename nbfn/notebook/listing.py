@@ -1,0 +1,70 @@
+"""What the line magics show, each as one bundle of HTML or Markdown and plain text. Pure."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+from nbfn.notebook.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nbfn.deploy.base import DeployedFunction
+
+_HEADS = ("app", "name", "memory", "timeout", "idle", "image", "updated")
+
+
+def functions(deployed: Iterable[DeployedFunction]) -> dict[str, str]:
+    """A table of deployed functions."""
+    rows = [
+        (
+            each.app,
+            each.name,
+            f"{each.memory_mb} MB",
+            f"{each.timeout_s} s",
+            f"{each.idle_timeout_s} s",
+            _short_image(each.image),
+            each.updated_at[:19].replace("T", " "),
+        )
+        for each in deployed
+    ]
+    if not rows:
+        return {"text/plain": "no functions are deployed"}
+    return {"text/html": _html_table(rows), "text/plain": _text_table(rows)}
+
+
+def inside(name: str, description: str, source: str) -> dict[str, str]:
+    """What is in a function's image, and its source."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", description + source))])
+    blocks = (("text", printable(description)), ("python", printable(source)))
+    return {
+        "text/markdown": "\n\n".join(f"{fence}{kind}\n{block}\n{fence}" for kind, block in blocks),
+        "text/plain": "\n\n".join([name, *(block for _, block in blocks)]),
+    }
+
+
+def _short_image(reference: str) -> str:
+    repository, _, digest = reference.partition("@sha256:")
+    return digest[:12] or repository
+
+
+def _html_table(rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col" style="text-align:left">{title}</th>' for title in _HEADS)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td style="text-align:left">{escape(printable(cell))}</td>' for cell in row)
+        + "</tr>"
+        for row in rows
+    )
+    return f'<table class="nbfn-list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _text_table(rows: Sequence[Sequence[str]]) -> str:
+    table = [_HEADS, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_HEADS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )

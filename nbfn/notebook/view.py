@@ -1,0 +1,115 @@
+"""From what was observed of a function to the card that shows it. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Literal, cast
+
+from nbfn.errors import BadInput
+from nbfn.notebook.card import STAGES, Card, LogText, Row, Tile, reason_in_words
+from nbfn.spec import ImageRef
+
+if TYPE_CHECKING:
+    import inspect
+    from pathlib import Path
+
+    from nbfn.notebook.card import TileState
+    from nbfn.observe.timeline import CallPicture, FunctionPicture, InstancePicture
+    from nbfn.spec import Deployment, Stage
+
+ROWS = 12
+LOG_PIECES = 40
+
+
+def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: str = "") -> Card:
+    """The card of ``deployment`` as it is seen at ``now`` (seconds since the epoch)."""
+    spec = deployment.spec
+    return Card(
+        name=spec.name,
+        app=spec.app,
+        url=deployment.url,
+        curl=curl,
+        image=_image(picture.image) or deployment.image.short,
+        memory_mb=spec.limits.memory_mb,
+        timeout_s=spec.limits.timeout_s,
+        idle_timeout_s=spec.limits.idle_timeout_s,
+        deployed=not picture.deleted,
+        tiles=tuple(_tile(instance, now) for instance in picture.live),
+        rows=_rows(picture),
+        cold=picture.cold,
+        warm=picture.warm,
+        failed=picture.failed,
+        log=tuple(LogText(line.stream, line.text) for line in picture.logs[-LOG_PIECES:]),
+    )
+
+
+def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:
+    """A shell command that calls the function with made-up arguments; it reads the token from its file."""
+    body = {
+        name: _example(parameter)
+        for name, parameter in signature.parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and parameter.default is parameter.empty
+    }
+    data = shlex.quote(json.dumps(body)) if body else "''"
+    token = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
+    return f"curl -H {token} -H 'Content-Type: application/json' -d {data} {shlex.quote(url)}"
+
+
+def _example(parameter: inspect.Parameter) -> object:
+    examples: dict[object, object] = {
+        "int": 1,
+        "float": 1.0,
+        "bool": True,
+        "list": [],
+        "dict": {},
+        "bytes": "",
+    }
+    kind = parameter.annotation
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+    return examples.get(name.partition("[")[0], "…")
+
+
+def _image(reference: str) -> str:
+    try:
+        return ImageRef.parse(reference).short
+    except BadInput:
+        return ""
+
+
+def _tile(instance: InstancePicture, now: float) -> Tile:
+    return Tile(
+        id=instance.id,
+        state=cast("TileState", instance.state),
+        age_s=max(now - instance.started_at, 0.0),
+        calls=instance.calls,
+        idle_s=max(now - instance.since, 0.0) if instance.state == "idle" else None,
+    )
+
+
+def _rows(picture: FunctionPicture) -> tuple[Row, ...]:
+    """The last calls, newest first, counted from the first one that was ever seen."""
+    open_calls = sum(call.ok is None for call in picture.calls)
+    last = max(picture.cold + picture.warm + open_calls, len(picture.calls))
+    newest = picture.calls[: -ROWS - 1 : -1]
+    return tuple(_row(call, last - index) for index, call in enumerate(newest))
+
+
+def _row(call: CallPicture, number: int) -> Row:
+    start = cast("Literal['cold', 'warm', '']", call.start if call.start in ("cold", "warm") else "")
+    return Row(
+        number=number,
+        call_id=call.id,
+        start=start,
+        reason=reason_in_words(call.reason) if start == "cold" and call.reason else "",
+        outcome="running" if call.ok is None else "ok" if call.ok else "failed",
+        message=call.message,
+        total_ms=call.timings_ms.get("total"),
+        stages_ms=_stages(call),
+    )
+
+
+def _stages(call: CallPicture) -> tuple[tuple[Stage, float], ...]:
+    timings = call.timings_ms
+    return tuple((stage, timings[stage]) for stage in STAGES if timings.get(stage, 0.0) > 0)
