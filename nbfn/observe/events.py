@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from concurrent import futures
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,10 @@ class Subscription:
 
     def close(self) -> None:
         self._future.cancel()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended by itself; False if it has not within the time. Not for observers."""
+        return not futures.wait([self._future], timeout_s).not_done
 
     def __enter__(self) -> Subscription:
         return self
