@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbfn.containerize import Image, Layer, Layout, unpack, validate
+from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, digest_of
+from nbfn.containerize.members import Member, member_problems
+from nbfn.errors import ImageError, StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Made = tuple[str, bytes, str | bytes]
+"""Name, type, and link target or bytes."""
+
+
+def tar_of(*members: Made) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, kind, content in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = kind, 0o755 if kind == tarfile.DIRTYPE else 0o4755
+            if isinstance(content, str):
+                info.linkname = content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def image_of(folder: Path, tar: bytes, *, zipped: bool = False) -> Image:
+    blob = gzip.compress(tar) if zipped else tar
+    path = folder / "layer"
+    path.write_bytes(blob)
+    media_type = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
+    layer = Layer(Descriptor(media_type, digest_of(blob), len(blob)), digest_of(tar), path)
+    image = Image.empty({"os": "linux", "architecture": "amd64"}).append(layer, created_by="test")
+    return image.configured(env={}, labels={}, Cmd=["true"])
+
+
+FILE, FOLDER, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+GOOD = tar_of(
+    ("./", FOLDER, b""),
+    ("./a/", FOLDER, b""),
+    ("./a/program", FILE, b"run"),
+    ("b/no/folder/of/its/own", FILE, b""),
+    ("a/link", LINK, "../b/no"),
+    ("a/again", HARD, "./a/program"),
+    ("a/", FOLDER, b""),
+)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_layer_becomes_a_folder(tmp_path: Path, zipped: bool) -> None:
+    image = image_of(tmp_path, GOOD, zipped=zipped)
+    assert validate(image) == []
+    (folder,) = unpack(image, tmp_path / "into")
+    assert folder == tmp_path / "into" / digest_of(GOOD).removeprefix("sha256:")
+    assert (folder / "a" / "program").read_bytes() == b"run"
+    assert (folder / "a" / "again").read_bytes() == b"run"
+    assert (folder / "a" / "link" / "folder" / "of" / "its" / "own").read_bytes() == b""
+    assert [path.name for path in (tmp_path / "into").iterdir()] == [folder.name]
+
+
+def test_modes_are_kept_but_for_set_user_id_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        (folder,) = unpack(image_of(tmp_path, GOOD), tmp_path / "into")
+    finally:
+        os.umask(before)
+    modes = {str(p.relative_to(folder)): stat.S_IMODE(p.lstat().st_mode) for p in folder.rglob("*")}
+    assert modes["a/program"] == 0o755
+    assert stat.S_IMODE(folder.stat().st_mode) == modes["b/no/folder"] == modes["a"] == 0o755
+
+
+@pytest.mark.needs("root")
+def test_another_user_can_read_it(state: Path) -> None:
+    state.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        (folder,) = unpack(image_of(state, GOOD), state / "into")
+        (state / "into").chmod(0o755)
+    finally:
+        os.umask(before)
+    done = subprocess.run(["cat", folder / "a" / "program"], user=65534, capture_output=True, check=True)
+    assert done.stdout == b"run"
+
+
+def test_it_is_made_once(tmp_path: Path) -> None:
+    image = image_of(tmp_path, GOOD)
+    (folder,) = unpack(image, tmp_path / "into")
+    (tmp_path / "layer").unlink()
+    assert unpack(image, tmp_path / "into") == [folder]
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    files: list[Made] = [(f"m{n}.txt", FILE, b"x" * 1000) for n in range(300)]
+    layout = Layout(tmp_path / "images")
+    ref = layout.put(image_of(tmp_path, tar_of(*files)), "nbfn.local/app/one")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom nbfn.containerize import Layout, unpack\n"
+        "image = Layout(Path(sys.argv[1])).get(sys.argv[2])\nsys.stdin.readline()\n"
+        "(folder,) = unpack(image, Path(sys.argv[3]))\nprint(len(list(folder.iterdir())))\n"
+    )
+    command = [sys.executable, "-c", script, str(layout.path), str(ref), str(tmp_path / "into")]
+    pipe = subprocess.PIPE
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)) for _ in "123"
+        ]
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert [process.communicate()[0] for process in started] == ["300\n"] * 3
+    assert len(list((tmp_path / "into").iterdir())) == 1
+
+
+def test_what_a_killed_process_left_does_not_matter(tmp_path: Path) -> None:
+    image = image_of(tmp_path, GOOD)
+    part = tmp_path / "into" / f"{digest_of(GOOD)[7:]}.tmp-1-0"
+    part.mkdir(parents=True)
+    (part / "half").write_text("")
+    os.utime(part, (0, 0))
+    (folder,) = unpack(image, tmp_path / "into")
+    assert [path.name for path in (tmp_path / "into").iterdir()] == [folder.name]
+
+
+HOSTILE: dict[str, tuple[list[Made], str]] = {
+    "climbs": ([("a/../../evil", FILE, b"x")], "leaves the image"),
+    "absolute": ([("/etc/evil", FILE, b"x")], "absolute"),
+    "links out": ([("a", LINK, "../evil")], "links out"),
+    "links to the root": ([("a", LINK, "/etc")], "links out"),
+    "links out by a detour": ([("d/a", LINK, "b/../../../evil")], "links out"),
+    "writes through a link": ([("a", LINK, "b"), ("a/evil", FILE, b"x")], "goes through 'a', which is a sym"),
+    "writes through a file": ([("a", FILE, b""), ("a/b", FILE, b"x")], "goes through 'a', which is a file"),
+    "replaces": ([("a", LINK, "b"), ("a", FILE, b"x")], "there twice"),
+    "device": ([("a", tarfile.CHRTYPE, b"")], "device"),
+    "block device": ([("a", tarfile.BLKTYPE, b"")], "device"),
+    "pipe": ([("a", tarfile.FIFOTYPE, b"")], "device"),
+    "hard link out": ([("a", HARD, "../../etc/passwd")], "hard link"),
+    "hard link to a link": ([("a", LINK, "b"), ("c", HARD, "a")], "hard link"),
+    "deletes": ([("d/.wh.a", FILE, b"")], "deletes"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_layers_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    members, message = HOSTILE[name]
+    image = image_of(tmp_path, tar_of(("fine", FILE, b"x"), *members))
+    with pytest.raises(ImageError, match=message) as caught:
+        unpack(image, tmp_path / "into")
+    assert len(caught.value.problems) == 1
+    assert not (tmp_path / "into").exists()
+    assert any(message in problem for problem in validate(image))
+
+
+def test_every_problem_is_listed(tmp_path: Path) -> None:
+    image = image_of(tmp_path, tar_of(("../a", FILE, b""), ("/b", FILE, b""), ("c", FILE, b"")))
+    with pytest.raises(ImageError, match=r"\(and 1 more\)") as caught:
+        unpack(image, tmp_path / "into")
+    assert len(caught.value.problems) == 2
+
+
+def test_a_damaged_or_missing_layer_is_refused(tmp_path: Path) -> None:
+    image = image_of(tmp_path, GOOD)
+    path = tmp_path / "layer"
+    path.write_bytes(GOOD.replace(b"run", b"RUN"))
+    with pytest.raises(ImageError, match="damaged"):
+        unpack(image, tmp_path / "into")
+    path.write_bytes(GOOD[:-512])
+    with pytest.raises(ImageError, match="bytes, not"):
+        unpack(image, tmp_path / "into")
+    path.unlink()
+    with pytest.raises(ImageError, match="missing"):
+        unpack(image, tmp_path / "into")
+    zipped = image_of(tmp_path, GOOD, zipped=True)
+    blob = path.read_bytes()
+    path.write_bytes(blob[:-20] + bytes(20))
+    with pytest.raises(ImageError, match="cannot be decompressed"):
+        unpack(zipped, tmp_path / "into")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="file/into"):
+        unpack(image_of(tmp_path, GOOD), tmp_path / "file" / "into")
+
+
+_PARTS = st.sampled_from(["a", "b", "c", "..", ".", ""])
+_PATHS = st.lists(_PARTS, min_size=1, max_size=4).map("/".join)
+_MEMBERS = st.lists(
+    st.builds(
+        Member,
+        path=_PATHS,
+        kind=st.sampled_from(["file", "folder", "symlink", "symlink", "hardlink"]),
+        mode=st.just(0o644),
+        size=st.just(0),
+        offset=st.just(0),
+        target=_PATHS,
+    ),
+    max_size=6,
+)
+
+
+@given(_MEMBERS)
+def test_what_is_allowed_never_leads_out(members: list[Member]) -> None:
+    """Judged by a walk through the links themselves, as the kernel would do it."""
+    if member_problems(members, 0):
+        return
+    links = {m.path: m.target for m in members if m.kind == "symlink"}
+    for path in links:
+        assert climbs_out(path.split("/"), links) is False
+
+
+def climbs_out(path: list[str], links: dict[str, str]) -> bool:
+    at: list[str] = []
+    todo = list(path)
+    for _ in range(200):  # more is a loop of links, which leads nowhere
+        if not todo:
+            return False
+        part = todo.pop(0)
+        if part == "..":
+            if not at:
+                return True
+            at.pop()
+        elif part not in ("", "."):
+            at.append(part)
+            target = links.get("/".join(at))
+            if target is not None:
+                at.pop()
+                todo = target.split("/") + todo
+    return False
