@@ -1,0 +1,135 @@
+"""From what an instance answered, or how it failed, to what the caller gets.
+
+Statuses and texts are Fn's; the cause comes after them where it is known.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbfn.drivers.base import StartFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbfn.drivers.base import Exit
+    from nbfn.executor.hop import Answer, Headers
+    from nbfn.executor.orders import StopWhy
+
+JSON = (b"content-type", b"application/json; charset=utf-8")
+
+# Of the connection, not of the answer; and what only the executor may say.
+_NOT_PASSED_ON = frozenset(
+    (
+        b"connection",
+        b"proxy-connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"content-length",
+        b"fn-call-id",
+        b"nbfn-start",
+        b"nbfn-cold-reason",
+        b"nbfn-queue-ms",
+        b"nbfn-start-ms",
+        b"nbfn-total-ms",
+    )
+)
+
+
+@dataclass(slots=True)
+class Response:
+    """What the caller gets. ``message`` is empty if the function answered."""
+
+    status: int
+    headers: Headers
+    body: list[bytes]
+    message: str = ""
+    told: Mapping[bytes, bytes] = field(default_factory=dict)
+    """The runtime's own headers, by lower-case name."""
+
+
+def failure(status: int, message: str, *, retry_after_s: int = 0) -> Response:
+    """An answer that the executor gives itself."""
+    headers = [JSON, (b"nbfn-error", header_text(message))]
+    if retry_after_s:
+        headers.append((b"retry-after", str(retry_after_s).encode()))
+    return Response(status, headers, [json.dumps({"message": message}).encode() + b"\n"], message)
+
+
+def header_text(text: str) -> bytes:
+    """``text`` on one line, fit for a header."""
+    return " ".join(text.split()).encode("latin-1", "replace")[:512]
+
+
+def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
+    """The caller's response, and why the instance must not be used again (if so)."""
+    kept: Headers = []
+    told: dict[bytes, bytes] = {}
+    for name, value in answer.headers:
+        lower = name.lower()
+        if lower in _NOT_PASSED_ON:
+            continue
+        kept.append((name, value))
+        if lower.startswith(b"nbfn-"):
+            told[lower] = value
+    status = answer.status
+    if status == 200:
+        return Response(200, kept, answer.body, "", told), None
+    cause = told.get(b"nbfn-error", b"").decode("latin-1")
+    if status == 502:
+        response = failure(502, _because("function failed", cause))
+    elif status == 504:
+        response = failure(504, _because("Timed out", cause))
+    else:
+        return failure(502, f"invalid function response: status {status}"), "invalid-response"
+    # The runtime's headers stay: they tell where the call ran, and hold the end of its output.
+    response.headers += [
+        (name, value)
+        for name, value in kept
+        if name[:5].lower() in (b"nbfn-", b"fn-fd") and name.lower() != b"nbfn-error"
+    ]
+    response.told = told
+    return response, None
+
+
+def lost(cause: str, end: Exit | None) -> Response:
+    """The instance gave no usable answer; ``end`` says how it ended, if it did."""
+    return failure(502, _because("error receiving function response", describe(end) if end else cause))
+
+
+def timed_out(timeout_s: int) -> Response:
+    """The call ran over its function's timeout."""
+    return failure(504, f"Timed out: it ran longer than its timeout of {timeout_s} s")
+
+
+def start_failed(error: Exception, image: str) -> tuple[int, str]:
+    """Status and message for the call that waited for an instance which did not start."""
+    if not isinstance(error, StartFailed):
+        return 500, _because("internal server error", str(error))
+    cause = str(error)
+    if error.exit is not None and error.exit.cause not in cause:
+        cause = f"{cause} ({describe(error.exit)})"
+    if error.stage == "image":
+        return 502, f"Failed to pull image '{image}': {cause}"
+    advice = "please ensure you are using the latest fdk and check the logs"
+    if error.stage == "timeout":
+        return 504, _because(f"Container initialization timed out, {advice}", cause)
+    return 502, _because(f"Container failed to initialize, {advice}", cause)
+
+
+def describe(end: Exit) -> str:
+    """How an instance ended, with the word that matters first."""
+    if end.out_of_memory and "memory" not in end.cause:
+        return f"out of memory, {end.cause}"
+    return end.cause
+
+
+def _because(text: str, cause: str) -> str:
+    return f"{text}: {cause}" if cause else text

@@ -1,0 +1,134 @@
+"""Fn's control plane: ``/v2/apps`` and ``/v2/fns``, as ``fnproject/fn`` answers them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from nbfn import __version__
+from nbfn.errors import TargetError
+from nbfn.executor.objects import read_document
+from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import Route
+
+    from nbfn.executor.catalog import Catalog
+    from nbfn.executor.objects import App, Fn
+
+_PER_PAGE, _PER_PAGE_MAX = 30, 100
+
+
+class FnApi:
+    """Handlers over a catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def routes(self) -> list[Route]:
+        return [
+            route("/", GET=self.hello),
+            route("/version", GET=self.version),
+            route("/v2/apps", GET=self.list_apps, POST=self.create_app),
+            route("/v2/apps/{app_id}", GET=self.read_app, PUT=self.change_app, DELETE=self.remove_app),
+            route("/v2/fns", GET=self.list_fns, POST=self.create_fn),
+            route("/v2/fns/{fn_id}", GET=self.read_fn, PUT=self.change_fn, DELETE=self.remove_fn),
+            route("/v2/fns/{fn_id}/calls", GET=self.gone),
+            route("/v2/fns/{fn_id}/calls/{call_id}", GET=self.gone),
+            route("/v2/fns/{fn_id}/calls/{call_id}/log", GET=self.gone),
+        ]
+
+    async def hello(self, _: Request) -> Response:
+        return reply({"goto": "https://github.com/fnproject/fn", "hello": "world!"})
+
+    async def version(self, _: Request) -> Response:
+        return reply({"version": __version__})
+
+    async def gone(self, _: Request) -> Response:
+        return Response(status_code=410)  # Fn removed these; /nbfn/v1 has them
+
+    # Applications
+
+    async def list_apps(self, request: Request) -> Response:
+        page = _Page(request)
+        apps = await self._catalog.read(
+            lambda store: store.apps(name=page.name, after=page.after, limit=page.limit)
+        )
+        return page.reply(apps, [app.document() for app in apps])
+
+    async def create_app(self, request: Request) -> Response:
+        app = await self._catalog.create_app(read_document(await read_body(request)))
+        return reply(app.document())
+
+    async def read_app(self, request: Request) -> Response:
+        app_id = request.path_params["app_id"]
+        app = await self._catalog.read(lambda store: store.app(app_id))
+        return reply(app.document())
+
+    async def change_app(self, request: Request) -> Response:
+        document = read_document(await read_body(request))
+        app = await self._catalog.change_app(request.path_params["app_id"], document)
+        return reply(app.document())
+
+    async def remove_app(self, request: Request) -> Response:
+        await self._catalog.remove_app(request.path_params["app_id"])
+        return nothing()
+
+    # Functions
+
+    async def list_fns(self, request: Request) -> Response:
+        app_id = request.query_params.get("app_id", "")
+        if not app_id:
+            raise TargetError("Missing AppID on Fn", status=400)
+        page, host = _Page(request), _host(request)
+        fns = await self._catalog.read(
+            lambda store: store.fns(app_id, name=page.name, after=page.after, limit=page.limit)
+        )
+        return page.reply(fns, [fn.document(host) for fn in fns])
+
+    async def create_fn(self, request: Request) -> Response:
+        fn = await self._catalog.create_fn(read_document(await read_body(request)))
+        return reply(fn.document(_host(request)))
+
+    async def read_fn(self, request: Request) -> Response:
+        fn_id = request.path_params["fn_id"]
+        fn = await self._catalog.read(lambda store: store.fn(fn_id))
+        return reply(fn.document(_host(request)))
+
+    async def change_fn(self, request: Request) -> Response:
+        document = read_document(await read_body(request))
+        fn = await self._catalog.change_fn(request.path_params["fn_id"], document)
+        return reply(fn.document(_host(request)))
+
+    async def remove_fn(self, request: Request) -> Response:
+        await self._catalog.remove_fn(request.path_params["fn_id"])
+        return nothing()
+
+
+class _Page:
+    """Fn's paging: by name, the cursor is the last name of the page before."""
+
+    def __init__(self, request: Request) -> None:
+        self.name = request.query_params.get("name", "")
+        self.limit = whole_number(request, "per_page", _PER_PAGE, _PER_PAGE_MAX)
+        cursor = request.query_params.get("cursor", "")
+        try:
+            self.after = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
+        except (binascii.Error, ValueError):
+            raise TargetError(f"cursor {cursor!r} is none that this server gave", status=400) from None
+
+    def reply(self, found: Sequence[App] | Sequence[Fn], items: list[dict[str, object]]) -> Response:
+        if len(found) < self.limit:
+            return reply({"items": items})
+        cursor = base64.urlsafe_b64encode(found[-1].name.encode()).decode().rstrip("=")
+        return reply({"next_cursor": cursor, "items": items})
+
+
+def _host(request: Request) -> str:
+    return request.headers.get("host", "localhost")

@@ -1,0 +1,71 @@
+"""What happened, in a ring that never waits for a reader.
+
+A reader keeps its own place; one that is slower than 10,000 events skips what was overwritten, and sees it
+by the gap in ``seq``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from nbfn.spec import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RING_EVENTS = 10_000
+_NOTHING: Mapping[str, object] = {}
+
+
+class Events:
+    """The ring. Used from one event loop's thread."""
+
+    def __init__(self, size: int = RING_EVENTS) -> None:
+        self._size = size
+        self._ring: list[Event | None] = [None] * size
+        self._last = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def last(self) -> int:
+        """``seq`` of the newest event, 0 before the first."""
+        return self._last
+
+    def emit(
+        self,
+        kind: str,
+        fn_id: str = "",
+        instance_id: str = "",
+        call_id: str = "",
+        data: Mapping[str, object] = _NOTHING,
+    ) -> None:
+        """Add one event and wake the readers."""
+        self._last = seq = self._last + 1
+        self._ring[seq % self._size] = Event(seq, time.time(), kind, fn_id, instance_id, call_id, data)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def after(self, seq: int, limit: int = 500) -> list[Event]:
+        """At most ``limit`` events newer than ``seq``, oldest first.
+
+        A ``seq`` that is yet to come was another executor's: everything is newer then.
+        """
+        start = max(seq if seq <= self._last else 0, self._last - self._size) + 1
+        found = (self._ring[at % self._size] for at in range(start, min(start + limit, self._last + 1)))
+        return [event for event in found if event is not None]
+
+    async def newer(self, seq: int) -> None:
+        """Returns once there is an event newer than ``seq``."""
+        while self._last <= seq:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            try:
+                await future
+            finally:
+                if future in self._waiting:
+                    self._waiting.remove(future)

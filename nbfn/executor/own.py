@@ -1,0 +1,102 @@
+"""What Fn does not tell: ``/nbfn/v1`` (``docs/wire.md`` §3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from nbfn.errors import TargetError
+from nbfn.executor.replies import reply, route, whole_number
+from nbfn.executor.streams import EventStream, LeaseStream
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from nbfn.executor.catalog import Catalog
+    from nbfn.executor.events import Events
+    from nbfn.executor.pool import Pool
+    from nbfn.executor.records import Recorder
+    from nbfn.executor.streams import Leases
+
+GRACE_S = 5.0
+_LISTED, _LISTED_MAX = 100, 10_000
+
+
+class OwnApi:
+    """Handlers over what the executor is doing. ``stop`` is asked to end it within so many seconds."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        pool: Pool,
+        events: Events,
+        recorder: Recorder,
+        leases: Leases,
+        info: Mapping[str, object],
+        stop: Callable[[float], None],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._catalog = catalog
+        self._pool = pool
+        self._events = events
+        self._recorder = recorder
+        self._leases = leases
+        self._info = info
+        self._stop = stop
+        self._stopping = stopping
+
+    def routes(self) -> list[Route]:
+        return [
+            route("/nbfn/v1/info", GET=self.info),
+            Route("/nbfn/v1/lease", LeaseStream(self._leases, self._stopping), methods=["GET"]),
+            Route("/nbfn/v1/events", EventStream(self._events, self._stopping), methods=["GET"]),
+            route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
+            route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
+            route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
+            route("/nbfn/v1/calls/{call_id}", GET=self.call),
+            route("/nbfn/v1/stop", POST=self.stop),
+        ]
+
+    async def info(self, _: Request) -> Response:
+        return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+
+    async def instances(self, request: Request) -> Response:
+        fn_id = request.path_params["fn_id"]
+        self._catalog.require(fn_id)
+        return reply({"items": self._pool.describe(fn_id)})
+
+    async def calls(self, request: Request) -> Response:
+        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", _LISTED, _LISTED_MAX)
+        await self._recorder.flush()
+        return reply({"items": await self._catalog.read(lambda store: store.calls(fn_id, limit))})
+
+    async def call(self, request: Request) -> Response:
+        call_id = request.path_params["call_id"]
+        await self._recorder.flush()
+        return reply(await self._catalog.read(lambda store: store.call(call_id)))
+
+    async def logs(self, request: Request) -> Response:
+        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)
+        call_id = request.query_params.get("call_id", "")
+        await self._recorder.flush()
+        items = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
+        for item in items:
+            del item["fn_id"]
+        return reply({"items": items})
+
+    async def stop(self, request: Request) -> Response:
+        text = request.query_params.get("grace_s", str(GRACE_S))
+        try:
+            grace_s = float(text)
+        except ValueError:
+            grace_s = -1.0
+        if not 0 <= grace_s <= 3600:
+            raise TargetError(f"grace_s is {text!r}: use seconds from 0 to 3600", status=400)
+        self._stop(grace_s)
+        return reply({"message": "stopping"}, 202)

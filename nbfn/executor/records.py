@@ -1,0 +1,92 @@
+"""What is kept of calls and their output: gathered in memory, written in batches off the call's path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbfn.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbfn.executor.store import StoreThread
+
+log = logging.getLogger(__name__)
+
+_FLUSH_AFTER_S = 0.25
+_PENDING_MAX = 20_000
+
+
+class CallRecord(NamedTuple):
+    """One call that is over. ``queued_at``: seconds since the epoch."""
+
+    id: str
+    fn_id: str
+    instance_id: str
+    start: str
+    reason: str
+    status: int
+    message: str
+    queued_at: float
+    timings_ms: Mapping[str, float]
+
+
+class LogRecord(NamedTuple):
+    """One piece of output. ``call_id`` is empty if it was written outside a call."""
+
+    fn_id: str
+    at: float
+    stream: str
+    text: str
+    call_id: str
+    instance_id: str
+
+
+class Recorder:
+    """Takes records without waiting. A killed executor loses at most the last quarter of a second."""
+
+    def __init__(self, store: StoreThread) -> None:
+        self._store = store
+        self._calls: list[CallRecord] = []
+        self._logs: list[LogRecord] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._warned = False
+
+    def call(self, record: CallRecord) -> None:
+        """Keep it, soon."""
+        if len(self._calls) < _PENDING_MAX:
+            self._calls.append(record)
+        self._arm()
+
+    def log(self, record: LogRecord) -> None:
+        """Keep it, soon."""
+        if len(self._logs) < _PENDING_MAX:
+            self._logs.append(record)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER_S, self._due)
+
+    def _due(self) -> None:
+        self._task = asyncio.ensure_future(self.flush())
+
+    async def flush(self) -> None:
+        """Write what is pending: after this, reading finds everything that was recorded before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        calls, self._calls = self._calls, []
+        logs, self._logs = self._logs, []
+        # Also with nothing to write: a batch that is being written is then waited for.
+        try:
+            await self._store.run(lambda store: store.add_records(calls, logs))
+            self._warned = False
+        except StateError as error:
+            # Calls go on without their records: refusing them would help nobody.
+            if not self._warned:
+                log.warning("records of calls are lost: %s", error)
+            self._warned = True

@@ -1,0 +1,102 @@
+"""How the control plane answers: Fn's JSON and error bodies, and one handler per method of a path."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from nbfn.errors import StateError, TargetError
+from nbfn.executor.store import DiskFull
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    Handler = Callable[[Request], Awaitable[Response]]
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES = 1 << 20
+
+
+def reply(document: object, status: int = 200) -> Response:
+    """JSON as Fn sends it."""
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+    return Response(body, status, media_type="application/json; charset=utf-8")
+
+
+def nothing() -> Response:
+    """Fn's answer to a delete."""
+    return Response(status_code=204, headers={"content-type": "text/plain"})
+
+
+def route(path: str, **handlers: Handler) -> Route:
+    """One path; each keyword is a method."""
+
+    async def endpoint(request: Request) -> Response:
+        return await handlers[request.method if request.method != "HEAD" else "GET"](request)
+
+    return Route(path, endpoint, methods=list(handlers))
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body. Raises TargetError (413) over 1 MiB."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES:
+            raise TargetError(f"the body is larger than {BODY_BYTES} bytes", status=413)
+    return bytes(body)
+
+
+def whole_number(request: Request, name: str, default: int, largest: int) -> int:
+    """A query parameter, as Fn reads ``per_page``: anything that is no number above 0 is the default."""
+    text = request.query_params.get(name, "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return min(number or default, largest)
+
+
+async def on_target_error(_: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, TargetError) else 500
+    return reply({"message": str(error)}, status or 400)
+
+
+async def on_state_error(_: Request, error: Exception) -> Response:
+    log.warning("%s", error)
+    return reply({"message": str(error)}, 507 if isinstance(error, DiskFull) else 500)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    where = f"{request.method} {request.url.path}"
+    if status == 404:
+        if len(request.url.path) > 1 and request.url.path.endswith("/"):
+            target = request.url.path.rstrip("/") or "/"
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(target + query, 301 if request.method == "GET" else 307)
+        return reply({"message": f"Path not found: {where}"}, 404)
+    if status == 405:
+        response = reply({"message": f"Method not allowed: {where}"}, 405)
+        response.headers.update(headers)
+        return response
+    return reply({"message": str(error)}, status)
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return reply({"message": f"internal server error: {type(error).__name__}"}, 500)
+
+
+HANDLERS = {
+    TargetError: on_target_error,
+    StateError: on_state_error,
+    HTTPException: on_http_exception,
+    Exception: on_error,
+}

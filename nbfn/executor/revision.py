@@ -1,0 +1,46 @@
+"""What instances of one function are made from. Anything that differs makes new instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbfn.errors import BadInput
+from nbfn.spec import ImageRef, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbfn.executor.objects import App, Fn
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A function as instances run it. Equal revisions may share instances."""
+
+    fn_id: str
+    fn_name: str
+    app_name: str
+    image: ImageRef
+    limits: Limits
+    env: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+
+def revision_of(app: App, fn: Fn) -> Revision:
+    """The revision that ``fn`` of ``app`` stands for: the application's config under the function's."""
+    try:
+        image = ImageRef.parse(fn.image)
+    except BadInput:
+        image = ImageRef(fn.image)  # Fn takes any text here: no driver will find such an image, and says so
+    env = {
+        **app.config,
+        **fn.config,
+        "FN_APP_ID": app.id,
+        "FN_APP_NAME": app.name,
+        "FN_FN_ID": fn.id,
+        "FN_FN_NAME": fn.name,
+        "FN_MEMORY": str(fn.memory),
+        "FN_TYPE": "sync",
+        "FN_FORMAT": "http-stream",
+    }
+    return Revision(fn.id, fn.name, app.name, image, Limits(fn.memory, fn.timeout, fn.idle_timeout), env)

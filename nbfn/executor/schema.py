@@ -1,0 +1,36 @@
+"""The tables, and the steps from one version of them to the next."""
+
+from __future__ import annotations
+
+# Step N takes a database from version N to N + 1. A step that has been released is never edited.
+STEPS = (
+    """
+    CREATE TABLE apps (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL            -- the object as JSON
+    ) STRICT;
+    CREATE TABLE fns (
+        id TEXT PRIMARY KEY,
+        app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (app_id, name)
+    ) STRICT;
+    CREATE TABLE calls (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        fn_id TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX calls_of_fn ON calls (fn_id, seq);
+    CREATE TABLE logs (
+        seq INTEGER PRIMARY KEY,
+        fn_id TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX logs_of_fn ON logs (fn_id, seq);
+    """,
+)
+VERSION = len(STEPS)
