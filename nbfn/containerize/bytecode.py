@@ -7,6 +7,7 @@ compiled by fresh interpreters, one for each core.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import struct
@@ -131,7 +132,8 @@ class Compiler:
                 process.kill()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    stream.close()
+                    with contextlib.suppress(OSError):  # it may have gone away with something unread
+                        stream.close()
             process.wait()
 
 

@@ -12,6 +12,7 @@ import nbfn.runtime
 from nbfn.containerize import bytecode, host
 from nbfn.containerize.image import digest_of, encode
 from nbfn.containerize.layers import Entry
+from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ def dependencies_key(packages: Sequence[Package]) -> str:
 @contextlib.contextmanager
 def runtime_entries() -> Iterator[list[Entry]]:
     """The runtime and its bytecode."""
-    with _with_bytecode(dict(_runtime_files()), ours=True) as entries:
+    with _gathered(), _with_bytecode(dict(_runtime_files()), ours=True) as entries:
         yield entries
 
 
@@ -52,14 +53,26 @@ def dependency_entries(packages: Sequence[Package]) -> Iterator[list[Entry]]:
 
     Raises:
         RequirementError: the files of a package are not there.
+        ImageError: they are being changed just now.
     """
     files: dict[str, Path] = {}
     for package in packages:
         for place, source in package.files():
             # Two packages may share a file (an __init__.py of a common folder): it is one here too.
             files.setdefault(f"{_PYTHON_ROOT}/{place}", source)
-    with _with_bytecode(files) as entries:
+    with _gathered(), _with_bytecode(files) as entries:
         yield entries
+
+
+@contextlib.contextmanager
+def _gathered() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(
+            f"the files of a layer cannot be gathered: {error}",
+            hint="build again once nothing is being installed or removed",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from nbfn.errors import BadInput, ImageError, StateError
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
@@ -238,16 +237,6 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="file/images") as caught:
         layout.put(Image.empty(PLATFORM), "nbfn.local/app/one")
     assert "NBFN_STATE" in caught.value.hint
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
 
 
 @pytest.mark.needs("root")

@@ -200,6 +200,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         unpack(image_of(tmp_path, GOOD), tmp_path / "file" / "into")
 
 
+@pytest.mark.needs("root")
+def test_a_full_disk_is_said_so_and_nothing_half_made_stays(tmp_path: Path, small_disk: Path) -> None:
+    image = image_of(tmp_path, tar_of(("small", FILE, b"x"), ("large", FILE, bytes(2 << 20))))
+    with pytest.raises(StateError, match="no space left") as caught:
+        unpack(image, small_disk / "into")
+    assert "unpacked base layer" in str(caught.value)
+    assert list((small_disk / "into").iterdir()) == []
+
+
 _PARTS = st.sampled_from(["a", "b", "c", "..", ".", ""])
 _PATHS = st.lists(_PARTS, min_size=1, max_size=4).map("/".join)
 _MEMBERS = st.lists(
