@@ -1,1 +1,104 @@
-"""Placeholder until the stage is written."""
+"""CELL → CAPTURE: a live function made fit to travel, as source that a person can read.
+
+:class:`Cells` remembers what the kernel executed, :func:`find_target` says which function of a cell is
+meant, and :func:`capture` walks from that function over the live namespace. Imports become import lines,
+functions and classes their source, plain values literals or JSON, other values pickles beside the code.
+What cannot travel is refused with its name, its type, the cell that made it and the line that uses it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from typing import TYPE_CHECKING, Literal
+
+from nbfn.capture.bindings import Import
+from nbfn.capture.cells import CellInfo, Cells
+from nbfn.capture.imports import written
+from nbfn.capture.live import peel
+from nbfn.capture.requirements import pinned
+from nbfn.capture.source import arrange, render
+from nbfn.capture.target import find_target
+from nbfn.capture.walk import Walk
+from nbfn.errors import CellError
+from nbfn.spec import Capture, PythonVersion, Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["CellInfo", "Cells", "capture", "find_target"]
+
+
+def capture(
+    target: Callable[..., object],
+    *,
+    namespace: Mapping[str, object],
+    cells: Cells | None = None,
+    requires: Sequence[str] = (),
+) -> Capture:
+    """``target`` with everything it uses of ``namespace``, as a :class:`~nbfn.spec.Capture`.
+
+    ``cells`` makes classes of the notebook and imports readable and lets errors name cells; ``requires``
+    adds PEP 508 requirements to those that the imports show.
+
+    Raises:
+        CellError: ``target`` is a generator, or not a function.
+        CaptureError: something that it uses cannot travel.
+        RequirementError: a package is not installed, or not in the version asked for.
+    """
+    function = peel(target)
+    handler = _handler(function, namespace)
+    _check(function, handler)
+    walk = Walk(namespace, cells or Cells(), handler, function)
+    walk.run()
+    lines = {*walk.imports.values(), *map(Import, walk.submodules), *walk.loaders.imports(walk.loads)}
+    source, spans = render(
+        arrange(walk.pieces, handler),
+        written(lines),
+        preamble=walk.loaders.preamble(walk.loads),
+        future=walk.future,
+    )
+    requirements = pinned(walk.modules, requires)
+    packages = [Taken(pin.partition("==")[0], "package", pin.replace("==", " ")) for pin in requirements]
+    return Capture(
+        handler=handler,
+        style=_style(function),
+        source=source,
+        python=PythonVersion(*sys.version_info[:2]),
+        files=dict(sorted(walk.files.items())),
+        requirements=requirements,
+        preload=tuple(sorted(walk.preload)),
+        by_value=walk.by_value,
+        pickles=walk.pickles,
+        source_map=spans,
+        taken=(*(walk.taken[name] for name in sorted(walk.taken)), *packages),
+    )
+
+
+def _handler(function: object, namespace: Mapping[str, object]) -> str:
+    """The name of the target in func.py: its own, or the one it is bound to."""
+    name = getattr(function, "__name__", "")
+    if isinstance(name, str) and name.isidentifier():
+        return name
+    bound = [key for key, value in namespace.items() if peel(value) is function and not key.startswith("_")]
+    return min(bound, default="function")
+
+
+def _check(function: object, handler: str) -> None:
+    if not callable(function) or isinstance(function, type):
+        raise CellError(
+            f"{handler!r} is a {type(function).__qualname__}, not a function", hint="deploy a function"
+        )
+    inner = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise CellError(
+            f"{handler!r} is a generator: its values would stay where it runs", hint="return a list instead"
+        )
+
+
+def _style(function: object) -> Literal["values", "context"]:
+    inner = inspect.unwrap(function) if isinstance(function, types.FunctionType) else function
+    code = getattr(inner, "__code__", None)
+    first_two = code.co_varnames[: min(code.co_argcount, 2)] if isinstance(code, types.CodeType) else ()
+    return "context" if first_two == ("ctx", "data") else "values"

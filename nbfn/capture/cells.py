@@ -1,0 +1,90 @@
+"""What the kernel executed: which cell made a name, and the text behind a code object's file name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from nbfn.capture.bindings import Import, bound_names, imports_of, module_scope
+
+_MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!].*)$", re.MULTILINE)
+
+
+def parse(text: str) -> ast.Module | None:
+    """The tree of a cell; lines of magics count as ``pass`` where they keep it from parsing.
+
+    None if it is not Python even then.
+    """
+    for attempt in (text, _MAGIC_LINE.sub(r"\1pass", text)):
+        try:
+            return ast.parse(attempt)
+        except (SyntaxError, ValueError):
+            continue
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CellInfo:
+    """One executed cell."""
+
+    source: str
+    number: int | None
+    """Its execution count, as ``[3]`` in the notebook."""
+    cell_id: str | None
+    filename: str
+    """``co_filename`` of the code compiled from it."""
+    names: dict[str, int] = field(default_factory=dict, repr=False)
+    """What it binds at its top level, with the line."""
+    imports: tuple[Import, ...] = ()
+    tree: ast.Module | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """How to name it to a person: ``cell 3``."""
+        return "a cell" if self.number is None else f"cell {self.number}"
+
+
+class Cells:
+    """The cells that a kernel executed, oldest first. A cell executed twice is there twice."""
+
+    def __init__(self) -> None:
+        self._cells: list[CellInfo] = []
+
+    def record(self, raw: str, *, number: int | None, cell_id: str | None, filename: str) -> None:
+        """Note an executed cell. ``raw`` is its text, as plain Python where the caller can give that."""
+        tree = parse(raw)
+        names = {} if tree is None else bound_names(tree)
+        imports: tuple[Import, ...] = ()
+        if tree is not None:
+            imports = tuple(found for node in module_scope(tree) for found in imports_of(node))
+        self._cells.append(CellInfo(raw, number, cell_id, filename, names, imports, tree))
+
+    def newest_first(self) -> list[CellInfo]:
+        """Every execution, the last one first."""
+        return self._cells[::-1]
+
+    def made(self, name: str) -> CellInfo | None:
+        """The cell that bound ``name`` last."""
+        return next((cell for cell in self.newest_first() if name in cell.names), None)
+
+    def of_file(self, filename: str) -> CellInfo | None:
+        """The cell that code with this ``co_filename`` was compiled from."""
+        return next((cell for cell in self.newest_first() if cell.filename == filename), None)
+
+    def imports(self, name: str) -> list[Import]:
+        """The import statements that may have bound ``name``, newest first, ``import *`` among them."""
+        return [
+            found
+            for cell in self.newest_first()
+            for found in reversed(cell.imports)
+            if found.binds == name or found.name == "*"
+        ]
+
+    def imports_module(self, module: str) -> bool:
+        """True if a cell says ``import module``, or one of its submodules, in so many words."""
+        return any(
+            not found.name and not found.alias and (found.module + ".").startswith(module + ".")
+            for cell in self._cells
+            for found in cell.imports
+        )

@@ -1,0 +1,212 @@
+"""The texts of refusals: the variable, its type, the cell that made it, the line that uses it, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbfn.capture.limits import TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size
+from nbfn.errors import CaptureError, RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nbfn.capture.cells import Cells
+
+_OPEN_INSIDE = "open it inside the function"
+_MAKE_INSIDE = "make it inside the function"
+# By name along the class's bases, so that nothing is imported for it.
+_HINTS = {
+    "sqlite3.Connection": _OPEN_INSIDE,
+    "sqlite3.Cursor": _OPEN_INSIDE,
+    "_io._IOBase": _OPEN_INSIDE,
+    "_socket.socket": _OPEN_INSIDE,
+    "_thread.lock": _MAKE_INSIDE,
+    "_thread.RLock": _MAKE_INSIDE,
+    "threading.Thread": _MAKE_INSIDE,
+    "builtins.generator": "make a list of it first",
+    "builtins.async_generator": "make a list of it first",
+    "builtins.module": "save it as a .py file beside the notebook and import it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where captured code uses a name."""
+
+    owner: str
+    """The function, class or value that uses it."""
+    filename: str = ""
+    line: int = 0
+    text: str = ""
+    """The whole text of ``filename``, if it is at hand."""
+
+    def line_text(self) -> str:
+        """The line itself, without its indentation; empty if there is no text."""
+        if self.text:
+            lines = self.text.splitlines()
+            return lines[self.line - 1].strip() if 0 < self.line <= len(lines) else ""
+        return linecache.getline(self.filename, self.line).strip()
+
+
+class Explainer:
+    """Makes the errors of one capture, with what is known of its cells."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    def made_in(self, name: str) -> str:
+        """``cell 4``; empty if no known cell made it."""
+        cell = self._cells.made(name)
+        return cell.label if cell else ""
+
+    def place(self, site: Site) -> str:
+        """``cell 6, line 3``, or the file."""
+        cell = self._cells.of_file(site.filename)
+        where = cell.label if cell else "" if site.filename.startswith("<") else site.filename
+        if "ipykernel_" in where or not where:  # a temporary path with the kernel's process id
+            where = "its cell"
+        return f"{where}, line {site.line}" if site.line else ""
+
+    def unfit(
+        self, name: str, value: object, site: Site | None, *, path: str = "", part: object = None
+    ) -> CaptureError:
+        """``value`` cannot be pickled, because of ``part`` at ``path`` in it."""
+        inner = bool(path) and path != name
+        if inner and part is not None:
+            what = f"{name!r} holds {_a(type_name(part))} at {path}"
+        else:
+            what = f"{name!r} is {_a(type_name(value))}"
+        return self._error(what, name, value, site, hint=_hint(part if inner else value, inner=inner))
+
+    def refused(self, name: str, value: object, site: Site | None, why: str, hint: str) -> CaptureError:
+        """``value`` may not travel; ``why`` continues "'name' …"."""
+        return self._error(f"{name!r} {why}", name, value, site, hint=hint)
+
+    def machinery(self, name: str, value: object, site: Site | None) -> CaptureError:
+        """nbfn itself, or an object of its making."""
+        return self.refused(
+            name,
+            value,
+            site,
+            "is part of nbfn itself, which is not there when the function runs",
+            "use nbfn outside of the function; call other functions by their plain names",
+        )
+
+    def notebook_only(self, name: str, value: object, site: Site | None) -> CaptureError:
+        """Something of IPython's."""
+        return self.refused(
+            name,
+            value,
+            site,
+            "belongs to the notebook, which is not there when the function runs",
+            "return the value and show it in the notebook, or print it; write magics as plain Python",
+        )
+
+    def secret(self, name: str, path: str, value: object, site: Site | None) -> CaptureError:
+        """A value that is named like a secret. The value itself is never shown."""
+        key = "".join(char if char.isalnum() else "_" for char in path).strip("_").upper()
+        return self._error(
+            f"{path!r} is named like a secret, and the image would hold it for all to read"
+            if path == name
+            else f"{name!r} holds something named like a secret at {path}, and the image would hold it",
+            name,
+            value,
+            site,
+            hint=f'pass it with config={{"{key}": …}} and read os.environ["{key}"] in the function',
+        )
+
+    def too_large(self, name: str, value: object, size: int, site: Site | None) -> CaptureError:
+        """One value over the limit."""
+        more = "more than " if size <= VALUE_MAX_BYTES or not hasattr(value, "nbytes") else ""
+        shown = max(size, VALUE_MAX_BYTES)
+        return self._error(
+            f"{name!r} ({type_name(value)}) takes {more}{readable_size(shown)}, "
+            f"and one value may take {readable_size(VALUE_MAX_BYTES)}",
+            name,
+            value,
+            site,
+            hint="pass it as an argument, load it inside the function, or keep only the part that is used",
+        )
+
+    def too_much(self, files: Mapping[str, bytes]) -> CaptureError:
+        """All values together over the limit."""
+        largest = sorted(files, key=lambda path: -len(files[path]))[:3]
+        shown = ", ".join(f"{path} {readable_size(len(files[path]))}" for path in largest)
+        total = sum(map(len, files.values()))
+        return CaptureError(
+            f"what the function uses takes {readable_size(total)}, and {readable_size(TOTAL_MAX_BYTES)} "
+            f"is the most: {shown}",
+            hint="load the largest inside the function, or pass them as arguments",
+            name=largest[0],
+        )
+
+    def undefined(self, name: str, site: Site, known: Iterable[str]) -> CaptureError:
+        """A global name that is nowhere."""
+        near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+        cell = self._cells.made(name)
+        if cell:
+            hint = f"{cell.label} made it and it is gone since: run that cell again"
+        elif near:
+            hint = f"did you mean {' or '.join(map(repr, near))}?"
+        else:
+            hint = "run the cell that makes it, or make it a parameter"
+        return CaptureError(
+            f"{site.owner} uses {name!r}{self._at(site)}, and nothing of that name exists{_quoted(site)}",
+            hint=hint,
+            name=name,
+            used_at=self.place(site),
+        )
+
+    def not_installed(self, module: str, site: Site) -> RequirementError:
+        """An import of something that is not here."""
+        return RequirementError(
+            f"{site.owner} imports {module!r}{self._at(site)}, and it is not installed here{_quoted(site)}",
+            hint=f"run: %pip install {module.partition('.')[0]}",
+        )
+
+    def _at(self, site: Site) -> str:
+        place = self.place(site)
+        return f" in {place}" if place else ""
+
+    def _error(self, what: str, name: str, value: object, site: Site | None, *, hint: str) -> CaptureError:
+        made = self.made_in(name)
+        message = f"{what}, made in {made}" if made else what
+        if site is not None and site.owner != name:
+            message += f"; {site.owner} uses it{self._at(site)}{_quoted(site)}"
+        return CaptureError(
+            message,
+            hint=hint,
+            name=name,
+            type_name=type_name(value),
+            made_in=made,
+            used_at=self.place(site) if site else "",
+        )
+
+
+def type_name(value: object) -> str:
+    """``sqlite3.Connection``; classes of the notebook and builtins without their module."""
+    kind = type(value)
+    module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"
+
+
+def _quoted(site: Site) -> str:
+    line = site.line_text()
+    return f": {line}" if line else ""
+
+
+def _hint(value: object, *, inner: bool) -> str:
+    for kind in type(value).__mro__:
+        hint = _HINTS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if hint:
+            return f"{hint}, or leave it out of what is pickled (__getstate__)" if inner else hint
+    if inner:
+        return "leave it out of what is pickled (__getstate__), or make the whole inside the function"
+    return "make it inside the function, or pass what it is made from as an argument"

@@ -1,0 +1,109 @@
+"""What is refused before anything is pickled: values that are too large, and secrets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VALUE_MAX_BYTES = 64 * 1000 * 1000
+TOTAL_MAX_BYTES = 128 * 1000 * 1000
+
+_SECRET = re.compile(
+    r"(^|_)(secret|password|passwd|passphrase|token|credential|api_?key|access_?key|secret_?key|private_?key)s?$"
+    r"|^secret_",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LEVELS_MAX, _PARTS_MAX = 4, 1000
+_HOLDS_DATA_BYTES = 10_000
+_PLAIN_BYTES = 9  # a float in a pickle; ints and references take about as much or less
+
+
+def readable_size(size: int) -> str:
+    """``200.0 MB``, in powers of 1000."""
+    if size < 1000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:.1f} MB"
+
+
+def estimated_size(value: object, limit: int = VALUE_MAX_BYTES) -> int:
+    """About how many bytes ``value`` pickles to. Stops counting soon after ``limit`` is passed."""
+    total = 0
+    seen: set[int] = set()
+    todo: list[object] = [value]
+    while todo and total <= limit:
+        item = todo.pop()
+        if item is None or isinstance(item, (bool, int, float, complex)):
+            total += _PLAIN_BYTES
+            continue
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, (str, bytes, bytearray, memoryview)):
+            total += len(item)
+        elif isinstance(item, (list, tuple, set, frozenset, dict)):
+            total += 2 * len(item)
+            if total <= limit:
+                todo += item
+                todo += item.values() if isinstance(item, dict) else ()
+        else:
+            own = _opaque_size(item)
+            total += own
+            if own < _HOLDS_DATA_BYTES:  # else the attributes are in that number already
+                todo += _attributes(item).values()
+    return total
+
+
+def _opaque_size(item: object) -> int:
+    """Bytes of an object that holds its data itself: arrays, frames, tensors."""
+    held = getattr(item, "nbytes", None)
+    if isinstance(held, int) and not isinstance(held, bool):
+        return held
+    if isinstance(item, type) or callable(item):
+        return _PLAIN_BYTES
+    try:
+        return sys.getsizeof(item)
+    except Exception:
+        return _PLAIN_BYTES
+
+
+def _attributes(item: object) -> dict[str, object]:
+    if isinstance(item, type) or callable(item):
+        return {}
+    found = getattr(item, "__dict__", None)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def secret_in(name: str, value: object) -> str | None:
+    """The path of a text in ``value`` whose name says that it is a secret: ``conf['password']``.
+
+    Looks at the value itself, the keys of dictionaries and the attributes of objects, some levels deep.
+    """
+    return next(_secrets(name, name, value, depth=0), None)
+
+
+def _secrets(path: str, name: str, value: object, depth: int) -> Iterator[str]:
+    if isinstance(value, (str, bytes)):
+        if value and _SECRET.search(_CAMEL.sub("_", name).replace("-", "_")):
+            yield path
+    elif depth < _LEVELS_MAX:
+        for step, key, item in _named_parts(value):
+            yield from _secrets(path + step, key, item, depth + 1)
+
+
+def _named_parts(value: object) -> Iterator[tuple[str, str, object]]:
+    """``(step, name, part)`` of dictionaries, sequences and objects, unless they are long."""
+    if isinstance(value, dict):
+        if len(value) <= _PARTS_MAX:
+            yield from ((f"[{key!r}]", key, item) for key, item in value.items() if isinstance(key, str))
+    elif isinstance(value, (list, tuple)):
+        if len(value) <= _PARTS_MAX:
+            yield from ((f"[{at}]", "", item) for at, item in enumerate(value))
+    else:
+        yield from ((f".{key}", key, item) for key, item in _attributes(value).items())
