@@ -41,7 +41,7 @@ class Parameters:
         names += ["*args"] if self.any_position else []
         names += [name for name in self.by_keyword if name not in self.by_position]
         names += ["**kwargs"] if self.any_keyword else []
-        return ", ".join(name if name in self.required or "*" in name else f"{name}=…" for name in names)
+        return ", ".join(name if name in self.required or "*" in name else f"{name}=..." for name in names)
 
 
 def parameters_of(function: Callable[..., object]) -> Parameters:
@@ -138,7 +138,7 @@ def _single(parameters: Parameters) -> str:
 def _describe(body: object) -> str:
     if isinstance(body, dict):
         keys = ", ".join(repr(key) for key in list(body)[:5])
-        return f"an object with {keys}{', …' if len(body) > 5 else ''}" if body else "an empty object"
+        return f"an object with {keys}{', ...' if len(body) > 5 else ''}" if body else "an empty object"
     if isinstance(body, list):
         return f"a list of {len(body)}"
     kinds = {str: "a string", bool: "a boolean", type(None): "null"}

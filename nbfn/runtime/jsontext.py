@@ -42,8 +42,8 @@ def loads(text: str) -> object:
         value, end = _scan(text, 0)
         if end == len(text):
             return value
-    except (StopIteration, ValueError):
-        end = 0
+    except (StopIteration, ValueError, SystemError):
+        pass  # SystemError: it wants to raise an error of json.decoder, and nobody has imported that
     import json
 
     loaded: object = json.loads(text, parse_constant=_refuse_constant)
