@@ -56,6 +56,15 @@ def private_folder(path: Path) -> None:
             path.chmod(0o700)
 
 
+def socket_folder(settings: Settings) -> None:
+    """Make the folders of sockets private. One that somebody chose, say ``/run``, is left as it is."""
+    parent = settings.socket.parent
+    own_in_tmp = parent.name.startswith(f"nbfn-{os.getuid()}-")  # where anybody may have been first
+    if parent != settings.state and (own_in_tmp or not parent.exists()):
+        private_folder(parent)
+    private_folder(settings.run)
+
+
 @contextmanager
 def executor_lock(settings: Settings) -> Iterator[None]:
     """Hold ``executor.lock``: it says who serves this state folder, and goes with the process.

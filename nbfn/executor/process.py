@@ -12,29 +12,18 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import uvloop
-from starlette.applications import Starlette
 
 from nbfn import __version__
 from nbfn.drivers import make_driver
-from nbfn.executor import folder, gateway
-from nbfn.executor.api import FnApi
-from nbfn.executor.catalog import Catalog
-from nbfn.executor.events import Events
-from nbfn.executor.guard import Guard
+from nbfn.executor import folder
+from nbfn.executor.assembly import Assembly, assembled
 from nbfn.executor.listen import Listener, bound, url_of
-from nbfn.executor.machine import memory_budget_mb
-from nbfn.executor.own import GRACE_S, OwnApi
-from nbfn.executor.pool import Pool
-from nbfn.executor.records import Recorder
-from nbfn.executor.replies import HANDLERS
-from nbfn.executor.store import StoreThread
-from nbfn.executor.streams import Leases, first_of
+from nbfn.executor.own import GRACE_S
+from nbfn.executor.streams import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from socket import socket
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from nbfn.config import Settings
 
@@ -50,19 +39,15 @@ def run(settings: Settings, *, linger: float | None, on_listening: OnListening |
     """See :func:`nbfn.executor.serve`."""
     folder.private_folder(settings.state)
     with folder.executor_lock(settings), ExitStack() as stack:
-        if settings.socket.parent != settings.state and not settings.socket.parent.exists():
-            folder.private_folder(settings.socket.parent)
-        elif settings.socket.parent.name.startswith(f"nbfn-{os.getuid()}-"):
-            folder.private_folder(settings.socket.parent)  # in /tmp, where anybody may have made it first
-        folder.private_folder(settings.run)
+        folder.socket_folder(settings)
         token = folder.load_token(settings.token_file)
         sockets = stack.enter_context(bound(settings.socket, settings.host, settings.port))
-        executor = _Executor(settings, token, sockets)
+        process = _Process(settings, token, sockets)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(executor.run(linger, on_listening))
+            runner.run(process.run(linger, on_listening))
 
 
-class _Executor:
+class _Process:
     def __init__(self, settings: Settings, token: str, sockets: list[socket]) -> None:
         self._settings = settings
         self._token = token
@@ -72,66 +57,40 @@ class _Executor:
         self._hurry = asyncio.Event()
 
     async def run(self, linger: float | None, on_listening: OnListening | None) -> None:
-        settings = self._settings
-        started_at = time.time()
-        store = StoreThread(settings.state / "nbfn.db")
-        try:
-            driver = make_driver(settings)
-            if swept := await driver.sweep():
-                log.info("removed %d instances that a killed executor left", swept)
-            events, recorder, leases = Events(), Recorder(store), Leases()
-            pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
-            catalog = Catalog(store, pool, events)
-            await catalog.load()
-            note = {
-                "pid": os.getpid(),
-                "version": __version__,
-                "api": API,
-                "socket": str(settings.socket),
-                "url": url_of(self._sockets),
-                "started_at": started_at,
-            }
-            isolation = driver.isolation
-            own = OwnApi(
-                catalog=catalog,
-                pool=pool,
-                events=events,
-                recorder=recorder,
-                leases=leases,
-                info={
-                    **note,
-                    "state": str(settings.state),
-                    "images": str(settings.images),
-                    "driver": driver.name,
-                    "isolation": {
-                        "tier": isolation.tier,
-                        "mechanisms": list(isolation.mechanisms),
-                        "missing": list(isolation.missing),
-                    },
-                    "memory_mb": pool.memory_mb,
-                },
-                stop=self.stop,
-                stopping=self._stop_asked,
-            )
-            app = make_app(settings, self._token, FnApi(catalog), own, pool)
-            listener = Listener(app)
+        driver = make_driver(self._settings)
+        if swept := await driver.sweep():
+            log.info("removed %d instances that a killed executor left", swept)
+        note = {
+            "pid": os.getpid(),
+            "version": __version__,
+            "api": API,
+            "socket": str(self._settings.socket),
+            "url": url_of(self._sockets),
+            "started_at": time.time(),
+        }
+        async with assembled(
+            self._settings,
+            driver,
+            token=self._token,
+            note=note,
+            stop=self._stop,
+            stopping=self._stop_asked,
+        ) as parts:
+            listener = Listener(parts.app)
             await listener.start(self._sockets)
             self._handle_signals()
             gc.collect()
             gc.freeze()  # what is here now stays: no collection need look at it again
             try:
-                with folder.note(settings, note):
-                    log.info("listening on %s and %s", settings.socket, note["url"])
+                with folder.note(self._settings, note):
+                    log.info("listening on %s and %s", note["socket"], note["url"])
                     if on_listening is not None:
                         on_listening(note)
-                    await self._until_stopped(linger, pool, leases)
+                    await self._until_stopped(linger, parts)
             finally:
-                await self._take_down(listener, pool, recorder)
-        finally:
-            store.close()
+                await self._take_down(listener, parts)
 
-    def stop(self, grace_s: float) -> None:
-        """End, after letting calls finish for so long."""
+    def _stop(self, grace_s: float) -> None:
         self._grace_s = grace_s
         self._stop_asked.set()
 
@@ -145,56 +104,45 @@ class _Executor:
             self._hurry.set()  # asked twice: whoever does that does not want to wait
         self._stop_asked.set()
 
-    async def _until_stopped(self, linger: float | None, pool: Pool, leases: Leases) -> None:
+    async def _until_stopped(self, linger: float | None, parts: Assembly) -> None:
         if linger is None:
             await self._stop_asked.wait()
             return
+        pool, leases = parts.pool, parts.leases
         left_alone = time.monotonic()
         while not self._stop_asked.is_set():
             if leases.open or pool.calls:
                 timeout = None
                 left_alone = time.monotonic()
             else:
-                left_alone = max(left_alone, pool.last_call)
+                left_alone = max(left_alone, leases.last_end, pool.last_call)
                 timeout = linger - (time.monotonic() - left_alone)
                 if timeout <= 0:
                     log.info("no lease and no call for %g s: stopping", linger)
                     return
             leases.changed.clear()
-            signs: list[Coroutine[object, object, object]] = [self._stop_asked.wait(), leases.changed.wait()]
+            signs: list[Coroutine[object, object, object]] = [
+                self._stop_asked.wait(),
+                leases.changed.wait(),
+            ]
             if pool.calls and not leases.open:
                 signs.append(pool.no_calls())
             await first_of(*signs, timeout=timeout)
 
-    async def _take_down(self, listener: Listener, pool: Pool, recorder: Recorder) -> None:
-        """Calls first, then instances, then streams and connections, then the last records."""
+    async def _take_down(self, listener: Listener, parts: Assembly) -> None:
+        """Calls first, then instances, then streams and connections; the last records come after."""
         self._stop_asked.set()
         listener.refuse()
         self._settings.socket.unlink(missing_ok=True)
         hurry = asyncio.ensure_future(self._hurry.wait())
-        closing = asyncio.ensure_future(pool.close(self._grace_s))
-        await asyncio.wait({hurry, closing}, return_when=asyncio.FIRST_COMPLETED)
-        if not closing.done():
-            pool.give_up()
+        closing = asyncio.ensure_future(parts.pool.close(self._grace_s))
+        await asyncio.wait({hurry, closing}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
-        _, late = await asyncio.wait({closing}, timeout=_TAKE_DOWN_S)
-        if late:
+        parts.pool.give_up()
+        done, _ = await asyncio.wait({closing}, timeout=_TAKE_DOWN_S)
+        if done:
+            closing.result()
+        else:
             log.error("instances did not end within %g s; the next start sweeps them", _TAKE_DOWN_S)
             closing.cancel()
         await listener.close()
-        await recorder.flush()
-
-
-def make_app(settings: Settings, token: str, fn_api: FnApi, own: OwnApi, pool: Pool) -> ASGIApp:
-    """The whole application: the guard before everything, calls past Starlette."""
-    control = Starlette(routes=[*fn_api.routes(), *own.routes()], exception_handlers=HANDLERS)
-    control.router.redirect_slashes = False
-    invoke = gateway.Gateway(pool)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(gateway.PREFIX):
-            await invoke(scope, receive, send)
-        else:
-            await control(scope, receive, send)
-
-    return Guard(app, token=token, token_file=settings.token_file, host=settings.host)

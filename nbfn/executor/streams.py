@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,16 @@ _COMMENT_EVERY_S = 15.0
 
 
 class Leases:
-    """How many leases are open. ``changed`` is set whenever that changes."""
+    """How many leases are open, and when one last ended. ``changed`` is set whenever that changes."""
 
     def __init__(self) -> None:
         self.open = 0
+        self.last_end = 0.0
         self.changed = asyncio.Event()
 
     def add(self, change: int) -> None:
         self.open += change
+        self.last_end = time.monotonic()
         self.changed.set()
 
 

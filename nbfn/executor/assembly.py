@@ -1,0 +1,117 @@
+"""The executor's parts put together around a driver: for a process to serve, for tests to run in their loop."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from nbfn.executor import gateway
+from nbfn.executor.api import FnApi
+from nbfn.executor.catalog import Catalog
+from nbfn.executor.events import Events
+from nbfn.executor.guard import Guard
+from nbfn.executor.machine import memory_budget_mb
+from nbfn.executor.own import OwnApi
+from nbfn.executor.pool import Pool
+from nbfn.executor.records import Recorder
+from nbfn.executor.replies import HANDLERS
+from nbfn.executor.store import StoreThread
+from nbfn.executor.streams import Leases
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from nbfn.config import Settings
+    from nbfn.drivers.base import Driver
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts that whoever runs them deals with."""
+
+    app: ASGIApp
+    pool: Pool
+    events: Events
+    recorder: Recorder
+    leases: Leases
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings,
+    driver: Driver,
+    *,
+    token: str,
+    note: Mapping[str, object],
+    stop: Callable[[float], None],
+    stopping: asyncio.Event,
+) -> AsyncIterator[Assembly]:
+    """Everything between the listeners and the driver; records are written and the store closed at the end.
+
+    ``note`` is what ``executor.json`` says, ``stop`` is asked to end it all within so many seconds, and
+    ``stopping`` is set when that begins. Closing the pool is up to the caller, who knows for how long
+    calls may go on.
+
+    Raises:
+        StateError: the database cannot be used.
+    """
+    store = StoreThread(settings.state / "nbfn.db")
+    try:
+        events, recorder, leases = Events(), Recorder(store), Leases()
+        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
+        catalog = Catalog(store, pool, events)
+        await catalog.load()
+        own = OwnApi(
+            catalog=catalog,
+            pool=pool,
+            events=events,
+            recorder=recorder,
+            leases=leases,
+            info={**note, **_description(settings, driver), "memory_mb": pool.memory_mb},
+            stop=stop,
+            stopping=stopping,
+        )
+        control = Starlette(routes=[*FnApi(catalog).routes(), *own.routes()], exception_handlers=HANDLERS)
+        control.router.redirect_slashes = False
+        app = Guard(
+            _split(control, gateway.Gateway(pool)),
+            token=token,
+            token_file=settings.token_file,
+            host=settings.host,
+        )
+        yield Assembly(app, pool, events, recorder, leases)
+        await recorder.flush()
+    finally:
+        store.close()
+
+
+def _split(control: ASGIApp, invoke: ASGIApp) -> ASGIApp:
+    """Calls go past Starlette."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(gateway.PREFIX):
+            await invoke(scope, receive, send)
+        else:
+            await control(scope, receive, send)
+
+    return app
+
+
+def _description(settings: Settings, driver: Driver) -> dict[str, object]:
+    isolation = driver.isolation
+    return {
+        "state": str(settings.state),
+        "images": str(settings.images),
+        "driver": driver.name,
+        "isolation": {
+            "tier": isolation.tier,
+            "mechanisms": list(isolation.mechanisms),
+            "missing": list(isolation.missing),
+        },
+    }
