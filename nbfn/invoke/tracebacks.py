@@ -8,10 +8,8 @@ import builtins
 import linecache
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
-
-import tblib
 
 from nbfn.errors import PayloadError, RemoteError
 from nbfn.invoke.codec import load
@@ -133,20 +131,33 @@ def _has_text(error: BaseException) -> bool:
 
 def _traceback(frames: Sequence[Any], context: CallContext, function: str) -> TracebackType | None:
     places = [_place(frame, context, function) for frame in frames if isinstance(frame, dict)]
-    linked: dict[str, Any] | None = None
+    trace: TracebackType | None = None
     for filename, line, name in reversed(places):
-        code = {"co_filename": filename, "co_name": name}
-        frame = {"f_globals": {"__name__": FUNC_MODULE}, "f_code": code, "f_lineno": line}
-        linked = {"tb_frame": frame, "tb_lineno": line, "tb_next": linked}
-    return _without_columns(tblib.Traceback.from_dict(linked).as_traceback()) if linked else None
+        trace = _link(trace, filename, line, name)
+    return trace
 
 
-def _without_columns(trace: TracebackType | None) -> TracebackType | None:
-    """The same traceback, free of the columns of tblib's stubs: they would underline anything."""
-    if trace is None:
-        return None
-    rest = _without_columns(trace.tb_next)
-    return TracebackType(rest, trace.tb_frame, -1, trace.tb_lineno)
+def _link(rest: TracebackType | None, filename: str, line: int, name: str) -> TracebackType | None:
+    """``rest`` with a frame in front that was raised through at that place."""
+    code = _RAISES.replace(co_filename=filename, co_name=name, co_qualname=name, co_firstlineno=line)
+    try:
+        exec(code, {"__name__": FUNC_MODULE})  # noqa: S102
+    except Exception as stop:
+        raised = stop.__traceback__.tb_next if stop.__traceback__ else None
+        # A real instruction: IPython looks for it, and for one that is not there it looks for ever.
+        return TracebackType(rest, raised.tb_frame, raised.tb_lasti, line) if raised else rest
+    return rest
+
+
+def _without_positions(code: CodeType) -> CodeType:
+    """The same code, telling no lines and no columns: they would underline anything."""
+    units = len(code.co_code) // 2
+    no_location, longest = 15, 8  # of the location table of CPython 3.11 and later
+    lengths = [longest] * (units // longest) + ([units % longest] if units % longest else [])
+    return code.replace(co_linetable=bytes(0x80 | no_location << 3 | length - 1 for length in lengths))
+
+
+_RAISES = _without_positions(compile("raise Exception", "<remote>", "exec"))
 
 
 def _place(frame: dict[str, Any], context: CallContext, function: str) -> tuple[str, int, str]:
