@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -34,7 +35,7 @@ def main() -> int:
         os.environ["NBFN_STATE"] = state
         os.environ.setdefault("NBFN_LINGER_S", "5")
         try:
-            _execute(notebook, options.notebook.parent)
+            _execute(notebook, options.notebook.parent, ipc=f"{state}/kernel")
         except CellExecutionError:
             print("\nThe cell above failed.", file=sys.stderr)
             return 1
@@ -45,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def _execute(notebook: Any, folder: Path) -> None:
+def _execute(notebook: Any, folder: Path, ipc: str) -> None:
     def started(cell: Any, cell_index: int) -> None:
         if cell.cell_type == "markdown":
             print(f"\n{_bold(cell.source)}")
@@ -59,8 +60,9 @@ def _execute(notebook: Any, folder: Path) -> None:
 
     client = NotebookClient(
         notebook,
+        # Over IPC nobody else on the machine can reach the kernel.
+        km=AsyncKernelManager(kernel_name="python3", transport="ipc", ip=ipc),
         timeout=300,
-        kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=started,
         on_cell_executed=executed,
