@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 30.0
+_START_ATTEMPTS = 3
 _STEP_ASIDE_TIMEOUT_S = 15.0
 _POLL_S = 0.02
 _TAIL_LINES = 12
@@ -86,11 +87,12 @@ def ensure(settings: Settings) -> Endpoint:
         endpoint = _wait_for_other(settings) or find(settings)
         if endpoint is not None:
             return endpoint
-        said = _start(settings)
-        endpoint = find(settings)
-        if endpoint is None:
-            raise _not_started(settings, said or "it went away at once")
-        return endpoint
+        for _ in range(_START_ATTEMPTS):
+            _start(settings)
+            endpoint = find(settings)
+            if endpoint is not None:
+                return endpoint  # else its time without users was over before we came
+        raise _not_started(settings, f"it went away at once, {_START_ATTEMPTS} times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,9 @@ def _read_note(settings: Settings) -> _Note | None:
     try:
         value = json.loads(path.read_text())
         socket = value.get("socket")
-        return _Note(int(value["pid"]), Path(socket) if socket else None, value.get("url") or "http://localhost")
+        return _Note(
+            int(value["pid"]), Path(socket) if socket else None, value.get("url") or "http://localhost"
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -231,8 +235,8 @@ def _lock_is_held(settings: Settings) -> bool:
     return False
 
 
-def _start(settings: Settings) -> str:
-    """Run ``nbfn serve --detach``, which returns when it listens; what it said."""
+def _start(settings: Settings) -> None:
+    """Run ``nbfn serve --detach``, which returns when it listens."""
     # -P: a random.py beside the notebook must not be imported in place of the real one.
     argv = [sys.executable, "-P", "-m", "nbfn", "serve", "--detach"]
     argv += ["--linger", f"{settings.linger_s:g}", "--state", str(settings.state)]
@@ -257,14 +261,12 @@ def _start(settings: Settings) -> str:
         output.seek(0)
         said = "\n".join(output.read().strip().splitlines()[-_TAIL_LINES:])
     if status != 0:
-        raise _not_started(
-            settings, said or (f"exit code {status}" if status is not None else "it did not come up in time")
-        )
-    return said
+        silent = f"exit code {status}" if status is not None else "it did not come up in time"
+        raise _not_started(settings, said or silent)
 
 
 def _not_started(settings: Settings, said: str) -> ExecutorNotRunning:
     return ExecutorNotRunning(
-        f"the executor could not be started:\n{said}",
+        f"the executor could not be started:\n{said.removeprefix('nbfn: ')}",
         hint=f"`nbfn serve` shows it starting; its log is {settings.state / 'executor.log'}",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from time import localtime, strftime
 from typing import overload
 
@@ -41,14 +42,28 @@ class Logs(Sequence[LogLine]):
 
     def __str__(self) -> str:
         rows = [
-            f"{_clock(line.at)}  {line.instance_id[-6:] or '-':>6}  {line.stream:<6}  {text}"
-            for line in self._lines
-            for text in line.text.splitlines()
+            f"{_clock(line.at)}  {line.instance_id[-6:] or '-':>6}  {line.stream:<6}  {line.text}"
+            for line in _whole_lines(self._lines)
         ]
         return "\n".join(rows) or "(no output)"
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _whole_lines(pieces: Iterable[LogLine]) -> Iterator[LogLine]:
+    """Output comes in the pieces it was written in: join those of one call and stream up to each newline."""
+    begun: dict[tuple[str, str, str], LogLine] = {}
+    for piece in pieces:
+        source = (piece.instance_id, piece.call_id, piece.stream)
+        first = begun.pop(source, None)
+        line = piece if first is None else replace(first, text=first.text + piece.text)
+        *whole, rest = line.text.split("\n")
+        for text in whole:
+            yield replace(line, text=text)
+        if rest:
+            begun[source] = replace(line, text=rest)
+    yield from begun.values()
 
 
 def _clock(at: float) -> str:

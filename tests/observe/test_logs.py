@@ -25,3 +25,9 @@ def test_logs_read_as_a_table_of_lines() -> None:
         ["stderr", "oh"],
     ]
     assert str(Logs()) == "(no output)"
+
+
+def test_pieces_of_a_line_are_joined_though_others_write_between_them() -> None:
+    texts = [("c1", "he"), ("c2", "other\n"), ("c1", "llo\nmore"), ("c1", "\n"), ("c2", "unended")]
+    logs = Logs(LogLine(1.0, "stdout", text, call, "i") for call, text in texts)
+    assert [row.split()[-1] for row in str(logs).splitlines()] == ["other", "hello", "more", "unended"]

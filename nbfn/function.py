@@ -1,0 +1,303 @@
+"""A Python function that runs as a serverless one: called as before, with the same signature."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+
+from nbfn import session as sessions
+from nbfn.arguments import check_arguments
+from nbfn.capture import capture
+from nbfn.containerize import describe
+from nbfn.errors import BadInput
+from nbfn.invoke import CallContext
+from nbfn.observe.logs import Logs
+from nbfn.spec import FunctionSpec, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbfn.containerize import Description
+    from nbfn.session import Session
+    from nbfn.spec import CallResult, Capture, Deployment, ImageRef
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Options(TypedDict, total=False):
+    """What a function may be given beside its code; see :func:`function`."""
+
+    name: str | None
+    app: str | None
+    memory: int | None
+    timeout: int | None
+    idle_timeout: int | None
+    config: Mapping[str, str] | None
+    requires: Sequence[str]
+    base: str
+
+
+class Function(Generic[P, R]):
+    """A function and its deployment. Calling it runs it remotely, after deploying it if it was not yet.
+
+    What was deployed is what is called: a change of the source shows after the next :meth:`deploy`.
+    """
+
+    __nbfn_function__ = True
+    __wrapped__: Callable[P, R]
+    __name__: str
+
+    def __init__(self, f: Callable[P, R], spec: FunctionSpec, session: Session | None = None) -> None:
+        functools.update_wrapper(cast("Callable[..., R]", self), f)
+        self.spec = spec
+        self.capture: Capture | None = None
+        """What was deployed, as source and data; None before the first deployment."""
+        self.deployment: Deployment | None = None
+        self.last: CallResult | None = None
+        """Of the call that finished last, in whichever thread."""
+        self._session = session
+        self._deploying = threading.Lock()
+        self._context: CallContext | None = None
+        try:
+            self.__signature__: inspect.Signature | None = inspect.signature(f)
+        except (TypeError, ValueError):
+            self.__signature__ = None
+
+    @property
+    def session(self) -> Session:
+        """The session it was made for, or the current one."""
+        return self._session or sessions.current()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it remotely. What it printed is printed here, if this is the main thread.
+
+        Raises:
+            TypeError: arguments that do not fit the signature, as Python itself says it.
+            CallError: it ended without an answer of its own.
+            ExecutorLost: the executor died meanwhile: it may or may not have run.
+            Exception: whatever the function raised.
+        """
+        __tracebackhide__ = True
+        if self.__signature__ is not None:
+            check_arguments(self.__name__, self.__signature__, args, kwargs)
+        deployment, context = self._deployed()
+        result = self.session.call(deployment, args, kwargs, context)
+        self.last = result
+        _show_output(result)
+        if result.error is not None:
+            raise result.error
+        return cast("R", result.value)
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same as calling it."""
+        __tracebackhide__ = True
+        return self(*args, **kwargs)
+
+    def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here, in this process."""
+        return self.__wrapped__(*args, **kwargs)
+
+    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> Function[P, R]:
+        """Deploy the function as it is now. Changes nothing if nothing has changed, unless ``force``.
+
+        Raises:
+            BadInput: something in it cannot travel, or an option cannot be.
+            ImageError, StateError, ExecutorError, TargetError: as :meth:`Session.deploy`.
+        """
+        with self._deploying:
+            self._deploy(force=force, progress=progress)
+        return self
+
+    def undeploy(self) -> bool:
+        """Remove it from the target; False if it was not there. Calling it deploys it anew."""
+        with self._deploying:
+            removed = self.session.ask(lambda target: target.remove(self.spec.app, self.spec.name))
+            self.deployment = self._context = None
+        return removed
+
+    def logs(self, *, call_id: str | None = None, limit: int = 1000) -> Logs:
+        """What it wrote, oldest first, at most the last ``limit`` pieces; nothing before it is deployed."""
+        deployment = self.deployment
+        if deployment is None:
+            return Logs()
+        return Logs(
+            self.session.ask(lambda target: target.logs(deployment.fn_id, call_id=call_id, limit=limit))
+        )
+
+    def describe(self) -> Description:
+        """What is in its image: files, packages, sizes. Deploys it if it was not yet."""
+        deployment, _ = self._deployed()
+        return describe(self.session.layout.get(deployment.image))
+
+    @property
+    def source(self) -> str:
+        """The text of the deployed ``func.py``; before a deployment, of what would be deployed."""
+        return (self.capture or self._capture()).source
+
+    @property
+    def image(self) -> ImageRef | None:
+        """The deployed image; None before the first deployment."""
+        return self.deployment.image if self.deployment else None
+
+    @property
+    def url(self) -> str | None:
+        """Where ``POST`` invokes it; None before the first deployment."""
+        return self.session.url(self.deployment) if self.deployment else None
+
+    def __repr__(self) -> str:
+        where = f" → {self.url}" if self.deployment else ", not deployed"
+        return f"<nbfn function {self.spec.name} (app {self.spec.app}){where}>"
+
+    def _deployed(self) -> tuple[Deployment, CallContext]:
+        __tracebackhide__ = True
+        deployment, context = self.deployment, self._context
+        if deployment is not None and context is not None:
+            return deployment, context
+        with self._deploying:  # of many first calls at once, one deploys
+            if self.deployment is None or self._context is None:
+                return self._deploy()
+            return self.deployment, self._context
+
+    def _deploy(
+        self, *, force: bool = False, progress: sessions.Progress | None = None
+    ) -> tuple[Deployment, CallContext]:
+        __tracebackhide__ = True
+        taken = self._capture()
+        deployment = self.session.deploy(self.spec, taken, force=force, progress=progress)
+        context = CallContext(
+            namespace=self._namespace(),
+            names=_defined_in(taken.source),
+            source=taken.source,
+            source_map=taken.source_map,
+        )
+        self.capture, self.deployment, self._context = taken, deployment, context
+        return deployment, context
+
+    def _capture(self) -> Capture:
+        return capture(
+            self.__wrapped__,
+            namespace=self._namespace(),
+            cells=self.session.cells,
+            requires=self.spec.requires,
+        )
+
+    def _namespace(self) -> Mapping[str, object]:
+        own: Mapping[str, object] = getattr(inspect.unwrap(self.__wrapped__), "__globals__", {})
+        notebook = self.session.namespace
+        return own if notebook is None or own.get("__name__") != "__main__" else notebook
+
+
+@overload
+def function(f: Callable[P, R], /, **options: Unpack[Options]) -> Function[P, R]: ...
+@overload
+def function(f: None = None, /, **options: Unpack[Options]) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+def function(
+    f: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    app: str | None = None,
+    memory: int | None = None,
+    timeout: int | None = None,
+    idle_timeout: int | None = None,
+    config: Mapping[str, str] | None = None,
+    requires: Sequence[str] = (),
+    base: str = "host",
+) -> Function[P, R] | Callable[[Callable[P, R]], Function[P, R]]:
+    """Make ``f`` run remotely; it is deployed on its first call. A decorator, with or without options.
+
+    Args:
+        f: the Python function.
+        name: its name at the target; by default that of ``f``.
+        app: the application it goes to; by default ``NBFN_APP``, or ``notebook``.
+        memory: what an instance may use, in MB (1 to 8192; default 256).
+        timeout: what a call may take, in seconds (1 to 300; default 30).
+        idle_timeout: how long an instance waits for another call, in seconds (1 to 3600; default 30).
+        config: environment variables of its instances.
+        requires: requirements beyond those that its imports show, as ``pip`` takes them.
+        base: what its image builds on; ``host`` is this machine's own Python.
+
+    Raises:
+        BadInput: a name, limit or option that cannot be.
+    """
+
+    def make(target: Callable[P, R]) -> Function[P, R]:
+        given = target.__wrapped__ if isinstance(target, Function) else target
+        if not callable(given):
+            raise BadInput(f"{given!r} is not a function", hint="give a function, or use @function above one")
+        spec = FunctionSpec(
+            name=name if name is not None else getattr(given, "__name__", type(given).__name__),
+            app=app if app is not None else sessions.current().settings.app,
+            limits=_limits(memory, timeout, idle_timeout),
+            config=_config(config),
+            requires=_requires(requires),
+            base=base,
+        )
+        return Function(given, spec)
+
+    return make if f is None else make(f)
+
+
+def deploy(f: Callable[P, R], /, **options: Unpack[Options]) -> Function[P, R]:
+    """:func:`function`, deployed now. A :class:`Function` without options is deployed again, as it is.
+
+    Raises:
+        BadInput: a name, limit or option that cannot be, or something in ``f`` that cannot travel.
+        ImageError, StateError, ExecutorError, TargetError: as :meth:`Session.deploy`.
+    """
+    __tracebackhide__ = True
+    made = f if isinstance(f, Function) and not options else function(f, **options)
+    return made.deploy()
+
+
+def _limits(memory: int | None, timeout: int | None, idle_timeout: int | None) -> Limits:
+    default = Limits()
+    return Limits(
+        memory_mb=default.memory_mb if memory is None else memory,
+        timeout_s=default.timeout_s if timeout is None else timeout,
+        idle_timeout_s=default.idle_timeout_s if idle_timeout is None else idle_timeout,
+    )
+
+
+def _config(config: Mapping[Any, Any] | None) -> Mapping[str, str]:
+    for key, value in (config or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise BadInput(
+                f"config has {key!r}: a {type(value).__name__}",
+                hint="names and values are text: an environment holds nothing else",
+            )
+    return dict(config or {})
+
+
+def _requires(requires: object) -> tuple[str, ...]:
+    if not isinstance(requires, list | tuple) or not all(isinstance(each, str) for each in requires):
+        raise BadInput(f"requires is {requires!r}", hint=f"give a list of texts: [{requires!r}]")
+    return tuple(requires)
+
+
+def _defined_in(source: str) -> frozenset[str]:
+    """The names that a ``func.py`` defines: what travels by reference in a pickle."""
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.add(node.name)
+            case ast.Assign():
+                names.update(each.id for each in node.targets if isinstance(each, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return frozenset(names)
+
+
+def _show_output(result: CallResult) -> None:
+    # From another thread it would end up under whichever cell happens to run.
+    if not result.output or threading.current_thread() is not threading.main_thread():
+        return
+    if result.output_cut:
+        sys.stdout.write(f"[{result.output_cut} bytes before this are in the logs]\n")
+    sys.stdout.write(result.output)
