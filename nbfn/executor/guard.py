@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HEADER_BYTES = 65536
+_HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(:[0-9]{1,5})?")
 _WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 
 
@@ -74,14 +76,11 @@ class Guard:
         return known
 
     def _check_host(self, host: str) -> bool:
-        if host.startswith("["):
-            name, _, port = host[1:].partition("]")
-            port = port.removeprefix(":")
-        else:
-            name, _, port = host.partition(":")
-        if port and not (port.isascii() and port.isdigit()):
+        found = _HOST.fullmatch(host)
+        if found is None:
             return False
-        if name.lower() in ("localhost", self._own_host.lower()) and name:
+        name = found["v6"] or found["name"]
+        if name.lower() in ("localhost", self._own_host.lower()):
             return True
         try:
             address = ipaddress.ip_address(name)

@@ -129,5 +129,3 @@ def request_bytes(fn_id: str, body: bytes, *lines: str) -> bytes:
         *lines,
     ]
     return "\r\n".join([*head, "", ""]).encode() + body
-
-

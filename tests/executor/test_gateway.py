@@ -398,7 +398,10 @@ async def test_events_of_a_cold_and_a_warm_call(executor: Executor) -> None:
             "instance.idle",
         ]
         finished = [e for e in running.parts.events.after(0) if e.kind == "call.finished"]
-        assert [(e.data["start"], e.data["reason"]) for e in finished] == [("cold", "first-call"), ("warm", "")]
+        assert [(e.data["start"], e.data["reason"]) for e in finished] == [
+            ("cold", "first-call"),
+            ("warm", ""),
+        ]
         assert set(finished[0].data["timings_ms"]) == {"queue", "start", "import", "run", "total"}
 
 
@@ -428,7 +431,9 @@ async def test_output_belongs_to_the_call_it_was_written_in(executor: Executor) 
         assert set(logs[0]) == {"at", "stream", "text", "call_id", "instance_id"}
         of_two = await running.items(f"/nbfn/v1/fns/{fn_id}/logs", call_id=ids[1])
         assert "".join(line["text"] for line in of_two) == "in two é"
-        assert [line["text"] for line in await running.items(f"/nbfn/v1/fns/{fn_id}/logs", limit="1")] == ["wo é"]
+        assert [line["text"] for line in await running.items(f"/nbfn/v1/fns/{fn_id}/logs", limit="1")] == [
+            "wo é"
+        ]
 
 
 async def test_calls_are_kept_newest_first_and_found_by_id(executor: Executor) -> None:
@@ -438,7 +443,12 @@ async def test_calls_are_kept_newest_first_and_found_by_id(executor: Executor) -
         records = await running.items(f"/nbfn/v1/fns/{fn_id}/calls", limit="2")
         assert [record["id"] for record in records] == [ids[2], ids[1]]
         one = (await running.client.get(f"/nbfn/v1/calls/{ids[0]}")).json()
-        assert (one["fn_id"], one["start"], one["reason"], one["status"]) == (fn_id, "cold", "first-call", 200)
+        assert (one["fn_id"], one["start"], one["reason"], one["status"]) == (
+            fn_id,
+            "cold",
+            "first-call",
+            200,
+        )
         assert set(one["timings_ms"]) == {"queue", "start", "import", "run", "total"}
         assert (await running.client.get("/nbfn/v1/calls/nosuch")).status_code == 404
 

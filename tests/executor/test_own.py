@@ -1,0 +1,121 @@
+"""Leases, events and the end: the routes that Fn does not have."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    import httpx
+
+    from tests.executor.conftest import Running
+
+    Executor = Callable[..., AbstractAsyncContextManager[Running]]
+
+pytestmark = pytest.mark.anyio
+
+
+async def events_in(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    seq = ""
+    async for line in response.aiter_lines():
+        if line.startswith("id: "):
+            seq = line.removeprefix("id: ")
+        elif line.startswith("data: "):
+            event = json.loads(line.removeprefix("data: "))
+            assert str(event["seq"]) == seq
+            yield event
+
+
+async def test_info(executor: Executor) -> None:
+    async with executor(memory_mb=321) as running:
+        info = (await running.client.get("/nbfn/v1/info")).json()
+        assert (info["pid"], info["driver"], info["memory_mb"]) == (1, "fake", 321)
+        assert info["state"] == str(running.settings.state)
+        assert info["images"] == str(running.settings.images)
+        assert set(info["isolation"]) == {"tier", "mechanisms", "missing"}
+        assert (info["leases"], info["instances"]) == (0, 0)
+
+
+async def test_a_lease_counts_for_as_long_as_it_is_open(executor: Executor) -> None:
+    async with executor() as running:
+        leases = running.parts.leases
+        async with running.client.stream("GET", "/nbfn/v1/lease") as response:
+            assert response.status_code == 200
+            assert leases.open == 1
+            leases.changed.clear()
+        await leases.changed.wait()
+        assert leases.open == 0
+
+
+async def test_events_are_replayed_and_go_on(executor: Executor) -> None:
+    async with executor() as running:
+        one, two = await running.deploy("one"), await running.deploy("two")
+        async with running.client.stream("GET", "/nbfn/v1/events", params={"fn_id": two}) as response:
+            assert response.headers["content-type"] == "text/event-stream"
+            events = events_in(response)
+            created = await anext(events)
+            assert (created["kind"], created["data"]["name"]) == ("function.created", "two")
+            await running.invoke(one)
+            await running.invoke(two)
+            queued = await anext(events)
+            assert (queued["kind"], queued["fn_id"]) == ("call.queued", two)
+            assert set(queued) == {"seq", "at", "kind", "fn_id", "instance_id", "call_id", "data"}
+
+
+@pytest.mark.parametrize("how", ["after", "last-event-id"])
+async def test_a_reader_goes_on_where_it_left_off(executor: Executor, how: str) -> None:
+    async with executor() as running:
+        for name in ("one", "two", "three"):
+            await running.deploy(name)
+        params = {"after": "2"} if how == "after" else {}
+        headers = {"Last-Event-ID": "2"} if how != "after" else {}
+        async with running.client.stream(
+            "GET", "/nbfn/v1/events", params=params, headers=headers
+        ) as response:
+            assert (await anext(events_in(response)))["data"]["name"] == "three"
+
+
+async def test_after_now_tells_only_what_is_new(executor: Executor) -> None:
+    async with executor() as running:
+        await running.deploy("old")
+        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
+            await running.deploy("new")
+            assert (await anext(events_in(response)))["data"]["name"] == "new"
+
+
+async def test_a_reader_of_another_executors_events_gets_all_of_this_ones(executor: Executor) -> None:
+    async with executor() as running:
+        await running.deploy("here")
+        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "9999"}) as response:
+            assert (await anext(events_in(response)))["data"]["name"] == "here"
+
+
+async def test_a_reader_that_does_not_read_holds_up_nobody(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
+            for _ in range(12_000):
+                running.parts.events.emit("log", fn_id, data={"stream": "stdout", "text": "x" * 500})
+            assert (await running.invoke(fn_id)).status_code == 200
+            seqs = []
+            async for event in events_in(response):
+                seqs.append(event["seq"])
+                if event["kind"] == "call.finished":
+                    break
+        assert seqs == sorted(seqs)
+        assert len(seqs) < 12_000
+
+
+async def test_stop_asks_for_the_end(executor: Executor) -> None:
+    async with executor() as running:
+        assert (await running.client.post("/nbfn/v1/stop")).status_code == 202
+        assert (await running.client.post("/nbfn/v1/stop?grace_s=0.5")).status_code == 202
+        assert running.stopped_with == [5.0, 0.5]
+        response = await running.client.post("/nbfn/v1/stop?grace_s=soon")
+        assert response.status_code == 400
+        assert (await running.client.get("/nbfn/v1/stop")).status_code == 405
