@@ -183,6 +183,8 @@ class FakeInstance:
         try:
             while call := await self._read(reader):
                 answer = await self._script.answer(call)
+                if self._ended.done():
+                    break
                 writer.write(self._encode(answer))
                 self.calls += 1
                 await writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -31,8 +32,12 @@ _GAINS = {
 }
 
 
+@functools.cache
 def probe(interpreter: Interpreter, highest: str) -> Isolation:
-    """The highest tier, up to ``highest``, at which a process starts here, and why not a higher one."""
+    """The highest tier, up to ``highest``, at which a process starts here, and why not a higher one.
+
+    Tried once per process: machines do not change their mind.
+    """
     missing: list[str] = []
     for tier in TIERS:
         if tier > highest:

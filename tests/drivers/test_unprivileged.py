@@ -1,0 +1,59 @@
+"""The sandbox's tests again as an ordinary user, since most people are one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+USER = 1000
+
+
+def interpreter_for_everyone() -> str | None:
+    """One of this minor that another user may execute; this one may be below root's home."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for path in (
+        getattr(sys, "_base_executable", sys.executable),
+        f"/usr/bin/{name}",
+        f"/usr/local/bin/{name}",
+    ):
+        allowed = subprocess.run(
+            ["setpriv", f"--reuid={USER}", "--clear-groups", path, "-c", ""], check=False
+        )
+        if allowed.returncode == 0:
+            return str(path)
+    return None
+
+
+@pytest.mark.needs("root")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+def test_the_sandbox_as_an_ordinary_user() -> None:
+    python = interpreter_for_everyone()
+    if python is None:
+        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    # The contract itself does not depend on who runs it, except for a few; what separates instances does.
+    chosen = "not T0 and (not TestSandbox or answers or leaves_nothing or many_start)"
+    done = subprocess.run(
+        [
+            *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"),
+            *("--inh-caps=-all", "--bounding-set=-all", python, "-B", "-m", "pytest"),
+            *("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-k", chosen),
+            *("tests/drivers/test_sandbox.py", "tests/drivers/test_killed_executor.py"),
+        ],
+        cwd=REPOSITORY,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "PYTHONPATH": ":".join([str(REPOSITORY), *packages]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
