@@ -77,16 +77,18 @@ def capture(
 
 
 def _handler(function: object, namespace: Mapping[str, object]) -> str:
-    """The name of the target in func.py: its own, or the one it is bound to."""
+    """The name of the target in func.py: its own, or else the one it is bound to."""
     name = getattr(function, "__name__", "")
-    if isinstance(name, str) and name.isidentifier():
-        return name
     bound = [key for key, value in namespace.items() if peel(value) is function and not key.startswith("_")]
+    if isinstance(name, str) and name.isidentifier() and (name in bound or not bound):
+        return name
     return min(bound, default="function")
 
 
 def _check(function: object, handler: str) -> None:
-    if not callable(function) or isinstance(function, type):
+    if isinstance(function, type):
+        raise CellError(f"{handler!r} is a class, not a function", hint="deploy a function that uses it")
+    if not callable(function):
         raise CellError(
             f"{handler!r} is a {type(function).__qualname__}, not a function", hint="deploy a function"
         )

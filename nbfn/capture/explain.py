@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import linecache
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,16 +76,18 @@ class Explainer:
         self, name: str, value: object, site: Site | None, *, path: str = "", part: object = None
     ) -> CaptureError:
         """``value`` cannot be pickled, because of ``part`` at ``path`` in it."""
-        inner = bool(path) and path != name
-        if inner and part is not None:
-            what = f"{name!r} holds {_a(type_name(part))} at {path}"
-        else:
-            what = f"{name!r} is {_a(type_name(value))}"
-        return self._error(what, name, value, site, hint=_hint(part if inner else value, inner=inner))
+        if path and path != name:
+            what = f"holds {_a(type_name(part))} at {path}"
+            return self.refused(name, value, site, what, _hint(part, inner=True))
+        made = self.made_in(name)
+        what = f"{name!r} is {_a(type_name(value))}" + (f", made in {made}" if made else "")
+        return self._error(what, name, value, site, hint=_hint(value, inner=False))
 
     def refused(self, name: str, value: object, site: Site | None, why: str, hint: str) -> CaptureError:
         """``value`` may not travel; ``why`` continues "'name' …"."""
-        return self._error(f"{name!r} {why}", name, value, site, hint=hint)
+        made = self.made_in(name)
+        what = f"{name!r}, made in {made}, {why}" if made else f"{name!r} {why}"
+        return self._error(what, name, value, site, hint=hint)
 
     def machinery(self, name: str, value: object, site: Site | None) -> CaptureError:
         """nbfn itself, or an object of its making."""
@@ -107,28 +111,26 @@ class Explainer:
 
     def secret(self, name: str, path: str, value: object, site: Site | None) -> CaptureError:
         """A value that is named like a secret. The value itself is never shown."""
-        key = "".join(char if char.isalnum() else "_" for char in path).strip("_").upper()
-        return self._error(
-            f"{path!r} is named like a secret, and the image would hold it for all to read"
-            if path == name
-            else f"{name!r} holds something named like a secret at {path}, and the image would hold it",
+        key = re.sub(r"\W+|_+", "_", path).strip("_").upper()
+        where = "" if path == name else f" at {path}"
+        return self.refused(
             name,
             value,
             site,
-            hint=f'pass it with config={{"{key}": …}} and read os.environ["{key}"] in the function',
+            f"holds a secret by its name{where}, and whoever has the image could read it",
+            f'pass it with config={{"{key}": …}} and read os.environ["{key}"] in the function',
         )
 
     def too_large(self, name: str, value: object, size: int, site: Site | None) -> CaptureError:
         """One value over the limit."""
-        more = "more than " if size <= VALUE_MAX_BYTES or not hasattr(value, "nbytes") else ""
-        shown = max(size, VALUE_MAX_BYTES)
-        return self._error(
-            f"{name!r} ({type_name(value)}) takes {more}{readable_size(shown)}, "
-            f"and one value may take {readable_size(VALUE_MAX_BYTES)}",
+        exact = isinstance(getattr(value, "nbytes", None), int)
+        takes = readable_size(size) if exact else f"more than {readable_size(VALUE_MAX_BYTES)}"
+        return self.refused(
             name,
             value,
             site,
-            hint="pass it as an argument, load it inside the function, or keep only the part that is used",
+            f"takes {takes} ({type_name(value)}), and one value may take {readable_size(VALUE_MAX_BYTES)}",
+            "pass it as an argument, load it inside the function, or keep only the part that is used",
         )
 
     def too_much(self, files: Mapping[str, bytes]) -> CaptureError:
@@ -144,8 +146,8 @@ class Explainer:
         )
 
     def undefined(self, name: str, site: Site, known: Iterable[str]) -> CaptureError:
-        """A global name that is nowhere."""
-        near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+        """A global name that is nowhere; ``known`` are the names of the notebook."""
+        near = _near(name, known) or _near(name, dir(builtins))
         cell = self._cells.made(name)
         if cell:
             hint = f"{cell.label} made it and it is gone since: run that cell again"
@@ -172,8 +174,7 @@ class Explainer:
         return f" in {place}" if place else ""
 
     def _error(self, what: str, name: str, value: object, site: Site | None, *, hint: str) -> CaptureError:
-        made = self.made_in(name)
-        message = f"{what}, made in {made}" if made else what
+        message = what
         if site is not None and site.owner != name:
             message += f"; {site.owner} uses it{self._at(site)}{_quoted(site)}"
         return CaptureError(
@@ -181,7 +182,7 @@ class Explainer:
             hint=hint,
             name=name,
             type_name=type_name(value),
-            made_in=made,
+            made_in=self.made_in(name),
             used_at=self.place(site) if site else "",
         )
 
@@ -191,6 +192,11 @@ def type_name(value: object) -> str:
     kind = type(value)
     module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
     return f"{module}{kind.__qualname__}"
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    public = {other for other in known if not other.startswith("_")}
+    return difflib.get_close_matches(name, sorted(public), n=3, cutoff=0.6)
 
 
 def _a(word: str) -> str:

@@ -61,8 +61,9 @@ def public_path(value: object, main: str = "__main__") -> tuple[str, str] | None
     if module in (main, "__main__", "builtins") or module not in sys.modules:
         return None
     parts = module.split(".")
-    for length in range(1, len(parts) + 1):
-        parent = ".".join(parts[:length])
+    parents = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    public = module.removeprefix("_")  # ``operator.add`` says that it is of ``_operator``
+    for parent in [public, *parents] if public != module else parents:
         if _attribute(sys.modules.get(parent), name) is value:
             return parent, name
     return None
@@ -155,7 +156,11 @@ def _catches(handler: ast.ExceptHandler) -> bool:
 def written(lines: Iterable[Import]) -> list[str]:
     """The import section, sorted, in groups (standard library, packages, local) with a blank line between."""
     groups: dict[str, list[Import]] = {"stdlib": [], "package": [], "local": []}
-    for line in sorted(set(lines)):
+    distinct = set(lines)
+    plain = [line.module for line in distinct if not line.name and not line.alias]
+    # ``import a.b`` binds ``a`` as well.
+    distinct -= {Import(module) for module in plain if any(other.startswith(module + ".") for other in plain)}
+    for line in sorted(distinct):
         groups[home_of(line.module).kind.replace("missing", "package")].append(line)
     texts: list[str] = []
     for group in groups.values():

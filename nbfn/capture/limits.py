@@ -13,7 +13,7 @@ VALUE_MAX_BYTES = 64 * 1000 * 1000
 TOTAL_MAX_BYTES = 128 * 1000 * 1000
 
 _SECRET = re.compile(
-    r"(^|_)(secret|password|passwd|passphrase|token|credential|api_?key|access_?key|secret_?key|private_?key)s?$"
+    r"(^|_)(secrets?|passwords?|passwd|passphrase|token|credentials?|(api|access|secret|private)_?keys?)$"
     r"|^secret_",
     re.IGNORECASE,
 )
@@ -24,12 +24,11 @@ _PLAIN_BYTES = 9  # a float in a pickle; ints and references take about as much 
 
 
 def readable_size(size: int) -> str:
-    """``200.0 MB``, in powers of 1000."""
+    """``200 MB``, in powers of 1000."""
     if size < 1000:
         return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1_000_000:.1f} MB"
+    unit, number = ("kB", size / 1000) if size < 1_000_000 else ("MB", size / 1_000_000)
+    return f"{number:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def estimated_size(value: object, limit: int = VALUE_MAX_BYTES) -> int:

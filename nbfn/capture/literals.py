@@ -62,7 +62,7 @@ def is_fixed(value: object) -> bool:
 def _expression(value: object, namer: Namer, indent: int, room: int, above: tuple[int, ...]) -> str:
     kind = type(value)
     if value is None or kind in (bool, int, bytes, complex, str):
-        return repr(value)
+        return _double_quoted(repr(value))
     if isinstance(value, float) and kind is float:
         return repr(value) if math.isfinite(value) else f'float("{value}")'
     if id(value) in above or len(above) > _LEVELS_MAX:
@@ -83,6 +83,12 @@ def _expression(value: object, namer: Namer, indent: int, room: int, above: tupl
     if named is None:
         raise NotLiteral
     return named
+
+
+def _double_quoted(text: str) -> str:
+    """A repr in the quotes that formatters prefer, where that takes no escapes."""
+    head, quote, rest = text.partition("'")
+    return f'{head}"{rest[:-1]}"' if quote and head in ("", "b") and '"' not in text else text
 
 
 def _container(value: object, spell: Callable[[object], str], indent: int, room: int) -> str:
@@ -118,7 +124,7 @@ def _block(text: str) -> str:
     fits = all(char == "\n" or char.isprintable() for char in text)
     if fits and not re.search(r"[ ]$", text, re.MULTILINE) and ast.literal_eval(block) == text:
         return block
-    return repr(text)
+    return _double_quoted(repr(text))
 
 
 def _made_by_call(value: object, spell: Callable[[object], str]) -> str | None:
@@ -129,11 +135,10 @@ def _made_by_call(value: object, spell: Callable[[object], str]) -> str | None:
         maker = spell(re.compile)
         prefix = maker[: -len("compile")] if maker.endswith(".compile") else f"{spell(re.RegexFlag)}."
         names = sorted(f"{prefix}{flag.name}" for flag in re.RegexFlag(flags)) if flags else []
-        return f"{maker}({value.pattern!r}{', ' if names else ''}{' | '.join(names)})"
+        return f"{maker}({_double_quoted(repr(value.pattern))}{', ' if names else ''}{' | '.join(names)})"
     if kind in _PATHS:
-        return (
-            f"{spell(pathlib.Path if isinstance(value, pathlib.Path) else pathlib.PurePath)}({str(value)!r})"
-        )
+        path = pathlib.Path if isinstance(value, pathlib.Path) else pathlib.PurePath
+        return f"{spell(path)}({_double_quoted(repr(str(value)))})"
     if kind in _SAID_BY_REPR:
         return _by_repr(value, spell)
     if kind is range:

@@ -42,9 +42,8 @@ class Live:
         return peel(self._namespace[name]) if name in self._namespace else default
 
     def names(self) -> Iterator[str]:
-        """Names a person may have meant."""
-        yield from (name for name in self._namespace if not name.startswith("_"))
-        yield from (name for name in vars(builtins) if not name.startswith("_"))
+        """Every name that is bound."""
+        yield from self._namespace
 
     def is_own(self, value: object) -> bool:
         """True for a function or class that the notebook made."""

@@ -38,7 +38,7 @@ def shipped(module: str) -> tuple[dict[str, bytes], set[str]]:
             continue
         if top in _RESERVED:
             raise CaptureError(
-                f"the local module {top!r} ({home.path}) has a name that the deployed folder uses itself",
+                f"the local module {top!r} ({home.path.name}) has a name that nbfn needs in the image",
                 hint="rename the file",
                 name=top,
             )

@@ -40,10 +40,11 @@ def home_of(module: str) -> Home:
     if top in sys.stdlib_module_names or top in sys.builtin_module_names or top == "__future__":
         return Home("stdlib")
     path = _path_of(top)
-    local = path is not None and not _LIBRARY_FOLDERS & set(path.parts)
-    if not local and (found := _distribution(top, path)):
+    if path is None:
+        return Home("missing")
+    if _LIBRARY_FOLDERS & set(path.parts) and (found := _distribution(top, path)):
         return Home("package", *found)
-    return Home("missing") if path is None else Home("local", path=path)
+    return Home("local", path=path)
 
 
 def _path_of(top: str) -> Path | None:
@@ -71,37 +72,42 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
-@lru_cache(maxsize=1)
-def _providers(_paths: tuple[str, ...], _stamps: tuple[float, ...]) -> dict[str, list[str]]:
-    return {name: sorted(set(found)) for name, found in metadata.packages_distributions().items()}
-
-
-def _distribution(top: str, path: Path | None) -> tuple[str, str] | None:
+def _distribution(top: str, path: Path) -> tuple[str, str] | None:
     """The distribution that installed ``top``, and its version."""
-    # Reading every RECORD takes a while: a distribution named like its module is nearly always right.
-    with_same_name = version_of(top)
-    if with_same_name and path is not None and _owns(top, path):
-        return canonicalize_name(top), with_same_name
-    folders = [Path(folder) for folder in sys.path if folder and Path(folder).name in _LIBRARY_FOLDERS]
-    stamps = tuple(folder.stat().st_mtime for folder in folders if folder.exists())
-    names = _providers(tuple(sys.path), stamps).get(top, [])
-    if len(names) > 1 and path is not None:  # a namespace that several share: the one that has the file
-        names = [name for name in names if _owns(name, path)] or names
-    if not names:
-        return None
-    return canonicalize_name(names[0]), version_of(names[0]) or ""
-
-
-def _owns(distribution: str, path: Path) -> bool:
+    folder = next((folder for folder in path.parents if folder.name in _LIBRARY_FOLDERS), path.parent)
     try:
-        found = metadata.distribution(distribution)
+        stamp = folder.stat().st_mtime_ns
+    except OSError:
+        return None
+    return _owner(top, path, folder, stamp)
+
+
+@lru_cache(maxsize=1024)
+def _owner(top: str, path: Path, folder: Path, _stamp: int) -> tuple[str, str] | None:
+    """Looks through the RECORDs of ``folder``; remembered until something is installed there."""
+    # A distribution named like its module is nearly always right, so it is asked first.
+    named = [found for name in {top, canonicalize_name(top)} for found in _by_name(name)]
+    for found in (*named, *metadata.distributions(path=[str(folder)])):
+        if _owns(found, path):
+            return canonicalize_name(found.metadata["Name"]), found.version
+    for name in metadata.packages_distributions().get(top, ()):  # installed without a RECORD
+        return canonicalize_name(name), metadata.version(name)
+    return None
+
+
+def _by_name(name: str) -> list[metadata.Distribution]:
+    try:
+        return [metadata.distribution(name)]
     except metadata.PackageNotFoundError:
+        return []
+
+
+def _owns(distribution: metadata.Distribution, path: Path) -> bool:
+    root = Path(str(distribution.locate_file(""))).absolute()
+    record = distribution.read_text("RECORD")
+    if record is None or not path.is_relative_to(root):
         return False
-    wanted = path / "__init__.py" if path.is_dir() else path
-    root = Path(str(found.locate_file(""))).absolute()
-    if not wanted.is_relative_to(root):
-        return False
-    record = found.read_text("RECORD")
-    if record is None:
-        return any(str(name) == wanted.relative_to(root).as_posix() for name in found.files or ())
-    return f"\n{wanted.relative_to(root).as_posix()}," in f"\n{record}"
+    inside = path.relative_to(root).as_posix()
+    # Searched as text: parsing every RECORD of an environment takes a second.
+    end = "," if path.is_file() else "/__init__.py," if (path / "__init__.py").exists() else "/"
+    return f"\n{inside}{end}" in f"\n{record}"

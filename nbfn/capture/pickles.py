@@ -200,7 +200,7 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
         names = value.__code__.co_freevars
         for name, cell in zip(names, value.__closure__ or (), strict=True):
             try:
-                yield f" closes over {name}", cell.cell_contents
+                yield f".__closure__[{name!r}]", cell.cell_contents
             except ValueError:  # an empty cell
                 continue
     elif isinstance(value, types.MethodType):

@@ -23,6 +23,10 @@ class Piece:
     """Names of other pieces it uses, in the order of its text; True if already while func.py loads."""
     block: bool = False
     """True for functions and classes: they stand between blank lines."""
+    empty: str = ""
+    """An empty container to begin with, if what it holds cannot be there yet; see :func:`arrange`."""
+    filled: tuple[str, ...] = ()
+    """Then the lines that fill it."""
 
     @classmethod
     def of_text(cls, name: str, text: str, needs: Iterable[str] = ()) -> Piece:
@@ -34,8 +38,10 @@ class Piece:
 def arrange(pieces: Mapping[str, Piece], target: str) -> list[Piece]:
     """The order of definition: what a piece needs stands above it, the target as low as that allows.
 
-    Where functions need each other in a circle, only what runs while func.py loads decides.
+    Where functions need each other in a circle, only what runs while func.py loads decides. A container in
+    such a circle (a registry that a decorator fills with functions) is made empty and filled further down.
     """
+    pieces = _untangled(pieces)
     needs = {
         name: [(need, soon) for need, soon in piece.needs if need in pieces and need != name]
         for name, piece in pieces.items()
@@ -45,7 +51,7 @@ def arrange(pieces: Mapping[str, Piece], target: str) -> list[Piece]:
 
     def priority(name: str) -> tuple[bool, bool, int, str]:
         constant = not pieces[name].block and not needs[name]
-        return name == target, not constant, rank.get(name, len(rank)), name
+        return name.partition(" ")[0] == target, not constant, rank.get(name, len(rank)), name
 
     def is_free(name: str, *, strict: bool) -> bool:
         return all(
@@ -60,6 +66,19 @@ def arrange(pieces: Mapping[str, Piece], target: str) -> list[Piece]:
         done[free[0]] = pieces[free[0]]
         left.remove(free[0])
     return list(done.values())
+
+
+def _untangled(pieces: Mapping[str, Piece]) -> dict[str, Piece]:
+    needs = {name: [need for need in piece.needs if need[0] in pieces] for name, piece in pieces.items()}
+    found: dict[str, Piece] = {}
+    for name, piece in pieces.items():
+        if piece.empty and name in _reachable(name, needs):
+            found[name] = Piece.of_text(name, f"{name} = {piece.empty}")
+            lines = tuple((0, line) for line in piece.filled)
+            found[f"{name} filled"] = Piece(name, lines, needs=((name, True), *piece.needs))
+        else:
+            found[name] = piece
+    return found
 
 
 def _reachable(start: str, needs: Mapping[str, Sequence[tuple[str, bool]]]) -> set[str]:

@@ -214,10 +214,26 @@ class Walk:
                     lines.append(f"{name}.{patch.attribute} = {function}")
                     needs.append((function, True))
             return (["", "", *lines] if lines else []), needs
+        if hasattr(value, "registry") and hasattr(value, "register"):
+            return self._registered(name, value)
         if isinstance(value, types.FunctionType) and not definition.decorators:
             lines = drift.function_attributes(name, value)
             return (["", "", *lines] if lines else []), []
         return [], []
+
+    def _registered(self, name: str, value: object) -> tuple[list[str], list[tuple[str, bool]]]:
+        """The implementations that were registered with a ``functools.singledispatch`` function."""
+        lines: list[str] = []
+        needs: list[tuple[str, bool]] = []
+        for part in getattr(value, "registry", {}).values():
+            if not isinstance(part, types.FunctionType) or not self.live.is_own(part):
+                continue
+            found = definitions.of_function(part, self.cells)
+            if found.decorators and part is not getattr(value, "__wrapped__", None):
+                lines += ["", "", *(line for _, line in definitions.text_of(found, name=part.__name__))]
+                uses = uses_of_node(found.node, flags=found.flags)
+                needs += self.follow(uses, name, found.filename, found.text)
+        return lines, needs
 
     def _stale(self, name: str, stale: drift.Stale, definition: Definition) -> CaptureError:
         site = Site(name, definition.filename, stale.line, definition.text)
@@ -227,7 +243,7 @@ class Walk:
             stale.name,
             self.live.get(stale.name),
             site,
-            f"({stale.role}) has changed since {name} was defined",
+            f"is not what {name} was defined with ({stale.role})",
             f"run {again} again, so that both agree",
         )
 
@@ -259,7 +275,7 @@ class Walk:
             return store.by_value(name, value, self.loaders, names.refer, self.live.main, code_met, why)
 
         self.by_value = True
-        self._store(name, self._pickled(stored, name, value, names), names.needs)
+        self._store(name, value, self._pickled(stored, name, value, names), names.needs)
 
     # -- values --------------------------------------------------------------------------------
 
@@ -278,7 +294,7 @@ class Walk:
                     raise
                 self._by_value(name, value, site, "holds code that has no source of its own")
                 return
-        self._store(name, stored, names.needs)
+        self._store(name, value, stored, names.needs)
 
     def _pickled(self, stored: Callable[[], Stored], name: str, value: object, names: References) -> Stored:
         """What ``stored`` gives; its failures name the part of ``value`` that is to blame."""
@@ -292,9 +308,10 @@ class Walk:
             path, part = pickles.culprit(name, value, names.refer)
             raise self.explain.unfit(name, value, names.site, path=path, part=part) from error
 
-    def _store(self, name: str, stored: Stored, needs: list[tuple[str, bool]]) -> None:
+    def _store(self, name: str, value: object, stored: Stored, needs: list[tuple[str, bool]]) -> None:
         lines = tuple((0, line) for line in stored.text.split("\n"))
-        self.pieces[name] = Piece(name, lines, needs=tuple(needs))
+        empty, filled = _in_two_steps(name, value, stored.text)
+        self.pieces[name] = Piece(name, lines, needs=tuple(needs), empty=empty, filled=filled)
         made = self.explain.made_in(name) or "the notebook"
         self.taken[name] = Taken(name, stored.kind, made, len(stored.data))
         if stored.path:
@@ -332,3 +349,13 @@ class Walk:
             files, others = shipped(module)
             self.files |= files
             self.modules |= others
+
+
+def _in_two_steps(name: str, value: object, text: str) -> tuple[str, tuple[str, ...]]:
+    """How to make a dictionary or list empty first and fill it later; see :func:`arrange`."""
+    expression = text.removeprefix(f"{name} = ")
+    if type(value) is dict:
+        return "{}", tuple(f"{name}.update({expression})".split("\n"))
+    if type(value) is list:
+        return "[]", tuple(f"{name}[:] = {expression}".split("\n"))
+    return "", ()

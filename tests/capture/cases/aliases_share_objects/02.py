@@ -1,0 +1,3 @@
+def greet(x):
+    stack.append(x)
+    return same, also(x), also is first

@@ -1,0 +1,5 @@
+import asyncio
+
+async def fetch(x):
+    await asyncio.sleep(0)
+    return x

@@ -1,0 +1,2 @@
+async def greet(x):
+    return await fetch(x)

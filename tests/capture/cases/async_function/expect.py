@@ -1,0 +1,10 @@
+import asyncio
+
+
+async def fetch(x):
+    await asyncio.sleep(0)
+    return x
+
+
+async def greet(x):
+    return await fetch(x)

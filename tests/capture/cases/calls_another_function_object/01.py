@@ -1,0 +1,5 @@
+import nbfn
+
+@nbfn.function
+def rate(x):
+    return x * 2

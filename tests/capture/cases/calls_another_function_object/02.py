@@ -1,0 +1,4 @@
+HANDLERS = {"rate": rate}
+
+def greet():
+    return sorted(HANDLERS)

@@ -1,0 +1,3 @@
+def greet(n):
+    counter = Counter()
+    return counter.next(n), counter.back(n), memo(n), counter.names

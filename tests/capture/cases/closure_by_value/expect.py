@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import cloudpickle
+
+_DATA = Path(__file__).parent / "data"
+
+RATE = 2
+
+
+def double(x):
+    return x * RATE
+
+
+# greet closes over 'factor', so it travels as compiled code
+greet = cloudpickle.loads((_DATA / "greet.pickle").read_bytes())

@@ -1,0 +1,5 @@
+import json
+
+
+def greet(ctx, data=None):
+    return json.dumps({"got": data})

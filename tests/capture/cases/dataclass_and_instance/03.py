@@ -1,0 +1,2 @@
+origin = Point(3)
+shapes = {"o": origin, "kinds": {"x", "y", "z"}}

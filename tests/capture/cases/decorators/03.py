@@ -1,0 +1,3 @@
+@timed
+def greet(n):
+    return fib(n), more(n)

@@ -1,0 +1,2 @@
+async def greet(n):
+    yield n

@@ -1,0 +1,2 @@
+class greet:
+    pass

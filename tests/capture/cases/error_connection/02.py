@@ -1,0 +1,1 @@
+conn = sqlite3.connect(":memory:")

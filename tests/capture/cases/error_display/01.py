@@ -1,0 +1,2 @@
+def greet():
+    display(1)

@@ -1,0 +1,1 @@
+lines = (i for i in range(3))

@@ -1,0 +1,2 @@
+import types
+mod = types.ModuleType("made_up")

@@ -1,0 +1,2 @@
+from nbfn.spec import Limits
+limits = Limits()

@@ -1,0 +1,3 @@
+import os
+log = open(os.devnull)
+log.close()

@@ -1,0 +1,1 @@
+conf = {"db": {"user": "me", "password": "hunter2"}}

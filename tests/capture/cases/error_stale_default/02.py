@@ -1,0 +1,2 @@
+def greet(n=N):
+    return n

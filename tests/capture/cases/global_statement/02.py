@@ -1,0 +1,8 @@
+def add(n):
+    global total, seen
+    total += n
+    seen = True
+
+def greet(n):
+    add(n)
+    return total, seen

@@ -1,0 +1,2 @@
+def greet(x):
+    return square(x), cube(x), TABLE["neg"](x), TABLE["twice"](x), TABLE["max"](x, 1)

@@ -1,0 +1,5 @@
+import yaml
+
+
+def shout(text):
+    return yaml.safe_load(text).upper()

@@ -1,0 +1,3 @@
+%load_ext nothing
+x = 1
+!ls

@@ -1,0 +1,3 @@
+import functools
+import nbfn
+from nbfn import function

@@ -1,0 +1,3 @@
+class Box:
+    size = 2
+    colour = "red"

@@ -1,0 +1,7 @@
+class Box:
+    size = 2
+    colour = "red"
+
+
+def greet():
+    return Box.size, Box.colour

@@ -1,0 +1,10 @@
+def keep():
+    return "old"
+
+
+def helper():
+    return "new"
+
+
+def greet():
+    return keep(), helper()

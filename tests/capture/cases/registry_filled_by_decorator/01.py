@@ -1,0 +1,15 @@
+STEPS = {}
+ORDER = []
+
+def step(f):
+    STEPS[f.__name__] = f
+    ORDER.append(f)
+    return f
+
+@step
+def first(x):
+    return x + 1
+
+@step
+def second(x):
+    return x * 2

@@ -1,0 +1,3 @@
+import math
+from collections import Counter as Count, defaultdict
+import os.path

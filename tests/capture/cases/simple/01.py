@@ -1,0 +1,3 @@
+def greet(name="world"):
+    # say it
+    return f"hello {name}"  # politely

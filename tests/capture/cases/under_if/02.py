@@ -1,0 +1,5 @@
+try:
+    def other(t):
+        return t
+except NameError:
+    pass

@@ -1,0 +1,11 @@
+def other(t):
+    return t
+
+
+if True:
+    def greet(text):
+        """Keep
+        this indentation."""
+        return f"""
+    {text}
+""" + other(text)

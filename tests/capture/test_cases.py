@@ -1,0 +1,90 @@
+"""Each folder of ``cases/`` is a notebook: cells in, ``expect.py`` or ``error.txt`` out.
+
+``call.json`` may hold ``target`` (default ``greet``), ``args``, ``requires``, and facts to check:
+``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``. Modules of the user's own lie
+in ``beside/``. The produced func.py is then run in a process of its own: it must give what the cell gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbfn.errors import BadInput
+
+from .kernel import Kernel, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASES = Path(__file__).parent / "cases"
+RUN = """
+import asyncio, inspect, json, sys
+sys.path.insert(0, sys.argv[1])
+import func
+result = getattr(func, sys.argv[2])(*json.loads(sys.argv[3]))
+print(repr(asyncio.run(result) if inspect.iscoroutine(result) else result), end="")
+"""
+
+
+@pytest.fixture
+def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The case's folder, with its own modules importable and forgotten afterwards."""
+    folder: Path = request.param
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(folder / "beside")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield folder
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("beside", sorted(CASES.iterdir()), ids=lambda path: path.name, indirect=True)
+def test_case(beside: Path, tmp_path: Path) -> None:
+    call: dict[str, Any] = {}
+    if (beside / "call.json").exists():
+        call = json.loads((beside / "call.json").read_text())
+    target, args = call.get("target", "greet"), call.get("args", [])
+    kernel = Kernel(beside.name).run_folder(beside)
+    if (beside / "error.txt").exists():
+        with pytest.raises(BadInput) as caught:
+            kernel.capture(target, call.get("requires", ()))
+        kind, _, text = (beside / "error.txt").read_text().partition(": ")
+        assert f"{type(caught.value).__name__}: {caught.value}" == f"{kind}: {text.rstrip()}"
+        return
+    captured = kernel.capture(target, call.get("requires", ()))
+    assert captured.source == (beside / "expect.py").read_text(encoding="utf-8")
+    assert captured.handler == call.get("handler", target)
+    assert captured.style == call.get("style", "values")
+    assert captured.by_value == call.get("by_value", False)
+    assert [pin.partition("==")[0] for pin in captured.requirements] == call.get("packages", [])
+    assert list(captured.preload) == call.get("preload", [])
+    assert sorted(captured.files) == call.get("files", [])
+    write(captured, tmp_path)
+    assert _run(tmp_path, captured.handler, args) == _local(kernel, target, args)
+
+
+def _local(kernel: Kernel, target: str, args: list[object]) -> str:
+    function: Any = kernel.namespace[target]
+    result = function(*args)
+    return repr(asyncio.run(result) if inspect.iscoroutine(result) else result).replace("__main__.", "func.")
+
+
+def _run(folder: Path, handler: str, args: list[object]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", RUN, str(folder), handler, json.dumps(args)],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
