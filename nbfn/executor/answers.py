@@ -45,7 +45,7 @@ _NOT_PASSED_ON = frozenset(
 
 @dataclass(slots=True)
 class Response:
-    """What the caller gets. ``message`` is empty if the function answered."""
+    """What the caller gets. ``message`` is empty unless the call or the function failed."""
 
     status: int
     headers: Headers
@@ -80,9 +80,9 @@ def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
         if lower.startswith(b"nbfn-"):
             told[lower] = value
     status = answer.status
-    if status == 200:
-        return Response(200, kept, answer.body, "", told), None
     cause = told.get(b"nbfn-error", b"").decode("latin-1")
+    if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
+        return Response(200, kept, answer.body, cause, told), None
     if status == 502:
         response = failure(502, _because("function failed", cause))
     elif status == 504:
