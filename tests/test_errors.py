@@ -28,7 +28,7 @@ def classes() -> list[type[errors.NbfnError]]:
     return [
         each
         for _, each in inspect.getmembers(errors, inspect.isclass)
-        if each.__module__ == errors.__name__ and each is not errors.NbfnError
+        if issubclass(each, errors.NbfnError) and each is not errors.NbfnError
     ]
 
 

@@ -20,6 +20,7 @@ from nbfn import local
 from nbfn import session as sessions
 from nbfn.errors import ExecutorLost, LimitError, NotFound
 from nbfn.function import Function, deploy, function
+from nbfn.observe import FunctionPicture, fold
 from nbfn.session import Session
 from tests.session import running
 from tests.session.notebook import Notebook
@@ -104,6 +105,32 @@ def test_what_it_raises_shows_the_lines_of_the_cell(session: Session, notebook: 
     assert "nbfn/session.py" not in shown
     assert draw(12) == 12
     assert draw.last.start == "warm"
+
+
+def test_what_happens_adds_up_to_a_picture(session: Session, notebook: Notebook) -> None:
+    notebook.run("def half(a):\n    print(a)\n    return 1 / a")
+    half = deploy(made(notebook, "half"))
+    assert half.deployment is not None
+    pictures = [FunctionPicture(half.deployment.fn_id)]
+    whole = threading.Event()
+
+    def observe(event: Event) -> None:
+        pictures.append(fold(pictures[-1], event))
+        if pictures[-1].cold + pictures[-1].warm == 3 and pictures[-1].live[0].state == "idle":
+            whole.set()
+
+    with session.subscribe(half.deployment.fn_id, observe):
+        assert [half(1), half(2)] == [1.0, 0.5]
+        with pytest.raises(ZeroDivisionError):
+            half(0)
+        assert whole.wait(60)
+    picture = pictures[-1]
+    assert (picture.cold, picture.warm, picture.failed) == (1, 2, 1)
+    assert [call.ok for call in picture.calls] == [True, True, False]
+    assert picture.calls[0].reason == "first-call"
+    assert "ZeroDivisionError" in picture.calls[2].message
+    assert (len(picture.live), picture.live[0].calls, picture.live[0].reason) == (1, 3, "first-call")
+    assert "".join(line.text for line in picture.logs if line.stream == "stdout") == "1\n2\n0\n"
 
 
 def test_deploying_the_same_again_changes_nothing(session: Session, notebook: Notebook) -> None:
@@ -235,7 +262,10 @@ sys.stdin.read()
 
 
 def test_two_kernels_share_one_executor_which_ends_after_them(settings: Settings) -> None:
-    command, environ = [sys.executable, "-c", SHARE, settings.state], {**os.environ, "NBFN_LINGER_S": "1"}
+    command, environ = (
+        [sys.executable, "-c", SHARE, str(settings.state)],
+        {**os.environ, "NBFN_LINGER_S": "1"},
+    )
     with ExitStack() as stack:
         kernels = [
             stack.enter_context(subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environ))
@@ -271,7 +301,8 @@ def test_a_decorated_function_of_a_cell_takes_classes_and_calls_others(
         def grow(points, weights):
             import os
             scale = int(os.environ["SCALE"])
-            return [flip(Point(each.x * scale, each.y * scale)) for each in points], np.multiply(weights, scale)
+            flipped = [flip(Point(each.x * scale, each.y * scale)) for each in points]
+            return flipped, np.multiply(weights, scale)
     """)
     space = cast("Any", notebook.namespace)
     points, weights = space["grow"]([space["Point"](1, 2)], space["np"].arange(3))
