@@ -1,0 +1,80 @@
+"""What ``%load_ext nbfn`` sets up in a shell, and takes away again."""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from typing import TYPE_CHECKING
+
+from nbfn import config
+from nbfn import session as sessions
+from nbfn.capture import Cells
+from nbfn.function import Function
+from nbfn.notebook import errors
+from nbfn.notebook.cards import Cards
+from nbfn.notebook.cells import Recorder
+from nbfn.notebook.magics import FnMagics
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class Edge:
+    """nbfn in one shell: a session over its namespace, magics, recorded cells, cards and short errors."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self.session = sessions.Session(config.load(), Cells(), shell.user_ns)
+        self.cards = Cards(shell)
+        recorder = Recorder(shell, self.session.cells)
+        self._hooks = (("pre_run_cell", recorder.before_cell), ("post_run_cell", self.cards.after_cell))
+        for event, hook in self._hooks:
+            shell.events.register(event, hook)
+        self._magics = FnMagics(shell, recorder, self.cards)
+        shell.register_magics(self._magics)
+        formatter = shell.display_formatter
+        self._displays = formatter.ipython_display_formatter if formatter else None
+        if self._displays is not None:
+            self._displays.for_type(Function, self.cards.show)
+        self._restore_errors = errors.install(shell)
+        sessions.use(self.session)
+        atexit.register(self.close)
+
+    def remove(self) -> None:
+        """Leave the shell as it was. Cards stay as they are, without life."""
+        for event, hook in self._hooks:
+            self._shell.events.unregister(event, hook)
+        for kind, names in self._magics.magics.items():
+            for name in names:
+                self._shell.magics_manager.magics[kind].pop(name, None)
+        if self._displays is not None:
+            self._displays.pop(Function, None)
+        self._restore_errors()
+        self.cards.close()
+        atexit.unregister(self.close)
+        self.session.close()
+
+    def close(self) -> None:
+        """At the end of the process: nobody reads displays any more."""
+        self.cards.close(freeze=False)
+        self.session.close()
+
+
+_edges: weakref.WeakKeyDictionary[InteractiveShell, Edge] = weakref.WeakKeyDictionary()
+
+
+def load(shell: InteractiveShell) -> None:
+    """Set nbfn up in ``shell``. Loading twice changes nothing.
+
+    Raises:
+        BadInput: a setting in the environment that cannot be.
+    """
+    if shell not in _edges:
+        _edges[shell] = Edge(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take nbfn out of ``shell``; what was deployed stays deployed."""
+    edge = _edges.pop(shell, None)
+    if edge is not None:
+        edge.remove()

@@ -1,0 +1,179 @@
+"""The magics. Each one parses, calls its Python twin and displays what came back.
+
+=====================  ========================================
+``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
+``%fn_list``           ``session.target.list(app)``
+``%fn_logs NAME``      ``function.logs()``
+``%fn_show NAME``      ``function.source``, ``function.describe()``
+``%fn_undeploy NAME``  ``function.undeploy()``
+=====================  ========================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from nbfn import session as sessions
+from nbfn.capture import find_target
+from nbfn.errors import BadInput, CellError
+from nbfn.function import Function, deploy, function
+from nbfn.notebook import listing
+from nbfn.notebook.errors import draw_as, short
+from nbfn.observe.logs import Logs
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbfn.notebook.cards import Cards
+    from nbfn.notebook.cells import Recorder
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K=V")
+    return key, value
+
+
+def _parse(magic: Any, line: str) -> argparse.Namespace:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"{line!r} cannot be split into words: {error}") from error
+    parsed: argparse.Namespace = magic.parser.parse_args(words)
+    return parsed
+
+
+def _stand_in() -> None:
+    """For options to be checked with, before the function that they are for exists."""
+
+
+@magics_class
+class FnMagics(Magics):
+    """``%%fn_deploy`` and its companions."""
+
+    def __init__(self, shell: InteractiveShell, recorder: Recorder, cards: Cards) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._recorder = recorder
+        self._cards = cards
+
+    @magic_arguments()
+    @argument("name", nargs="?", help="Name to deploy under, or which function of the cell is meant.")
+    @argument("--app", metavar="A", help="Application it goes to (default: the session's).")
+    @argument("--memory", type=int, metavar="MB", help="What an instance may use (1 to 8192, default 256).")
+    @argument("--timeout", type=int, metavar="S", help="What a call may take (1 to 300, default 30).")
+    @argument(
+        "--idle-timeout", type=int, metavar="S", help="What an idle instance waits (1 to 3600, default 30)."
+    )
+    @argument(
+        "--requires",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PKG",
+        help="Packages beside its imports.",
+    )
+    @argument(
+        "--config", nargs="+", action="extend", default=[], type=_pair, metavar="K=V", help="Environment."
+    )
+    @argument("--base", default="host", help="What its image builds on (default: host, this Python).")
+    @argument("--quiet", action="store_true", help="Show no card.")
+    @cell_magic
+    def fn_deploy(self, line: str, cell: str) -> None:
+        """Run the cell and deploy the function that it defines; its name then calls the deployed one.
+
+        Cell, names and limits are checked first: if one of them cannot be, nothing runs. If the deployment
+        fails, what the cell defined is there as after any cell, and what was deployed before stays deployed.
+        """
+        options = vars(_parse(self.fn_deploy, line))
+        quiet, named = options.pop("quiet"), options["name"]
+        options["config"] = dict(options["config"])
+        body = self._recorder.body(cell)
+        try:
+            target = find_target(body.source, named)
+            options["name"] = named or target
+            function(_stand_in, **options)  # refuses what cannot be before anything runs
+            self._recorder.run(body)
+        except CellError as error:
+            place = body.line(error.line) if error.line else None
+            draw_as(error, short(self._shell, error, place))
+            raise
+        deployed = deploy(self._shell.user_ns[target], **options)
+        self._shell.user_ns[target] = deployed
+        if named and named.isidentifier():
+            self._shell.user_ns[named] = deployed
+        if not quiet:
+            self._cards.show(deployed)
+
+    @magic_arguments()
+    @argument("app", nargs="?", help="Application (default: all).")
+    @line_magic
+    def fn_list(self, line: str) -> None:
+        """List the deployed functions."""
+        args = _parse(self.fn_list, line)
+        display(listing.functions(sessions.current().ask(lambda target: target.list(args.app))), raw=True)
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed.")
+    @argument("--app", metavar="A", help="Its application (default: the session's).")
+    @argument("--limit", type=int, default=100, metavar="N", help="At most the last N pieces (default 100).")
+    @line_magic
+    def fn_logs(self, line: str) -> None:
+        """Show what a function wrote."""
+        args = _parse(self.fn_logs, line)
+        found = self._find(args.name, args.app)
+        if found is not None:
+            logs = found.logs(limit=args.limit)
+        else:
+            ask, app = _session_and_app(args.app)
+            fn_id = ask(lambda target: target.inspect(app, args.name)).id
+            logs = ask(lambda target: Logs(target.logs(fn_id, limit=args.limit)))
+        display({"text/plain": str(logs)}, raw=True)
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed from here.")
+    @line_magic
+    def fn_show(self, line: str) -> None:
+        """Show what travelled: the packages and layers of the image, and the source."""
+        name = _parse(self.fn_show, line).name
+        found = self._find(name, None)
+        if found is None:
+            raise BadInput(
+                f"{name!r} is no function of this notebook", hint="deploy it here first: %%fn_deploy"
+            )
+        display(listing.inside(name, str(found.describe()), found.source), raw=True)
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed.")
+    @argument("--app", metavar="A", help="Its application (default: the session's).")
+    @line_magic
+    def fn_undeploy(self, line: str) -> None:
+        """Remove a function from the target."""
+        args = _parse(self.fn_undeploy, line)
+        found = self._find(args.name, args.app)
+        ask, app = _session_and_app(args.app)
+        removed = found.undeploy() if found else ask(lambda target: target.remove(app, args.name))
+        display({"text/plain": f"{args.name}: {'removed' if removed else 'was not deployed'}"}, raw=True)
+
+    def _find(self, name: str, app: str | None) -> Function[..., Any] | None:
+        """The function of this notebook that has the name, as a variable or as what it is deployed under."""
+        values = self._shell.user_ns
+        for value in (values.get(name), *values.values()):
+            if not isinstance(value, Function) or app not in (None, value.spec.app):
+                continue
+            if value is values.get(name) or value.spec.name == name:
+                return value
+        return None
+
+
+def _session_and_app(app: str | None) -> tuple[Any, str]:
+    session = sessions.current()
+    return session.ask, app or session.settings.app

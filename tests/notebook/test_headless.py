@@ -1,0 +1,120 @@
+"""A notebook that runs without anybody looking holds the whole story when it is saved."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbformat import NotebookNode
+
+DEPLOY = """%%fn_deploy --memory 128
+
+def greet(name):
+    print("called for", name)
+    if not name:
+        raise ValueError("nobody")
+    return f"hello {name}"
+"""
+
+HELD = """
+import json, threading
+from ipywidgets.widgets import widget
+from nbfn import session
+
+def held():
+    subscriptions = [each for each in session.current()._subscriptions if each.open]
+    threads = [each for each in threading.enumerate() if each.name == "nbfn-cards"]
+    return json.dumps([len(widget._instances), len(subscriptions), len(threads)])
+"""
+
+
+def card_of(cell: NotebookNode) -> NotebookNode:
+    (shown,) = (each for each in cell.outputs if each.output_type == "display_data")
+    return shown.data
+
+
+def test_cold_warm_output_and_exception_are_in_the_saved_outputs(
+    run_cells: Callable[..., NotebookNode],
+) -> None:
+    saved = run_cells(
+        "%load_ext nbfn",
+        DEPLOY,
+        "greet('Ana')",
+        "greet('Bo')",
+        "greet('')",
+        "greet.last.summary()",
+        allow_errors=True,
+    )
+    _, deployed, first, second, failed, last = saved.cells
+
+    card = card_of(deployed)
+    assert set(card) == {"text/html", "text/plain", "application/vnd.jupyter.widget-view+json"}
+    root = ElementTree.fromstring(card["text/html"])
+    starts = [each.get("class") for each in root.iter("tr") if "nbfn-call" in each.get("class", "")]
+    assert starts == ["nbfn-call nbfn-call-warm", "nbfn-call nbfn-call-warm", "nbfn-call nbfn-call-cold"]
+    assert [each.get("data-state") for each in root.iter("li")] == ["idle"]
+    assert "first call" in card["text/html"]
+    assert re.search(r"1  cold +\d+\.?\d* m?s", card["text/plain"])
+    assert re.search(r"2  warm +\d+\.?\d* m?s", card["text/plain"])
+    assert "called for Bo" in card["text/plain"]
+
+    assert [out.text for out in first.outputs if out.output_type == "stream"] == ["called for Ana\n"]
+    assert first.outputs[-1].data["text/plain"] == "'hello Ana'"
+    assert second.outputs[-1].data["text/plain"] == "'hello Bo'"
+
+    error = failed.outputs[-1]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    assert (error.ename, error.evalue) == ("ValueError", "nobody")
+    assert re.search(r"Cell In\[2\], line 6\b", plain)
+    assert 'raise ValueError("nobody")' in plain
+    assert "nbfn/" not in plain
+    assert "warm" in last.outputs[-1].data["text/plain"]
+
+
+def test_the_widget_is_saved_as_it_was_at_the_end(run_cells: Callable[..., NotebookNode]) -> None:
+    saved = run_cells("%load_ext nbfn", DEPLOY, "greet('Ana')")
+    view = card_of(saved.cells[1])["application/vnd.jupyter.widget-view+json"]
+    state = saved.metadata.widgets["application/vnd.jupyter.widget-state+json"].state
+    assert "nbfn-call-cold" in state[view.model_id].state.value
+    assert "nbfn-live" in state[view.model_id].state["_dom_classes"]
+
+
+def test_cards_leave_nothing_behind(run_cells: Callable[..., NotebookNode]) -> None:
+    """Deploying again and again keeps one widget, one subscription and one thread."""
+    deploy = "%%fn_deploy\ndef f():\n    return {n}\n"
+    saved = run_cells(
+        "%load_ext nbfn",
+        HELD,
+        deploy.format(n=1),
+        "print(held())",
+        *(deploy.format(n=n) for n in range(2, 5)),
+        "f() and print(held())",
+        "%unload_ext nbfn",
+        "print(held())",
+    )
+    streams = [out.text for cell in saved.cells for out in cell.outputs if out.output_type == "stream"]
+    one, same, none = (json.loads(text) for text in streams)
+    assert one == same == [3, 1, 1]  # HTML with its layout and style
+    assert none == [0, 0, 0]
+    frozen = card_of(saved.cells[2])
+    assert set(frozen) == {"text/html", "text/plain"}
+
+
+def test_nothing_is_sent_when_nothing_happened(run_cells: Callable[..., NotebookNode]) -> None:
+    saved = run_cells(
+        "%load_ext nbfn",
+        "%%fn_deploy\ndef f():\n    return 1\n",
+        "f()",
+        "sent = []\n"
+        "ip = get_ipython()\n"
+        "publish = ip.display_pub.publish\n"
+        "ip.display_pub.publish = lambda *args, **kwargs: (sent.append(args), publish(*args, **kwargs))[1]",
+        "1 + 1",
+        "print(len(sent))",
+    )
+    assert saved.cells[-1].outputs[0].text == "0\n"
