@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nbfn.invoke.codec import Seal
     from nbfn.invoke.context import CallContext
 
+_LINES_MAX = 1_000_000  # nobody writes such a file; a document could claim it
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -149,21 +151,24 @@ def _link(rest: TracebackType | None, filename: str, line: int, name: str) -> Tr
     return rest
 
 
-def _without_positions(code: CodeType) -> CodeType:
-    """The same code, telling no lines and no columns: they would underline anything."""
+def _without_columns(code: CodeType) -> CodeType:
+    """The same code, all of it on its first line and telling no columns: they would underline anything."""
     units = len(code.co_code) // 2
-    no_location, longest = 15, 8  # of the location table of CPython 3.11 and later
+    no_columns, longest = 13, 8  # of the location table of CPython 3.11 and later
     lengths = [longest] * (units // longest) + ([units % longest] if units % longest else [])
-    return code.replace(co_linetable=bytes(0x80 | no_location << 3 | length - 1 for length in lengths))
+    same_line = 0
+    entries = ((0x80 | no_columns << 3 | length - 1, same_line) for length in lengths)
+    return code.replace(co_linetable=bytes(byte for entry in entries for byte in entry))
 
 
-_RAISES = _without_positions(compile("raise Exception", "<remote>", "exec"))
+_RAISES = _without_columns(compile("raise Exception", "<remote>", "exec"))
 
 
 def _place(frame: dict[str, Any], context: CallContext, function: str) -> tuple[str, int, str]:
     """File, line and name of a frame as they are known here, with the line's text in the line cache."""
-    file, line, name = str(frame.get("file")), int(frame.get("line") or 1), str(frame.get("name"))
-    text = str(frame.get("text") or "")
+    file, name, text = (str(frame.get(key) or "") for key in ("file", "name", "text"))
+    number = frame.get("line")
+    line = number if isinstance(number, int) and 0 < number < _LINES_MAX else 1
     if file == "func.py":
         for span in context.source_map:
             if span.start <= line <= span.end:

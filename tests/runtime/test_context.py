@@ -22,8 +22,8 @@ def test_what_a_handler_can_ask(start: Start) -> None:
                 "body": data.getvalue().decode(), "app": ctx.AppName(),
                 "fn": ctx.FnName(), "call": ctx.CallID(), "memory": ctx.Memory(), "format": ctx.Format(),
                 "method": ctx.Method(), "url": ctx.RequestURL(), "color": ctx.Config()["COLOR"],
-                "header": ctx.Headers().get("X-One"), "also": ctx.Headers()["x-one"], "none": ctx.Headers().get("x-two"),
-                "deadline": ctx.Deadline(),
+                "header": ctx.Headers().get("X-One"), "also": ctx.Headers()["x-one"],
+                "none": ctx.Headers().get("x-two"), "deadline": ctx.Deadline(),
                 "http": dict(ctx.HTTPHeaders()), "ids": [ctx.AppID(), ctx.FnID()],
             }
         """,
