@@ -50,7 +50,7 @@ def capture(
     function = peel(target)
     handler = _handler(function, namespace)
     _check(function, handler)
-    walk = Walk(namespace, cells or Cells(), handler, function)
+    walk = Walk(namespace, Cells.over(namespace, cells), handler, function)
     walk.run()
     lines = {*walk.imports.values(), *map(Import, walk.submodules), *walk.loaders.imports(walk.loads)}
     source, spans = render(

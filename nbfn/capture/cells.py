@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbfn.capture.bindings import Import, bound_names, imports_of, module_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!].*)$", re.MULTILINE)
 
@@ -41,15 +47,18 @@ class CellInfo:
 
     @property
     def label(self) -> str:
-        """How to name it to a person: ``cell 3``."""
-        return "a cell" if self.number is None else f"cell {self.number}"
+        """How to name it to a person: ``cell 3``, or the name of the file that stands for a cell."""
+        if self.number is not None:
+            return f"cell {self.number}"
+        return Path(self.filename).name if self.filename.endswith(".py") else "a cell"
 
 
 class Cells:
     """The cells that a kernel executed, oldest first. A cell executed twice is there twice."""
 
     def __init__(self) -> None:
-        self._cells: list[CellInfo] = []
+        self.cells: list[CellInfo] = []
+        """Every execution, oldest first."""
 
     def record(self, raw: str, *, number: int | None, cell_id: str | None, filename: str) -> None:
         """Note an executed cell. ``raw`` is its text, as plain Python where the caller can give that."""
@@ -58,11 +67,21 @@ class Cells:
         imports: tuple[Import, ...] = ()
         if tree is not None:
             imports = tuple(found for node in module_scope(tree) for found in imports_of(node))
-        self._cells.append(CellInfo(raw, number, cell_id, filename, names, imports, tree))
+        self.cells.append(CellInfo(raw, number, cell_id, filename, names, imports, tree))
+
+    @classmethod
+    def over(cls, namespace: Mapping[str, object], cells: Cells | None) -> Cells:
+        """``cells``, and below them the script or module whose namespace this is, if it has a file."""
+        found = cls()
+        path = namespace.get("__file__")
+        if isinstance(path, str) and Path(path).is_file():
+            found.record("".join(linecache.getlines(path)), number=None, cell_id=None, filename=path)
+        found.cells += cells.cells if cells else []
+        return found
 
     def newest_first(self) -> list[CellInfo]:
         """Every execution, the last one first."""
-        return self._cells[::-1]
+        return self.cells[::-1]
 
     def made(self, name: str) -> CellInfo | None:
         """The cell that bound ``name`` last."""
@@ -85,6 +104,6 @@ class Cells:
         """True if a cell says ``import module``, or one of its submodules, in so many words."""
         return any(
             not found.name and not found.alias and (found.module + ".").startswith(module + ".")
-            for cell in self._cells
+            for cell in self.cells
             for found in cell.imports
         )

@@ -1,8 +1,9 @@
 """Each folder of ``cases/`` is a notebook: cells in, ``expect.py`` or ``error.txt`` out.
 
 ``call.json`` may hold ``target`` (default ``greet``), ``args``, ``requires``, and facts to check:
-``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``. Modules of the user's own lie
-in ``beside/``. The produced func.py is then run in a process of its own: it must give what the cell gives.
+``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``.
+Modules of the user's own lie in ``beside/``. The produced func.py is then run in a process
+of its own: it must give what the cell gives.
 """
 
 from __future__ import annotations
