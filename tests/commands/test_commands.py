@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import nbfn
-
 from tests.executor.test_process import NBFN, deploy, endpoint, environment, run, serving
 
 if TYPE_CHECKING:

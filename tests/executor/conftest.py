@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
 from nbfn.drivers import FakeDriver, Guarded
 from nbfn.drivers.fake import Script
 from nbfn.executor.assembly import Assembly, assembled

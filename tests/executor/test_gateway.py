@@ -10,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.fake import FakeAnswer, FakeCall, FakeInstance, Script, echo
 from nbfn.executor.calls import Call
 from nbfn.executor.ids import new_id
 from nbfn.executor.scheduler import QUEUE_CALLS
-
 from tests.executor.conftest import request_bytes
 
 if TYPE_CHECKING:

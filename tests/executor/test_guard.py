@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from nbfn.executor.guard import Guard
 
 pytestmark = pytest.mark.anyio

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nbfn.drivers.base import StartFailed
 from nbfn.executor import answers, machine
 from nbfn.executor.events import Events
@@ -167,10 +169,8 @@ async def _exchange(folder: Path, sent: bytes) -> Answer | HopFailed:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(sent)
         writer.close()
-        try:
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-        except ConnectionError:
-            pass
 
     async with await asyncio.start_unix_server(serve, folder / "s"):
         connection = await dial(folder / "s")

@@ -8,18 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
+
 from nbfn import config
 from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import httpx
 
 NBFN = [sys.executable, "-P", "-m", "nbfn"]
 
@@ -199,9 +200,8 @@ def test_without_a_user_it_ends_after_its_linger(state: Path) -> None:
 
 def test_with_a_lease_it_stays_and_without_it_it_ends(state: Path) -> None:
     with serving(state, "--linger", "1") as process, endpoint(state).client() as client:
-        with client.stream("GET", "/nbfn/v1/lease"):
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=2)
+        with client.stream("GET", "/nbfn/v1/lease"), pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
         assert process.wait(timeout=30) == 0
 
 
@@ -267,9 +267,3 @@ def test_a_full_disk_is_an_answer_and_leaves_what_was_there(state: Path) -> None
             assert client.post("/v2/apps", json={"name": "big"}).status_code == 200
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
-
-
-def in_background(work: Any) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
-from nbfn.executor import scheduler as module
+
 from nbfn.executor.orders import Assign, Order, Reject, Start, Stop
 from nbfn.executor.revision import Revision
 from nbfn.executor.scheduler import QUEUE_CALLS, QUEUE_WAIT_S, Scheduler
 from nbfn.spec import ImageRef, Limits
+
+if TYPE_CHECKING:
+    from nbfn.executor import scheduler as module
 
 BUDGET_MB = 1000
 
@@ -413,7 +417,11 @@ class AnyOrder(RuleBasedStateMachine):
         for instance_id in list(self.stopping):
             del self.stopping[instance_id]
             self.obey(self.made.gone(instance_id))
-        assert not (self.waiting or self.starting or self.idle or self.busy or self.stopping)
+        assert not (self.waiting)
+        assert not (self.starting)
+        assert not (self.idle)
+        assert not (self.busy)
+        assert not (self.stopping)
         assert self.made.quiet
 
 

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from nbfn.errors import Conflict, NotFound, StateError
 from nbfn.executor import store as module
 from nbfn.executor.objects import App, Fn

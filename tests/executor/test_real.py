@@ -1,0 +1,186 @@
+"""The whole executor with real instances: what only a process that runs a function can show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.executor.functions import deploy, image
+from tests.executor.test_process import endpoint, run, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+REAL = {"NBFN_DRIVER": "sandbox"}
+
+
+def instances_of(state: Path) -> list[int]:
+    """Processes that were made for this state folder, by what is in their command line or environment."""
+    mark, found = os.fsencode(state), []
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command, open(f"/proc/{pid}/environ", "rb") as environ:
+                if mark in command.read() or mark in environ.read():
+                    found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Returns when it is true; the test's own time limit is the limit."""
+    while not true():
+        threading.Event().wait(0.01)
+
+
+def events(client: httpx.Client, kind: str) -> threading.Event:
+    """Set when an event of this kind has been."""
+    seen = threading.Event()
+
+    def read() -> None:
+        with client.stream("GET", "/nbfn/v1/events") as response:
+            for line in response.iter_lines():
+                if f'"kind":"{kind}"' in line:
+                    seen.set()
+                    return
+
+    threading.Thread(target=read, daemon=True).start()
+    return seen
+
+
+def test_values_errors_output_and_timings_of_a_real_function(state: Path) -> None:
+    source = "def f(x):\n    print('seen', x)\n    return 10 / x\n"
+    with serving(state, **REAL), endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, source))
+        response = client.post(f"/invoke/{fn_id}", json=4)
+        assert (response.status_code, response.json()) == (200, 2.5)
+        assert response.headers["nbfn-start"] == "cold"
+        failed = client.post(f"/invoke/{fn_id}", json=0)
+        assert failed.status_code == 502
+        assert failed.json()["message"] == "function failed: ZeroDivisionError: division by zero"
+        assert failed.headers["nbfn-start"] == "warm"
+        for number, answer in ((4, response), (0, failed)):
+            call_id = answer.headers["fn-call-id"]
+            path = f"/nbfn/v1/fns/{fn_id}/logs"
+            lines = client.get(path, params={"call_id": call_id}).json()["items"]
+            text = "".join(line["text"] for line in lines if line["stream"] == "stdout")
+            assert text == f"seen {number}\n"
+        timings = client.get(f"/nbfn/v1/calls/{response.headers['fn-call-id']}").json()["timings_ms"]
+        assert set(timings) == {"queue", "start", "import", "run", "total"}
+        assert timings["total"] >= timings["run"]
+        assert timings["start"] >= timings["import"]
+
+
+def test_every_call_finds_its_own_output_however_many_there_are(state: Path) -> None:
+    source = "def f(n):\n    print(f'<{n}>' + 'x' * n)\n"
+    with serving(state, **REAL), endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, source))
+        ids = {
+            n: client.post(f"/invoke/{fn_id}", json=n).headers["fn-call-id"]
+            for n in (*range(40), 60_000, 70_000, 200_000)
+        }
+        for n, call_id in ids.items():
+            items = client.get(f"/nbfn/v1/fns/{fn_id}/logs", params={"call_id": call_id}).json()["items"]
+            assert "".join(item["text"] for item in items) == f"<{n}>" + "x" * n + "\n"
+
+
+def test_a_process_that_dies_in_a_call_is_named_by_its_signal(state: Path) -> None:
+    source = "import os\ndef f(n):\n    os.kill(os.getpid(), n) if n else None\n    return 'alive'\n"
+    with serving(state, **REAL), endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, source))
+        response = client.post(f"/invoke/{fn_id}", json=int(signal.SIGSEGV))
+        assert response.status_code == 502
+        assert response.json()["message"] == "error receiving function response: killed by SIGSEGV"
+        assert client.post(f"/invoke/{fn_id}", json=0).headers["nbfn-cold-reason"] == "crashed"
+
+
+def test_an_image_that_is_not_there_is_said(state: Path) -> None:
+    with serving(state, **REAL), endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, "def f(): pass"), image=f"nbfn.local/shop/f@sha256:{'0' * 64}")
+        response = client.post(f"/invoke/{fn_id}")
+        assert response.status_code == 502
+        assert response.json()["message"].startswith("Failed to pull image 'nbfn.local/shop/f@sha256:000")
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "stop"])
+def test_a_running_call_is_finished_before_the_end(state: Path, how: str) -> None:
+    with serving(state, **REAL) as process, endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(1)\n    return 'done'\n"))
+        started = events(client, "call.started")
+        answers: list[httpx.Response] = []
+        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
+        calling.start()
+        assert started.wait(30)
+        if how == "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        else:
+            assert run(state, "stop").returncode == 0
+        assert process.wait(timeout=30) == 0
+        calling.join()
+        assert answers[0].json() == "done"
+    assert instances_of(state) == []
+
+
+def test_a_call_that_outlives_the_grace_is_answered_and_nothing_is_left(state: Path) -> None:
+    with serving(state, **REAL) as process, endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(25)\n"))
+        started = events(client, "call.started")
+        answers: list[httpx.Response] = []
+        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
+        calling.start()
+        assert started.wait(30)
+        assert run(state, "stop", "--grace", "0.1").returncode == 0
+        assert process.wait(timeout=30) == 0
+        calling.join()
+        assert answers[0].status_code == 503
+    assert instances_of(state) == []
+
+
+def test_killed_in_the_middle_of_a_call_no_process_is_left_and_functions_are(state: Path) -> None:
+    ref = image(state, "import time\ndef f(s):\n    time.sleep(s)\n    return 'done'\n")
+    with serving(state, **REAL) as process, endpoint(state).client() as client:
+        fn_id = deploy(client, ref)
+        started = events(client, "call.started")
+
+        def call() -> None:
+            with pytest.raises(httpx.TransportError):
+                client.post(f"/invoke/{fn_id}", json=25)
+
+        calling = threading.Thread(target=call)
+        calling.start()
+        assert started.wait(30)
+        assert instances_of(state)
+        process.kill()
+        process.wait()
+        calling.join()
+        until(lambda: instances_of(state) == [])
+    with serving(state, **REAL), endpoint(state).client() as client:
+        assert client.post(f"/invoke/{fn_id}", json=0).json() == "done"
+
+
+def test_sixteen_callers_at_once(state: Path) -> None:
+    with serving(state, **REAL), endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, "def f(x):\n    return x\n"))
+        wrong: list[object] = []
+
+        def calls(caller: int) -> None:
+            for number in range(10):
+                answer = client.post(f"/invoke/{fn_id}", json=[caller, number])
+                if answer.status_code != 200 or answer.json() != [caller, number]:
+                    wrong.append(answer.text)
+
+        threads = [threading.Thread(target=calls, args=(caller,)) for caller in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert len(client.get(f"/nbfn/v1/fns/{fn_id}/instances").json()["items"]) <= 16
