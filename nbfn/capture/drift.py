@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbfn.capture.definitions import NoSource
 from nbfn.capture.literals import literal
@@ -37,8 +37,11 @@ def stale_names(definition: Definition, value: object, live: Live) -> Iterator[S
                 yield Stale(base.id, base.lineno, "base class")
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and isinstance(value, types.FunctionType):
         for parameter, default, held in _defaults(node.args, value):
-            if isinstance(default, ast.Name) and default.id in live and not _same(live.get(default.id), held):
-                yield Stale(default.id, default.lineno, f"default of {parameter}")
+            root = _root(default)
+            if root is not None and root.id in live:
+                now = _look_up(default, live)
+                if not _same(now, held) and (default is root or _is_plain(now)):
+                    yield Stale(root.id, default.lineno, f"default of {parameter}")
 
 
 def _defaults(args: ast.arguments, function: types.FunctionType) -> Iterator[tuple[str, ast.expr, object]]:
@@ -53,10 +56,34 @@ def _defaults(args: ast.arguments, function: types.FunctionType) -> Iterator[tup
             yield place.arg, keyword_default, keywords[place.arg]
 
 
+def _root(expression: ast.expr) -> ast.Name | None:
+    """The name that an expression like ``conf["rows"].limit`` begins with; None for any other."""
+    while isinstance(expression, (ast.Attribute, ast.Subscript)):
+        if isinstance(expression, ast.Subscript) and not isinstance(expression.slice, ast.Constant):
+            return None
+        expression = expression.value
+    return expression if isinstance(expression, ast.Name) else None
+
+
+def _look_up(expression: ast.expr, live: Live) -> Any:
+    """What such an expression gives now; None if it fails."""
+    try:
+        match expression:
+            case ast.Attribute(value=value, attr=name):
+                return getattr(_look_up(value, live), name)
+            case ast.Subscript(value=value, slice=ast.Constant(value=key)):
+                return _look_up(value, live)[key]
+    except (AttributeError, LookupError, TypeError):
+        return None
+    return live.get(expression.id) if isinstance(expression, ast.Name) else None
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in (int, float, str, bytes, bool)
+
+
 def _same(now: object, held: object) -> bool:
-    return now is held or (
-        type(now) in (int, float, str, bytes, bool) and type(now) is type(held) and now == held
-    )
+    return now is held or (_is_plain(now) and type(now) is type(held) and now == held)
 
 
 def _no_names(value: object) -> str | None:

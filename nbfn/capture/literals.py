@@ -8,6 +8,7 @@ import decimal
 import enum
 import fractions
 import functools
+import logging
 import math
 import pathlib
 import re
@@ -147,6 +148,11 @@ def _made_by_call(value: object, spell: Callable[[object], str]) -> str | None:
         return f"{spell(kind)}.{value.name}" if value.name in type(value).__members__ else None
     if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "dtype"):
         return _numpy_scalar(value, spell)
+    if isinstance(value, logging.Logger):
+        return f"{spell(logging.getLogger)}({_double_quoted(repr(value.name))})"
+    if kind.__name__ == "_lru_cache_wrapper" and hasattr(value, "cache_parameters"):
+        options = ", ".join(f"{key}={option!r}" for key, option in value.cache_parameters().items())
+        return f"{spell(functools.lru_cache)}({options})({spell(getattr(value, '__wrapped__', None))})"
     if isinstance(value, functools.partial) and kind is functools.partial and not vars(value):
         parts = [value.func, *value.args]
         words = [spell(part) for part in parts] + [f"{k}={spell(v)}" for k, v in value.keywords.items()]

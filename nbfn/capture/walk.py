@@ -275,6 +275,7 @@ class Walk:
             return store.by_value(name, value, self.loaders, names.refer, self.live.main, code_met, why)
 
         self.by_value = True
+        self.loads.add("func")  # where the code finds its globals
         self._store(name, value, self._pickled(stored, name, value, names), names.needs)
 
     # -- values --------------------------------------------------------------------------------

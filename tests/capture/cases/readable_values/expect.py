@@ -1,10 +1,12 @@
 import datetime as dt
 import functools
+import logging
 import operator
 import re
 from fractions import Fraction
 from pathlib import Path
 
+log = logging.getLogger("shop")
 START = dt.datetime(2026, 11, 24, 9, 30, tzinfo=dt.timezone.utc)
 STEP = dt.timedelta(seconds=7200)
 WORD = re.compile("(\\w+)\\s", re.IGNORECASE | re.MULTILINE)
@@ -32,5 +34,13 @@ PROMPT = """Say "hello".
 Then say \\ and stop."""
 
 
+def slow(x):
+    return x
+
+
+cached = functools.lru_cache(maxsize=8, typed=False)(slow)
+
+
 def greet():
-    return (START + STEP, bool(WORD.match("A ")), ROOT / "x", HALF, add_one(2), KINDS[int], NESTED | {"set": len(NESTED["set"])}, LONG, PROMPT)
+    log.debug("asked")
+    return (START + STEP, cached(3), bool(WORD.match("A ")), ROOT / "x", HALF, add_one(2), KINDS[int], NESTED | {"set": len(NESTED["set"])}, LONG, PROMPT)

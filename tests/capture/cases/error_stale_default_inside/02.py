@@ -1,0 +1,2 @@
+def greet(*, n=CFG["n"]):
+    return n
