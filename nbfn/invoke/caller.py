@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SALT_BYTES = 16
 # httpx hands what a send() left over to the next one by slicing: pieces that fit a socket's buffer at once
 # keep that from copying a large body many times.
-_PIECE_BYTES = 128 * 1024
+_PIECE_BYTES = 256 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 
 
