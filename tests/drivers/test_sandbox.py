@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -349,12 +351,37 @@ async def test_images_that_cannot_run_here_say_why(driver: Guarded, settings: Se
     assert not settings.run.exists() or list(settings.run.iterdir()) == []
 
 
-async def test_a_long_state_path_still_has_room_for_sockets(state: Path, tier: str) -> None:
-    settings = config.load({"NBFN_STATE": str(state / ("long" * 20)), "NBFN_TIER": tier})
+@pytest.mark.parametrize("length", [60, 90])
+async def test_a_long_state_path_still_has_room_for_sockets(state: Path, tier: str, length: int) -> None:
+    settings = config.load({"NBFN_STATE": str(state / ("x" * (length - len(str(state))))), "NBFN_TIER": tier})
     driver = make_driver(settings)
     instance = await driver.start(make_request(make_image(settings.images)), Output())
+    assert len(str(instance.socket.resolve())) <= 107
     assert await call(instance, "echo", 1) == 1
     await driver.close()
+    assert not instance.socket.parent.exists()
+    shutil.rmtree(settings.socket.parent)  # the executor's own, which is not below its state if that is long
+
+
+PROBE_WITHOUT_NAMESPACES = """
+from nbfn.drivers.sandbox import interpreter, probe
+from nbfn.drivers.sandbox.confine import linux, seccomp
+linux.no_new_privileges()
+linux.install_filter(seccomp.program(linux.machine(), network=True))
+found = probe.probe(interpreter.base(), "T2")
+print(found.tier, *found.missing, sep="\\n")
+"""
+
+
+def test_where_namespaces_are_refused_it_falls_back_and_says_why() -> None:
+    """As under Docker's profile; here under the sandbox's own filter, which refuses them too."""
+    told = subprocess.run(
+        [sys.executable, "-c", PROBE_WITHOUT_NAMESPACES], capture_output=True, text=True, check=True
+    )
+    tier, missing, *_ = told.stdout.splitlines()
+    assert tier == "T1"
+    assert missing.startswith("T2 (own user, ")
+    assert missing.endswith("unshare: Operation not permitted")
 
 
 def shell_and_its_libraries() -> dict[str, bytes | Path]:

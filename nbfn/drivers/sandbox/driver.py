@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -39,6 +40,7 @@ class SandboxDriver:
     def __init__(self, settings: Settings, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
         self._layout = Layout(settings.images)
         self._layers = settings.state / "layers"
+        self._settings_run = settings.run
         self._run = run_folder(settings)
         self._start_timeout_s = start_timeout_s
         self._interpreter = interpreter.base()
@@ -76,6 +78,10 @@ class SandboxDriver:
     async def close(self) -> None:
         """Nothing is held between instances; the guard has stopped those."""
         self._programs.clear()
+        with contextlib.suppress(OSError):  # not made, or not empty: somebody else's, then
+            self._run.rmdir()
+            if self._run != self._settings_run:
+                self._run.parent.rmdir()
 
     def _spawn(
         self,

@@ -171,12 +171,12 @@ class SandboxInstance:
 
     async def _finish(self) -> None:
         """The supervisor has gone: read the rest, leave nothing, and tell how it ended."""
-        status = await asyncio.to_thread(self._supervisor.process.wait)
+        code = await asyncio.to_thread(self._supervisor.process.wait)
         try:
             report: Report = json.loads(self._told)
         except ValueError:
             # It did not get to say how: it was killed itself, and may have left processes behind.
-            report = {"status": -status if status < 0 else status << 8}
+            report = {"status": -code if code < 0 else code << 8}
             await asyncio.to_thread(leftovers.kill_marked, {self.id})
         self._failure = report.get("failed", "")
         self._supervisor.control.close()

@@ -44,18 +44,13 @@ def kill_marked(instance_ids: Collection[str]) -> None:
 
 def remove(folder: Path) -> None:
     """Delete ``folder``, even where the instance took away its own right to enter it."""
-    shutil.rmtree(folder, onerror=_open_up)
-
-
-def _open_up(_call: object, path: str, _error: object) -> None:
-    parent = os.path.dirname(path)  # noqa: PTH120 - rmtree speaks in strings
-    for folder in (parent, path):
-        if os.path.isdir(folder) and not os.path.islink(folder):  # noqa: PTH112, PTH114
-            os.chmod(folder, 0o700)  # noqa: PTH101
-    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-        shutil.rmtree(path, ignore_errors=True)
-    elif os.path.lexists(path):
-        os.unlink(path)  # noqa: PTH108
+    for inside, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(inside, name)  # noqa: PTH118 - os.walk speaks in strings
+            if not os.path.islink(path):  # noqa: PTH114 - and its processes are gone: nobody swaps it
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)  # noqa: PTH101
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kill(pid: int) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ID_VARIABLE = "NBFN_INSTANCE_ID"
 FUNCTION_VARIABLE = "NBFN_FUNCTION_DIR"
-PROCESSES = 128
+# Threads count where the system counts, and numerical libraries start one for each core.
+PROCESSES = 256
 _SOCKET = "lsnr.sock"
 _TMP_MB = range(64, 512 + 1)
 

@@ -101,7 +101,7 @@ def _mechanisms(tier: str) -> tuple[str, ...]:
 
 
 def _gaps(tier: str) -> tuple[str, ...]:
-    gaps = []
+    gaps = ["cgroup limits: not used; memory is looked at, without files in it that no process maps"]
     version = landlock.abi()
     if tier != "T0" and version < 6:
         gaps.append(f"Landlock 6 (no signals to processes outside): this kernel has {version}")

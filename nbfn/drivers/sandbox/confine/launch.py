@@ -120,8 +120,7 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
     os.setsid()
     namespaces.enter_own(network=plan["network"])
     rootfs.enter(root)
-    if root_user:
-        privileges.become(plan["uid"], plan["gid"])
+    counted = privileges.become(plan["uid"], plan["gid"]) if root_user else True
     privileges.drop_all()
     privileges.confine(["/"], _INSIDE_WRITABLE, network=plan["network"], own_root=True)
     # After the change of user, which clears it; that the parent lived until here, the pipe tells.
@@ -131,7 +130,7 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
     if pid == 0:
         try:
             os.setsid()
-            _execute(plan, plan["processes"])
+            _execute(plan, plan["processes"] if counted else 0)
         except BaseException as error:
             _fail(telling, error)
         os._exit(127)

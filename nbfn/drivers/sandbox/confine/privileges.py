@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def become(uid: int, gid: int) -> None:
+def become(uid: int, gid: int) -> bool:
     """From root to ``uid:gid``, in a user namespace of its own if the machine allows one.
 
-    With it, the number of processes is counted for this instance alone.
+    True with such a namespace: processes are then counted for this instance alone. The other
+    namespaces hold without it.
     """
     linux.drop_bounding_set()
     os.setgroups([])
@@ -24,7 +25,8 @@ def become(uid: int, gid: int) -> None:
     try:
         namespaces.enter_user(uid, gid)
     except OSError:
-        return  # the other namespaces hold without it
+        return False
+    return True
 
 
 def drop_all() -> None:
