@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbfn.spec import Event
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RING_EVENTS = 10_000
 _NOTHING: Mapping[str, object] = {}
+# What an Event is made of: made one only for readers, since every call emits five.
+_Raw = tuple[Any, ...]
 
 
 class Events:
@@ -24,7 +26,7 @@ class Events:
 
     def __init__(self, size: int = RING_EVENTS) -> None:
         self._size = size
-        self._ring: list[Event | None] = [None] * size
+        self._ring: list[_Raw] = [(0, 0.0, "")] * size
         self._last = 0
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -43,7 +45,7 @@ class Events:
     ) -> None:
         """Add one event and wake the readers."""
         self._last = seq = self._last + 1
-        self._ring[seq % self._size] = Event(seq, time.time(), kind, fn_id, instance_id, call_id, data)
+        self._ring[seq % self._size] = (seq, time.time(), kind, fn_id, instance_id, call_id, data)
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for future in waiting:
@@ -56,8 +58,8 @@ class Events:
         A ``seq`` that is yet to come was another executor's: everything is newer then.
         """
         start = max(seq if seq <= self._last else 0, self._last - self._size) + 1
-        found = (self._ring[at % self._size] for at in range(start, min(start + limit, self._last + 1)))
-        return [event for event in found if event is not None]
+        end = min(start + limit, self._last + 1)
+        return [Event(*self._ring[at % self._size]) for at in range(start, end)]
 
     async def newer(self, seq: int) -> None:
         """Returns once there is an event newer than ``seq``."""

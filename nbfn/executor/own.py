@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from nbfn.errors import TargetError
+from nbfn.executor.records import LogRecord
 from nbfn.executor.replies import reply, route, whole_number
 from nbfn.executor.streams import EventStream, LeaseStream
 
@@ -74,21 +75,22 @@ class OwnApi:
     async def calls(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", _LISTED, _LISTED_MAX)
         await self._recorder.flush()
-        return reply({"items": await self._catalog.read(lambda store: store.calls(fn_id, limit))})
+        calls = await self._catalog.read(lambda store: store.calls(fn_id, limit))
+        return reply({"items": [call.document() for call in calls]})
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
         await self._recorder.flush()
-        return reply(await self._catalog.read(lambda store: store.call(call_id)))
+        call = await self._catalog.read(lambda store: store.call(call_id))
+        return reply(call.document())
 
     async def logs(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
-        items = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
-        for item in items:
-            del item["fn_id"]
-        return reply({"items": items})
+        lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
+        fields = [field for field in LogRecord._fields if field != "fn_id"]
+        return reply({"items": [{field: getattr(line, field) for field in fields} for line in lines]})
 
     async def stop(self, request: Request) -> Response:
         text = request.query_params.get("grace_s", str(GRACE_S))

@@ -277,7 +277,11 @@ class Pool:
                 response.status,
                 response.message,
                 call.queued_at,
-                {str(stage): took for stage, took in timings_ms.items()},
+                timings_ms.get("queue"),
+                timings_ms.get("start"),
+                timings_ms.get("import"),
+                timings_ms.get("run"),
+                timings_ms.get("total"),
             )
         )
         worker = self._workers.get(call.instance_id)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from nbfn.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nbfn.executor.store import StoreThread
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,17 @@ class CallRecord(NamedTuple):
     status: int
     message: str
     queued_at: float
-    timings_ms: Mapping[str, float]
+    queue_ms: float | None
+    start_ms: float | None
+    import_ms: float | None
+    run_ms: float | None
+    total_ms: float | None
+
+    def document(self) -> dict[str, object]:
+        """As ``/nbfn/v1`` tells it."""
+        stages = zip(("queue", "start", "import", "run", "total"), self[8:], strict=True)
+        timings_ms = {stage: took for stage, took in stages if took is not None}
+        return {**dict(zip(self._fields[:8], self[:8], strict=True)), "timings_ms": timings_ms}
 
 
 class LogRecord(NamedTuple):

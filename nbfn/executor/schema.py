@@ -21,14 +21,27 @@ STEPS = (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         fn_id TEXT NOT NULL,
-        body TEXT NOT NULL
+        instance_id TEXT NOT NULL,
+        start TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        message TEXT NOT NULL,
+        queued_at REAL NOT NULL,
+        queue_ms REAL,
+        start_ms REAL,
+        import_ms REAL,
+        run_ms REAL,
+        total_ms REAL
     ) STRICT;
     CREATE INDEX calls_of_fn ON calls (fn_id, seq);
     CREATE TABLE logs (
         seq INTEGER PRIMARY KEY,
         fn_id TEXT NOT NULL,
+        at REAL NOT NULL,
+        stream TEXT NOT NULL,
+        text TEXT NOT NULL,
         call_id TEXT NOT NULL,
-        body TEXT NOT NULL
+        instance_id TEXT NOT NULL
     ) STRICT;
     CREATE INDEX logs_of_fn ON logs (fn_id, seq);
     """,

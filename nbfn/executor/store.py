@@ -13,20 +13,36 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbfn.errors import Conflict, NotFound, StateError
 from nbfn.executor import schema
 from nbfn.executor.objects import App, Fn
+from nbfn.executor.records import CallRecord, LogRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from nbfn.executor.records import CallRecord, LogRecord
-
 KEPT_CALLS = 20_000
 KEPT_LOGS = 50_000
+
+_ADD_CALL = """
+    INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
+                       queue_ms, start_ms, import_ms, run_ms, total_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_CALLS = """
+    SELECT id, fn_id, instance_id, start, reason, status, message, queued_at,
+           queue_ms, start_ms, import_ms, run_ms, total_ms
+    FROM calls """
+_ADD_LOG = """
+    INSERT INTO logs (fn_id, at, stream, text, call_id, instance_id) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_LOGS = """
+    SELECT fn_id, at, stream, text, call_id, instance_id
+    FROM logs WHERE fn_id = ?1 AND ?2 IN ('', call_id) ORDER BY seq DESC LIMIT ?3
+"""
 
 T = TypeVar("T")
 
@@ -103,7 +119,7 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._translated():
             return self._db.execute(query, values).fetchall()
 
@@ -212,38 +228,26 @@ class Store:
         if not calls and not logs:
             return
         with self._transaction() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO calls (id, fn_id, body) VALUES (?, ?, ?)",
-                [(call.id, call.fn_id, json.dumps(call._asdict())) for call in calls],
-            )
-            db.executemany(
-                "INSERT INTO logs (fn_id, call_id, body) VALUES (?, ?, ?)",
-                [(line.fn_id, line.call_id, json.dumps(line._asdict())) for line in logs],
-            )
+            db.executemany(_ADD_CALL, calls)
+            db.executemany(_ADD_LOG, logs)
             db.execute("DELETE FROM calls WHERE seq <= (SELECT max(seq) FROM calls) - ?", (KEPT_CALLS,))
             db.execute("DELETE FROM logs WHERE seq <= (SELECT max(seq) FROM logs) - ?", (KEPT_LOGS,))
 
-    def calls(self, fn_id: str, limit: int) -> list[dict[str, object]]:
+    def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
         """Newest first."""
-        rows = self._rows("SELECT body FROM calls WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
-        return [json.loads(body) for (body,) in rows]
+        rows = self._rows(_CALLS + "WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
+        return [CallRecord(*row) for row in rows]
 
-    def call(self, call_id: str) -> dict[str, object]:
+    def call(self, call_id: str) -> CallRecord:
         """Raises NotFound."""
-        for (body,) in self._rows("SELECT body FROM calls WHERE id = ?", call_id):
-            found: dict[str, object] = json.loads(body)
-            return found
+        for row in self._rows(_CALLS + "WHERE id = ?", call_id):
+            return CallRecord(*row)
         raise NotFound("Call not found", status=404)
 
-    def logs(self, fn_id: str, call_id: str, limit: int) -> list[dict[str, object]]:
+    def logs(self, fn_id: str, call_id: str, limit: int) -> list[LogRecord]:
         """The last ``limit`` pieces, oldest first; of one call if ``call_id`` is given."""
-        rows = self._rows(
-            "SELECT body FROM logs WHERE fn_id = ?1 AND ?2 IN ('', call_id) ORDER BY seq DESC LIMIT ?3",
-            fn_id,
-            call_id,
-            limit,
-        )
-        return [json.loads(body) for (body,) in reversed(rows)]
+        rows = self._rows(_LOGS, fn_id, call_id, limit)
+        return [LogRecord(*row) for row in reversed(rows)]
 
 
 class StoreThread:

@@ -33,7 +33,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def call(number: int, fn_id: str = "f") -> CallRecord:
-    return CallRecord(f"c{number}", fn_id, "i", "warm", "", 200, "", float(number), {"total": 1.0})
+    return CallRecord(f"c{number}", fn_id, "i", "warm", "", 200, "", float(number), 0, 0, None, 1, 1)
 
 
 def line(number: int, call_id: str = "") -> LogRecord:
@@ -51,7 +51,7 @@ def test_everything_comes_back_from_another_opening(path: Path) -> None:
     again = Store(path)
     assert again.everything() == [(app, fn, True)]
     assert again.fn("f") == fn
-    assert [one["id"] for one in again.calls("f", 10)] == ["c1"]
+    assert [one.id for one in again.calls("f", 10)] == ["c1"]
     again.close()
 
 
@@ -78,9 +78,9 @@ def test_records_are_bounded_and_the_newest_stay(store: Store, monkeypatch: pyte
     monkeypatch.setattr(module, "KEPT_LOGS", 2)
     for number in range(5):
         store.add_records([call(number)], [line(number, f"c{number}")])
-    assert [one["id"] for one in store.calls("f", 10)] == ["c4", "c3", "c2"]
-    assert [one["text"] for one in store.logs("f", "", 10)] == ["line 3", "line 4"]
-    assert [one["text"] for one in store.logs("f", "c3", 10)] == ["line 3"]
+    assert [one.id for one in store.calls("f", 10)] == ["c4", "c3", "c2"]
+    assert [one.text for one in store.logs("f", "", 10)] == ["line 3", "line 4"]
+    assert [one.text for one in store.logs("f", "c3", 10)] == ["line 3"]
     assert store.logs("other", "", 10) == []
 
 
