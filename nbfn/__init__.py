@@ -51,6 +51,7 @@ __all__ = [
     "errors",
     "function",
     "load_ipython_extension",
+    "unload_ipython_extension",
 ]
 
 # Loaded when first asked for: the executor and its instances' images import this package too, and need
@@ -68,6 +69,12 @@ def load_ipython_extension(ipython: object) -> None:
     """``%load_ext nbfn``: the magics, the displays, and this kernel's cells as what is captured."""
     notebook = importlib.import_module("nbfn.notebook")
     notebook.load(ipython)
+
+
+def unload_ipython_extension(ipython: object) -> None:
+    """``%unload_ext nbfn``: the shell as it was; what was deployed stays deployed."""
+    notebook = importlib.import_module("nbfn.notebook")
+    notebook.unload(ipython)
 
 
 def __getattr__(name: str) -> object:

@@ -6,11 +6,13 @@ this loop, and everything else of the client side is plain blocking code.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -54,6 +56,7 @@ def _start() -> _Running:
     ready: Future[BlockingPortal] = Future()
 
     async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(_report)
         async with BlockingPortal() as opened:
             ready.set_result(opened)
             await opened.sleep_until_stopped()
@@ -61,6 +64,15 @@ def _start() -> _Running:
     thread = threading.Thread(target=anyio.run, args=(serve,), name="nbfn-portal", daemon=True)
     thread.start()
     return _Running(ready.result(), thread)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As always, but for what anyio leaves when a read is cancelled just as its socket has something to read.
+
+    Nothing is lost by it, and asyncio would tell it in the output of whichever cell runs.
+    """
+    if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+        loop.default_exception_handler(context)
 
 
 def _forget() -> None:

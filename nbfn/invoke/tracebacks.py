@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import base64
 import builtins
+import inspect
 import linecache
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, TracebackType
@@ -142,6 +144,8 @@ def _traceback(frames: Sequence[Any], context: CallContext, function: str) -> Tr
 def _link(rest: TracebackType | None, filename: str, line: int, name: str) -> TracebackType | None:
     """``rest`` with a frame in front that was raised through at that place."""
     code = _RAISES.replace(co_filename=filename, co_name=name, co_qualname=name, co_firstlineno=line)
+    first = _first_line(code)
+    code = code.replace(co_firstlineno=first, co_linetable=_line_table(code, line - first))
     try:
         exec(code, {"__name__": FUNC_MODULE})  # noqa: S102
     except Exception as stop:
@@ -151,17 +155,34 @@ def _link(rest: TracebackType | None, filename: str, line: int, name: str) -> Tr
     return rest
 
 
-def _without_columns(code: CodeType) -> CodeType:
-    """The same code, all of it on its first line and telling no columns: they would underline anything."""
+def _first_line(code: CodeType) -> int:
+    """Where the function begins that ``code`` is in: IPython counts the lines that it shows from there."""
+    try:
+        return inspect.getsourcelines(code)[1] or 1
+    except (OSError, IndexError, SyntaxError, tokenize.TokenError):
+        return code.co_firstlineno
+
+
+def _line_table(code: CodeType, delta: int) -> bytes:
+    """For code that is all on one line, ``delta`` below its first, and tells no columns.
+
+    They would underline anything. This is the location table of CPython 3.11 and later.
+    """
     units = len(code.co_code) // 2
-    no_columns, longest = 13, 8  # of the location table of CPython 3.11 and later
+    no_columns, longest = 13, 8
     lengths = [longest] * (units // longest) + ([units % longest] if units % longest else [])
-    same_line = 0
-    entries = ((0x80 | no_columns << 3 | length - 1, same_line) for length in lengths)
-    return code.replace(co_linetable=bytes(byte for entry in entries for byte in entry))
+    table = bytearray()
+    for length in lengths:
+        table.append(0x80 | no_columns << 3 | length - 1)
+        left, delta = delta << 1, 0  # signed; later entries stay on the line
+        while left >= 64:
+            table.append(0x40 | left & 63)
+            left >>= 6
+        table.append(left)
+    return bytes(table)
 
 
-_RAISES = _without_columns(compile("raise Exception", "<remote>", "exec"))
+_RAISES = compile("raise Exception", "<remote>", "exec")
 
 
 def _place(frame: dict[str, Any], context: CallContext, function: str) -> tuple[str, int, str]:

@@ -19,6 +19,7 @@ from IPython.display import display
 from nbfn.notebook.live import LiveCard
 from nbfn.notebook.text import text
 from nbfn.notebook.view import curl_line, view
+from nbfn.notebook.watch import Watch
 from nbfn.observe.timeline import FunctionPicture
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from nbfn.function import Function
-    from nbfn.observe.events import Subscription
-    from nbfn.spec import Deployment, Event
+    from nbfn.spec import Deployment
 
 REFRESH_S = 0.1
 SETTLE_S = 0.3
@@ -39,13 +39,8 @@ SETTLE_S = 0.3
 class _Shown:
     function: Function[..., Any]
     card: LiveCard
-    subscription: Subscription
     last_call: str = ""
-
-    def close(self, *, freeze: bool) -> None:
-        self.subscription.close()
-        if freeze:
-            self.card.close()
+    """The last one whose end the card has been waited for to show."""
 
 
 class Cards:
@@ -77,14 +72,11 @@ class Cards:
         deadline = time.monotonic() + SETTLE_S
         failed = getattr(result.error_in_exec, "call_id", "")
         for shown in self._shown.values():
-            last = shown.function.last
-            ended = {last.call_id if last else "", failed} - {"", shown.last_call}
-            if ended and shown.function.deployment is not None:
-                shown.last_call = last.call_id if last else ""
-                for call_id in ended:
-                    shown.card.settle(call_id, deadline)
-            if shown.function.deployment not in (None, shown.card.deployment):
-                self._follow(shown, shown.function.deployment)
+            self._follow(shown)
+            last = shown.function.last.call_id if shown.function.last else ""
+            for call_id in {last, failed} - {"", shown.last_call}:
+                shown.card.watch.wait_for_end(call_id, deadline)
+            shown.last_call = last
             shown.card.publish()
 
     def close(self, *, freeze: bool = True) -> None:
@@ -95,36 +87,37 @@ class Cards:
             self._artist.join()
             self._artist = None
         for shown in self._shown.values():
-            shown.close(freeze=freeze)
-        self._shown.clear()
+            shown.card.watch.close()
+            if freeze:
+                shown.card.close()
+        self._shown = {}
 
     def _show(self, function: Function[..., Any], deployment: Deployment) -> None:
         key = (deployment.spec.app, deployment.spec.name)
-        older = self._shown.pop(key, None)
+        older = self._shown.get(key)
+        watch = self._watch(function, deployment, older.card.watch if older else None)
         if older is not None:
-            older.close(freeze=True)
-        session = function.session
-        signature = function.__signature__ or inspect.Signature()
-        card = LiveCard(deployment, curl_line(deployment.url, session.settings.token_file, signature))
-        self._shown = {**self._shown, key: _Shown(function, card, self._subscribe(function, card))}
+            older.card.close()
+        card = LiveCard(deployment, watch, _curl(function, deployment))
+        # The thread that draws may be looking at the old dictionary: it is replaced, not changed.
+        self._shown = {**self._shown, key: _Shown(function, card)}
         card.show()
         self._start()
 
-    def _follow(self, shown: _Shown, deployment: Deployment) -> None:
-        """Its function was deployed anew, without a card of its own."""
-        shown.subscription.close()
-        shown.card.follow(deployment)
-        shown.subscription = self._subscribe(shown.function, shown.card)
+    def _watch(self, function: Function[..., Any], deployment: Deployment, older: Watch | None) -> Watch:
+        """The watch over a deployment: what another one has seen of the same function is not forgotten."""
+        if older is not None and older.fn_id == deployment.fn_id and older.open:
+            return older
+        if older is not None:
+            older.close()
+        return Watch(function, deployment.fn_id, self._changed.set)
 
-    def _subscribe(self, function: Function[..., Any], card: LiveCard) -> Subscription:
-        return function.session.subscribe(card.deployment.fn_id, self._observer(card), after=0)
-
-    def _observer(self, card: LiveCard) -> Callable[[Event], None]:
-        def observe(event: Event) -> None:
-            if card(event):
-                self._changed.set()
-
-        return observe
+    def _follow(self, shown: _Shown) -> None:
+        """Go on with the new deployment of a function that was removed, and deployed again by a call."""
+        deployment, watch = shown.function.deployment, shown.card.watch
+        if deployment is not None and deployment.fn_id != watch.fn_id:
+            watch = self._watch(shown.function, deployment, watch)
+            shown.card.follow(deployment, watch, _curl(shown.function, deployment))
 
     def _start(self) -> None:
         if self._artist is None:
@@ -139,6 +132,11 @@ class Cards:
             for shown in tuple(self._shown.values()):
                 shown.card.draw()
             self._ended.wait(REFRESH_S)
+
+
+def _curl(function: Function[..., Any], deployment: Deployment) -> str:
+    signature = function.__signature__ or inspect.Signature()
+    return curl_line(deployment.url, function.session.settings.token_file, signature)
 
 
 def _in_context(target: Callable[[], None]) -> Callable[[], None]:

@@ -111,5 +111,7 @@ def _row(call: CallPicture, number: int) -> Row:
 
 
 def _stages(call: CallPicture) -> tuple[tuple[Stage, float], ...]:
-    timings = call.timings_ms
+    timings = dict(call.timings_ms)
+    if "start" in timings:  # the import is a part of it
+        timings["start"] -= timings.get("import", 0.0)
     return tuple((stage, timings[stage]) for stage in STAGES if timings.get(stage, 0.0) > 0)
