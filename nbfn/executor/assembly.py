@@ -1,4 +1,4 @@
-"""The executor's parts put together around a driver: for a process to serve, for tests to run in their loop."""
+"""The executor's parts put together around a driver: for a process to serve, for tests to run."""
 
 from __future__ import annotations
 
