@@ -104,6 +104,11 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **told}
 
 
+def inherited(*, without: str) -> dict[str, str]:
+    """This process's environment, less the variables whose names begin with ``without``."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(without)}
+
+
 def _default_state(env: Mapping[str, str]) -> Path:
     home = env.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"

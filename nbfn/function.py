@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize import Description
     from nbfn.session import Session
-    from nbfn.spec import CallResult, Capture, Deployment, ImageRef
+    from nbfn.spec import CallResult, Capture, Deployment, ImageRef, RunningInstance
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,6 +128,13 @@ class Function(Generic[P, R]):
         return Logs(
             self.session.ask(lambda target: target.logs(deployment.fn_id, call_id=call_id, limit=limit))
         )
+
+    def instances(self) -> Sequence[RunningInstance]:
+        """Its instances that are there now, oldest first; none before it is deployed."""
+        deployment = self.deployment
+        if deployment is None:
+            return []
+        return self.session.ask(lambda target: target.instances(deployment.fn_id))
 
     def describe(self) -> Description:
         """What is in its image: files, packages, sizes. Deploys it if it was not yet."""

@@ -299,3 +299,16 @@ class LogLine:
     text: str
     call_id: str
     instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningInstance:
+    """One instance of a function, as a target sees it now."""
+
+    id: str
+    state: Literal["starting", "idle", "busy", "stopping"]
+    started_at: float
+    """Seconds since the epoch."""
+    calls: int
+    """Calls that it has answered."""
+    memory_bytes: int

@@ -47,6 +47,8 @@ def main() -> int:
 
 
 def _execute(notebook: Any, folder: Path, ipc: str) -> None:
+    seen: dict[int, str] = {}
+
     def started(cell: Any, cell_index: int) -> None:
         if cell.cell_type == "markdown":
             print(f"\n{_bold(cell.source)}")
@@ -55,8 +57,14 @@ def _execute(notebook: Any, folder: Path, ipc: str) -> None:
         number = execute_reply["content"].get("execution_count", " ")
         head = f"In [{number}]: "
         print("\n" + _bold(head) + cell.source.replace("\n", "\n" + " " * len(head)))
+        seen.update((id(output), _text(output)) for output in cell.outputs)
         for output in cell.outputs:
-            print(_text(output), flush=True)
+            print(seen[id(output)], flush=True)
+        # A card in an earlier cell shows what this one did: tell it as it is now.
+        for output in (output for each in notebook.cells for output in each.get("outputs", ())):
+            if id(output) in seen and (text := _text(output)) != seen[id(output)]:
+                seen[id(output)] = text
+                print(_dim(text), flush=True)
 
     client = NotebookClient(
         notebook,
@@ -80,6 +88,11 @@ def _text(output: Any) -> str:
 
 def _plain(text: str) -> str:
     return text if _COLOUR else _ANSI.sub("", text)
+
+
+def _dim(text: str) -> str:
+    lines = "\n".join(f"  | {line}" for line in text.splitlines())
+    return f"\x1b[2m{lines}\x1b[0m" if _COLOUR else lines
 
 
 def _bold(text: str) -> str:

@@ -89,7 +89,7 @@ class Compiler:
         script = Path(__file__).with_name("compiler.py")
         command = [sys.executable, "-S", "-s", "-P", "-B", str(script)]
         # Nothing that steers Python may come from outside, nor may the order of its sets.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        env = config.inherited(without="PYTHON")
         for _ in range(count):
             self._processes.append(
                 subprocess.Popen(

@@ -14,7 +14,7 @@ from nbfn.spec import LogLine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbfn.spec import Deployment, FunctionSpec, ImageRef
+    from nbfn.spec import Deployment, FunctionSpec, ImageRef, RunningInstance
 
 
 __all__ = ["DeployedFunction", "LogLine", "Target"]
@@ -62,4 +62,8 @@ class Target(Protocol):
 
     def logs(self, fn_id: str, *, call_id: str | None = None, limit: int = 1000) -> Iterator[LogLine]:
         """What the function wrote, oldest first, at most the last ``limit`` pieces."""
+        ...
+
+    def instances(self, fn_id: str) -> Sequence[RunningInstance]:
+        """Its instances that are there now, oldest first."""
         ...

@@ -18,7 +18,7 @@ from nbfn.deploy.plan import (
 )
 from nbfn.deploy.rest import Rest
 from nbfn.errors import Conflict, NotFound, TargetError
-from nbfn.spec import Deployment, LogLine
+from nbfn.spec import Deployment, LogLine, RunningInstance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,17 +104,29 @@ class FnTarget:
             TargetError: a stock Fn server, which keeps no output that one could ask for.
         """
         params = {"limit": str(limit)} | ({"call_id": call_id} if call_id else {})
+        return map(_log_line, self._own(f"/nbfn/v1/fns/{fn_id}/logs", "logs", **params))
+
+    def instances(self, fn_id: str) -> Sequence[RunningInstance]:
+        """See :meth:`Target.instances`.
+
+        Raises:
+            NotFound: there is no such function.
+            TargetError: a stock Fn server, which does not show its containers.
+        """
+        return [_instance(item) for item in self._own(f"/nbfn/v1/fns/{fn_id}/instances", "instances")]
+
+    def _own(self, path: str, what: str, **params: str) -> Sequence[dict[str, Any]]:
+        """Items of a route that nbfn's executor has and a stock Fn server lacks."""
         try:
-            page = self._rest.get(f"/nbfn/v1/fns/{fn_id}/logs", **params)
+            return self._rest.get(path, **params).get("items") or ()
         except NotFound as error:
             if "Path not found" not in error.message:
                 raise
             raise TargetError(
-                f"the Fn server at {self._rest.where} keeps no logs that can be asked for",
-                hint="give its application a syslog_url, or use nbfn's own executor",
+                f"the Fn server at {self._rest.where} does not show {what}",
+                hint="use nbfn's own executor; for logs, give the application a syslog_url",
                 status=error.status,
             ) from error
-        return iter([_log_line(item) for item in page.get("items") or ()])
 
     def _read(self, app: str, name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         held_app = self._rest.first("/v2/apps", name=app)
@@ -168,4 +180,14 @@ def _log_line(item: Mapping[str, Any]) -> LogLine:
         text=str(item.get("text") or ""),
         call_id=str(item.get("call_id") or ""),
         instance_id=str(item.get("instance_id") or ""),
+    )
+
+
+def _instance(item: Mapping[str, Any]) -> RunningInstance:
+    return RunningInstance(
+        id=item["id"],
+        state=item["state"],
+        started_at=float(item["started_at"]),
+        calls=int(item["calls"]),
+        memory_bytes=int(item["memory_bytes"]),
     )

@@ -46,6 +46,11 @@ class TargetConformance:
         assert target.apply(SPEC, image, PRINT) == replace(first, changed=False)
         assert target.inspect("notebook", "greet") == before
 
+    def test_a_function_that_was_never_called_has_no_instances(self, target: Target, image: ImageRef) -> None:
+        assert target.instances(target.apply(SPEC, image, PRINT).fn_id) == []
+        with pytest.raises(NotFound):
+            target.instances("01M870V24XDNMHV9ZMQM000009")
+
     def test_a_change_keeps_identity_and_key(self, target: Target, image: ImageRef) -> None:
         first = target.apply(SPEC, image, PRINT)
         other = replace(SPEC, limits=Limits(512, 10, 20), config={"MODE": "slow"})

@@ -107,7 +107,7 @@ def test_every_failure_of_httpx_is_one_of_the_two() -> None:
 
 def test_a_stock_server_has_no_logs_and_says_so() -> None:
     said = answer("404 Not Found", '{"message":"Path not found: GET /nbfn/v1/fns/x/logs"}')
-    with saying(said) as client, pytest.raises(TargetError, match="keeps no logs") as caught:
+    with saying(said) as client, pytest.raises(TargetError, match="does not show logs") as caught:
         FnTarget(client).logs("x")
     assert not isinstance(caught.value, NotFound)
 

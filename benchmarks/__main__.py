@@ -1,0 +1,24 @@
+"""``make bench``: prints the table, writes ``benchmarks/latest.json``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks import suite
+from benchmarks.measure import tell
+from nbfn import config, session
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="nbfn-b-") as state:
+        mine = session.Session(config.load(state=state, linger_s=5.0))
+        session.use(mine)
+        try:
+            tell(suite.rows(mine), Path(__file__).with_name("latest.json"))
+        finally:
+            suite.stop(mine)
+
+
+if __name__ == "__main__":
+    main()
