@@ -17,6 +17,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbfn import config
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
