@@ -33,7 +33,10 @@ _NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A statement of a cell or file that makes a function, a class or a constant of the type system."""
+    """Text of a cell or file that makes a function, a class or a constant of the type system.
+
+    ``node`` is its statement, or for a lambda the expression by itself.
+    """
 
     node: ast.stmt
     filename: str
@@ -68,7 +71,7 @@ class NoSource(Exception):
 
 
 def of_function(function: types.FunctionType, cells: Cells) -> Definition:
-    """The ``def`` statement, or the ``name = lambda …``, that made ``function``.
+    """The ``def`` statement or the lambda expression that made ``function``.
 
     Raises:
         NoSource: it closes over variables, was made in another function, or has no text.
@@ -86,7 +89,8 @@ def of_function(function: types.FunctionType, cells: Cells) -> Definition:
         if tree is None or code not in _codes(text, flags):
             continue
         if code.co_name == "<lambda>":
-            return _of_lambda(code, tree, text, flags)
+            inner = _lambda_node(code, tree)
+            return Definition(ast.copy_location(ast.Expr(inner), inner), code.co_filename, text, flags)
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 found = Definition(node, code.co_filename, text, flags)
@@ -95,25 +99,8 @@ def of_function(function: types.FunctionType, cells: Cells) -> Definition:
     raise NoSource("has no source text")
 
 
-def lambda_of(function: types.FunctionType, cells: Cells) -> tuple[ast.Lambda, str, str]:
-    """The lambda expression of ``function``, its file name and its text.
-
-    Raises:
-        NoSource: there is no text, or the text does not tell which lambda it is.
-    """
-    code = function.__code__
-    if code.co_freevars or "<locals>" in function.__qualname__:
-        raise NoSource("is a lambda that was made inside a function")
-    for text in _texts(code.co_filename, cells):
-        tree = _tree(text)
-        if tree is not None and code in _codes(text, code.co_flags & _FUTURE):
-            node = _lambda_node(code, tree)
-            return node, code.co_filename, ast.get_source_segment(text, node) or ""
-    raise NoSource("has no source text")
-
-
 def of_class(cls: type, cells: Cells) -> Definition:
-    """The ``class`` statement that made ``cls``, or the assignment: ``Point = namedtuple(…)``.
+    """The ``class`` statement that made ``cls``.
 
     Raises:
         NoSource: no text is found that fits the live class.
@@ -129,7 +116,7 @@ def of_class(cls: type, cells: Cells) -> Definition:
         for node in statements(cell.tree):
             if isinstance(node, ast.ClassDef) and node.name == cls.__name__ and _fits(node, cls):
                 return Definition(node, cell.filename, cell.source, _future_of(node, cls))
-    return of_assignment(cls.__name__, cells)
+    raise NoSource("has no source text")
 
 
 def of_assignment(name: str, cells: Cells) -> Definition:
@@ -163,6 +150,8 @@ def text_of(
     node = definition.node
     if not isinstance(node, _NAMED):
         segment = ast.get_source_segment(definition.text, node) or ""
+        if isinstance(node, ast.Expr):  # a lambda
+            segment = f"{name} = ({segment})" if "\n" in segment else f"{name} = {segment}"
         return [(node.lineno + at, line) for at, line in enumerate(segment.split("\n"))]
     kept = [
         (number, lines[number - 1].rstrip("\r\n"))
@@ -219,15 +208,6 @@ def _codes(text: str, flags: int) -> frozenset[types.CodeType]:
         found.add(code)
         todo += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
     return frozenset(found)
-
-
-def _of_lambda(code: types.CodeType, tree: ast.Module, text: str, flags: int) -> Definition:
-    node = _lambda_node(code, tree)
-    for statement in statements(tree):
-        match statement:
-            case ast.Assign(targets=[ast.Name()], value=value) if value is node:
-                return Definition(statement, code.co_filename, text, flags)
-    raise NoSource("is a lambda inside a larger expression")
 
 
 def _lambda_node(code: types.CodeType, tree: ast.Module) -> ast.Lambda:

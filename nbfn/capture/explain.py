@@ -111,7 +111,7 @@ class Explainer:
 
     def secret(self, name: str, path: str, value: object, site: Site | None) -> CaptureError:
         """A value that is named like a secret. The value itself is never shown."""
-        key = re.sub(r"\W+|_+", "_", path).strip("_").upper()
+        key = re.sub(r"\W+|_+", "_", path.replace("__closure__", "")).strip("_").upper()
         where = "" if path == name else f" at {path}"
         return self.refused(
             name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import types
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def _opaque_size(item: object) -> int:
 
 
 def _attributes(item: object) -> dict[str, object]:
+    """What an object holds by name; for a function what it closes over."""
+    if isinstance(item, types.FunctionType):
+        cells = zip(item.__code__.co_freevars, item.__closure__ or (), strict=True)
+        return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
     if isinstance(item, type) or callable(item):
         return {}
     found = getattr(item, "__dict__", None)
@@ -105,4 +110,5 @@ def _named_parts(value: object) -> Iterator[tuple[str, str, object]]:
         if len(value) <= _PARTS_MAX:
             yield from ((f"[{at}]", "", item) for at, item in enumerate(value))
     else:
-        yield from ((f".{key}", key, item) for key, item in _attributes(value).items())
+        step = ".__closure__[{!r}]" if isinstance(value, types.FunctionType) else ".{}"
+        yield from ((step.format(key), key, item) for key, item in _attributes(value).items())

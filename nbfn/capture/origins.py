@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import types
 import typing
 from collections import deque
@@ -12,8 +13,6 @@ from nbfn.capture.definitions import Definition, NoSource
 from nbfn.capture.live import nbfn_decorators, peel
 
 if TYPE_CHECKING:
-    import ast
-
     from nbfn.capture.cells import Cells
     from nbfn.capture.live import Live
 
@@ -29,7 +28,7 @@ def definition(name: str, value: object, live: Live, cells: Cells) -> Definition
         NoSource: it is a function or class of the notebook, and no text says what it does.
     """
     if isinstance(value, type) and live.is_own(value):
-        return definitions.of_class(value, cells)
+        return _of_class(name, value, cells)
     if isinstance(value, TYPE_WORDS) or type(value).__module__ == "typing":
         try:
             return definitions.of_assignment(name, cells)
@@ -44,6 +43,19 @@ def definition(name: str, value: object, live: Live, cells: Cells) -> Definition
                 raise
             return decorated
     return _decorated(name, value, live, cells) if callable(value) else None
+
+
+def _of_class(name: str, cls: type, cells: Cells) -> Definition:
+    """Its ``class`` statement, or the call that made it: ``Point = namedtuple(…)``."""
+    try:
+        return definitions.of_class(cls, cells)
+    except NoSource:
+        if "<locals>" in cls.__qualname__:
+            raise
+        found = definitions.of_assignment(name, cells)
+        if not isinstance(found.node, ast.Assign) or not isinstance(found.node.value, ast.Call):
+            raise
+        return found
 
 
 def own_decorators(found: Definition, live: Live) -> list[ast.expr]:

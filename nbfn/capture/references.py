@@ -96,13 +96,13 @@ class References:
         if not isinstance(value, types.FunctionType) or value.__name__ != "<lambda>":
             return None
         try:
-            node, filename, text = definitions.lambda_of(value, self._walk.cells)
+            found = definitions.of_function(value, self._walk.cells)
         except NoSource:
             return None
-        if "\n" in text:
+        text = ast.get_source_segment(found.text, found.node)
+        if text is None or "\n" in text:
             return None
-        expression = ast.copy_location(ast.Expr(node), node)
-        self.needs += self._walk.follow(uses_of_node(expression), self._name, filename)
+        self.needs += self._walk.follow(uses_of_node(found.node), self._name, found.filename, found.text)
         return text
 
     def _need(self, name: str) -> None:

@@ -17,5 +17,6 @@ class Nothing(Exception):
     pass
 
 Size = namedtuple("Size", "w h")
+Area = namedtuple("Surface", "w h")
 Mode = Enum("Mode", ["FAST", "SLOW"])
 default = Color.BLUE

@@ -3,6 +3,7 @@ from enum import Enum
 from typing import NamedTuple, TypedDict
 
 Size = namedtuple("Size", "w h")
+Area = namedtuple("Surface", "w h")
 Mode = Enum("Mode", ["FAST", "SLOW"])
 
 
@@ -32,4 +33,4 @@ def greet(w):
         raise Nothing(w)
     except Nothing as error:
         options: Options = {"width": w}
-        return Color.RED, default, Pair(error.args[0]), Size(1, 2), Mode.FAST, Options(width=2) == options
+        return Color.RED, default, Pair(error.args[0]), Size(1, 2), Area(1, 2), Mode.FAST, Options(width=2) == options

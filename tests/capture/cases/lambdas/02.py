@@ -1,2 +1,2 @@
 def greet(x):
-    return square(x), cube(x), TABLE["neg"](x), TABLE["twice"](x), TABLE["max"](x, 1)
+    return square(x), cube(x), two(x), kept(x), TABLE["neg"](x), TABLE["twice"](x), TABLE["max"](x, 1)

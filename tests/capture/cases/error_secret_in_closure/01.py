@@ -1,0 +1,5 @@
+def make(token):
+    def inner():
+        return token
+    return inner
+greet = make("sk-1")
