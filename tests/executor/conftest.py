@@ -1,4 +1,4 @@
-"""An executor in the test's own event loop: all of it but the process, over the fake driver and real sockets."""
+"""An executor in the test's own loop: all of it but the process, over the fake driver and real sockets."""
 
 from __future__ import annotations
 

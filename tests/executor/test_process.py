@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,6 @@ from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import httpx
 
@@ -74,6 +75,13 @@ def run(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProces
         timeout=60,
         check=False,
     )
+
+
+def fill(path: Path) -> None:
+    """Write to ``path`` until its disk is full."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
 
 
 def deploy(client: httpx.Client, name: str = "greet") -> str:
@@ -186,10 +194,14 @@ def test_a_signal_ends_it_and_clears_up(state: Path, number: signal.Signals) -> 
 
 
 def test_open_streams_do_not_hold_up_the_end(state: Path) -> None:
-    with serving(state) as process, endpoint(state).client() as client:
-        with client.stream("GET", "/nbfn/v1/lease"), client.stream("GET", "/nbfn/v1/events"):
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
+    with (
+        serving(state) as process,
+        endpoint(state).client() as client,
+        client.stream("GET", "/nbfn/v1/lease"),
+        client.stream("GET", "/nbfn/v1/events"),
+    ):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_without_a_user_it_ends_after_its_linger(state: Path) -> None:
@@ -212,10 +224,10 @@ def test_detached_it_says_where_it_is_and_lives_on_alone(state: Path) -> None:
     assert note == note_of(state)
     assert endpoint(state).token not in found.stdout
     assert os.getsid(note["pid"]) != os.getsid(0)
-    assert [os.readlink(f"/proc/{note['pid']}/fd/{fd}") for fd in (0, 1, 2)] == [
-        "/dev/null",
-        str(state / "executor.log"),
-        str(state / "executor.log"),
+    assert [Path(f"/proc/{note['pid']}/fd/{fd}").readlink() for fd in (0, 1, 2)] == [
+        Path("/dev/null"),
+        state / "executor.log",
+        state / "executor.log",
     ]
     with endpoint(state).client() as client:
         fn_id = deploy(client)
@@ -249,13 +261,7 @@ def test_a_full_disk_is_an_answer_and_leaves_what_was_there(state: Path) -> None
     try:
         with serving(disk), endpoint(disk).client() as client:
             fn_id = deploy(client)
-            (disk / "filler").write_bytes(b"")
-            with (
-                (disk / "filler").open("wb", buffering=0) as filler,
-                pytest.raises(OSError, match="No space"),
-            ):
-                while True:
-                    filler.write(b"x" * 4096)
+            fill(disk / "filler")
             response = client.post("/v2/apps", json={"name": "big", "config": {"X": "x" * 100_000}})
             assert response.status_code == 507
             assert str(disk / "nbfn.db") in response.json()["message"]

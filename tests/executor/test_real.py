@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,7 +17,6 @@ from tests.executor.test_process import endpoint, run, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 REAL = {"NBFN_DRIVER": "sandbox"}
 
@@ -23,15 +24,12 @@ REAL = {"NBFN_DRIVER": "sandbox"}
 def instances_of(state: Path) -> list[int]:
     """Processes that were made for this state folder, by what is in their command line or environment."""
     mark, found = os.fsencode(state), []
-    for pid in os.listdir("/proc"):
-        if not pid.isdigit() or int(pid) == os.getpid():
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as command, open(f"/proc/{pid}/environ", "rb") as environ:
-                if mark in command.read() or mark in environ.read():
-                    found.append(int(pid))
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):  # it has just ended
+            if mark in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes():
+                found.append(int(folder.name))
     return found
 
 

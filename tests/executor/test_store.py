@@ -40,6 +40,11 @@ def line(number: int, call_id: str = "") -> LogRecord:
     return LogRecord("f", float(number), "stdout", f"line {number}", call_id, "i")
 
 
+def add_without_end(store: Store) -> None:
+    for number in range(1000):
+        store.add_app(App(f"a{number}", f"name-{number}", config={"X": "x" * 10_000}))
+
+
 def test_everything_comes_back_from_another_opening(path: Path) -> None:
     app = App("a", "shop", config={"A": "ä"}, annotations={"x": [1]})
     fn = Fn("f", "greet", "a", "it", config={"NBFN_KEY": "00"})
@@ -124,13 +129,12 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(state: Path) -> None:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode()}")
     try:
         store = Store(disk / "nbfn.db")
-        added = 0
         with pytest.raises(DiskFull, match="free some space") as caught:
-            for number in range(1000):
-                store.add_app(App(f"a{number}", f"name-{number}", config={"X": "x" * 10_000}))
-                added += 1
+            add_without_end(store)
         assert str(disk / "nbfn.db") in str(caught.value)
-        assert 0 < added == len(store.apps())
+        added = len(store.apps())
+        assert added > 0
+        assert {len(app.config["X"]) for app in store.apps()} == {10_000}
         store.close()
         again = Store(disk / "nbfn.db")
         assert len(again.apps()) == added
