@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from nbfn.errors import ArgumentsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -15,13 +17,12 @@ def check_arguments(
     """Does nothing if a function of this signature takes these arguments.
 
     Raises:
-        TypeError: it does not; the message is what Python says of a function called ``name``.
+        ArgumentsError: it does not, in the words (and of the type, TypeError) that Python has for it.
     """
-    __tracebackhide__ = True
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(_complaint(name, signature, args, kwargs) or str(error)) from None
+        raise ArgumentsError(_complaint(name, signature, args, kwargs) or str(error)) from None
 
 
 def _complaint(

@@ -8,7 +8,8 @@
     │   ├── CaptureError       something the function uses cannot travel
     │   ├── LimitError         memory, timeout, idle timeout or size out of range
     │   ├── NameRefused        an application or function name that Fn does not take
-    │   └── RequirementError   a package that is missing, or pinned to what is not installed
+    │   ├── RequirementError   a package that is missing, or pinned to what is not installed
+    │   └── ArgumentsError     arguments that do not fit the function's signature: nothing was sent
     ├── ImageError             an image is broken, missing or does not fit where it should run
     ├── StateError             the state folder: full disk, no permission, damaged
     ├── ExecutorError          the local executor
@@ -95,6 +96,10 @@ class NameRefused(BadInput):
 
 class RequirementError(BadInput):
     """A package that is missing here, or whose pin is not what is installed."""
+
+
+class ArgumentsError(BadInput, TypeError):
+    """Arguments that do not fit the function's signature, in Python's own words. Nothing was sent."""
 
 
 class ImageError(NbfnError):

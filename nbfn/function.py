@@ -77,7 +77,7 @@ class Function(Generic[P, R]):
         """Run it remotely. What it printed is printed here, if this is the main thread.
 
         Raises:
-            TypeError: arguments that do not fit the signature, as Python itself says it.
+            ArgumentsError: a TypeError: arguments that do not fit the signature, as Python itself says it.
             CallError: it ended without an answer of its own.
             ExecutorLost: the executor died meanwhile: it may or may not have run.
             Exception: whatever the function raised.

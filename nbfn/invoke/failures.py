@@ -42,7 +42,8 @@ def failure(
             status=status,
         )
     if status >= 500 and status != 503:
-        return InstanceFailed(told, hint="its logs may say more", call_id=call_id, status=status)
+        hint = f"what it wrote before that is in {spec.name}.logs()"
+        return InstanceFailed(told, hint=hint, call_id=call_id, status=status)
     hint = _HINTS.get(status, "")
     if retry_after := headers.get("retry-after"):
         hint += f"; the executor suggests to try again in {retry_after} s"
