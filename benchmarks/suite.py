@@ -34,6 +34,12 @@ def total(values: list[float]) -> float:
     return float(np.sum(values))
 
 
+def norm(values: object) -> float:
+    import numpy as np
+
+    return float(np.sum(values))  # type: ignore[call-overload]
+
+
 def rows(session: Session) -> Iterator[Row]:
     """Every row, as it is measured."""
     yield _cold("cold-start", increment, b'{"x": 1}')
@@ -131,11 +137,6 @@ def _edit_loop(runs: int = 10) -> Row:
 
 def _array() -> Row:
     import numpy as np
-
-    def norm(values: object) -> float:
-        import numpy as np
-
-        return float(np.sum(values))  # type: ignore[call-overload]
 
     array = np.ones(1_250_000)
     deployed = nbfn.deploy(norm, memory=512)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
+    "curl": lambda: shutil.which("curl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
