@@ -1,4 +1,4 @@
-"""The notebook edge: magics, live cards and short errors. The only importer of IPython and ipywidgets."""
+"""The notebook edge: magics, live cards and short errors. The only importer of IPython."""
 
 from __future__ import annotations
 

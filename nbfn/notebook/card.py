@@ -8,25 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from nbfn.spec import Stage
+from typing import Literal
 
 TileState = Literal["starting", "busy", "idle", "stopping"]
 Outcome = Literal["running", "ok", "failed"]
 
-STAGES: tuple[Stage, ...] = ("queue", "start", "import", "run")
-"""The parts of a call, in the order in which they happen."""
+STAGES = ("queue", "start", "import", "run", "other")
+"""The parts of a call, in the order in which they happen; ``other`` is what none of them accounts for."""
 
 _REASONS = {
     "first-call": "first call",
-    "scale-out": "the others were busy",
+    "scale-out": "others were busy",
     "idle-expired": "idle for too long",
     "new-revision": "new code",
-    "evicted": "its memory was needed",
+    "evicted": "evicted for memory",
     "crashed": "the last one died",
-    "executor-restarted": "the executor was restarted",
+    "executor-restarted": "executor restarted",
 }
 
 
@@ -61,7 +58,7 @@ class Row:
     message: str
     """What went wrong, one line."""
     total_ms: float | None
-    stages_ms: tuple[tuple[Stage, float], ...] = ()
+    stages_ms: tuple[tuple[str, float], ...] = ()
     """The parts that are known and took any time, in order."""
 
 

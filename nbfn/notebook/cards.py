@@ -1,8 +1,8 @@
 """Every live card of a kernel: one for each function.
 
 Events come on the portal's thread and are only folded there. A thread of ours draws what changed, at most ten
-times a second. After each cell, on the main thread, what changed since is put into the output itself, so
-that a saved or headless notebook holds the state at the end of its cells.
+times a second: a burst would wedge the page. What changed last is drawn on the main thread before a cell
+ends, so that a saved or headless notebook holds the state at the end of its cells.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Cards:
             for call_id in {last, failed} - {"", shown.last_call}:
                 shown.card.watch.wait_for_end(call_id, deadline)
             shown.last_call = last
-            shown.card.publish()
+            shown.card.draw()
 
     def close(self, *, freeze: bool = True) -> None:
-        """End every card; ``freeze`` leaves each as plain HTML in its place."""
+        """End every card; with ``freeze`` each shows what was seen last."""
         self._ended.set()
         self._changed.set()
         if self._artist is not None:

@@ -32,6 +32,7 @@ class Edge:
             shell.events.register(event, hook)
         self._magics = FnMagics(shell, recorder, self.cards)
         shell.register_magics(self._magics)
+        shell.set_hook("complete_command", self._magics.flags, str_key="%%fn_deploy")
         formatter = shell.display_formatter
         self._displays = formatter.ipython_display_formatter if formatter else None
         if self._displays is not None:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,10 @@ class FnMagics(Magics):
             self._shell.user_ns[named] = deployed
         if not quiet:
             self._cards.show(deployed)
+
+    def flags(self, *_: object) -> list[str]:
+        """The flags of ``%%fn_deploy``: a completer for IPython."""
+        return re.findall(r"--[a-z-]+", self.fn_deploy.parser.format_usage())
 
     @magic_arguments()
     @argument("app", nargs="?", help="Application (default: all).")

@@ -6,6 +6,7 @@ Read as a plain table and lists where a viewer strips styles and SVG (an untrust
 from __future__ import annotations
 
 import functools
+import re
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,12 +24,12 @@ _SNOWFLAKE = "M8 1v14M2 4.5l12 7M14 4.5l-12 7"
 _FLAME = "M8.5 1c.5 3 4 4.5 4 8.5a4.5 4.5 0 0 1-9 0c0-2 1-3.2 2-4.2q.4 1.6 1.2 1.9C6.5 5 7.3 2.8 8.5 1z"
 
 
-def html(card: Card, *, live: bool = False) -> str:
-    """``card`` as HTML. ``live``: an idle instance shows how long it has left (CSS runs the clock)."""
+def html(card: Card) -> str:
+    """``card`` as HTML. An idle instance shows how long it has left; CSS runs that clock."""
     parts = [
         f'<section class="nbfn-card" aria-label="{_text(f"Function {card.name}")}"><style>{_css()}</style>',
         _head(card),
-        _instances(card, live=live),
+        f'<div class="nbfn-now">{_instances(card)}{_tally(card)}</div>',
         _calls(card),
         _log(card),
         _address(card),
@@ -39,7 +40,8 @@ def html(card: Card, *, live: bool = False) -> str:
 
 @functools.cache
 def _css() -> str:
-    return " ".join(Path(__file__).with_name("card.css").read_text("utf-8").split())
+    text = Path(__file__).with_name("card.css").read_text("utf-8")
+    return " ".join(re.sub(r"/\*.*?\*/", "", text).split())
 
 
 def _text(some: str) -> str:
@@ -66,8 +68,7 @@ def _head(card: Card) -> str:
     state = "" if card.deployed else '<span class="nbfn-gone">undeployed</span>'
     return (
         f'<header class="nbfn-head"><strong class="nbfn-name">{_text(card.name)}</strong>{state}'
-        f'<span class="nbfn-facts">{_text(" · ".join(facts))}</span>'
-        f'<span class="nbfn-tally">{_tally(card)}</span></header>'
+        f'<span class="nbfn-facts">{_text(" · ".join(facts))}</span></header>'
     )
 
 
@@ -86,19 +87,19 @@ def _tally(card: Card) -> str:
         shown.append(_badge(start, f"{number} {start}") + note)
     if card.failed:
         shown.append(f'<span class="nbfn-badge nbfn-failed">{card.failed} failed</span>')
-    return "".join(shown)
+    return f'<span class="nbfn-tally">{"".join(shown)}</span>' if shown else ""
 
 
-def _instances(card: Card, *, live: bool) -> str:
+def _instances(card: Card) -> str:
     if not card.tiles:
         return f'<p class="nbfn-none">{no_instance(card)}</p>'
-    tiles = "".join(_tile(tile, card.idle_timeout_s, live=live) for tile in card.tiles)
+    tiles = "".join(_tile(tile, card.idle_timeout_s) for tile in card.tiles)
     return f'<ul class="nbfn-instances" aria-label="Instances">{tiles}</ul>'
 
 
-def _tile(tile: Tile, idle_timeout_s: int, *, live: bool) -> str:
+def _tile(tile: Tile, idle_timeout_s: int) -> str:
     left = ""
-    if live and tile.state == "idle" and tile.idle_s is not None:
+    if tile.state == "idle" and tile.idle_s is not None:
         timing = f"animation-duration:{idle_timeout_s}s;animation-delay:-{max(tile.idle_s, 0):.1f}s"
         left = f'<span class="nbfn-left" style="{timing}" aria-hidden="true"></span>'
     return (
@@ -112,11 +113,16 @@ def _tile(tile: Tile, idle_timeout_s: int, *, live: bool) -> str:
 def _calls(card: Card) -> str:
     if not card.rows:
         return ""
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("#", "start", _legend(card), "took", "ms"))
+    columns = "".join(
+        f'<col class="nbfn-col-{name}"/>' for name in ("number", "start", "bar", "took", "detail")
+    )
+    heads = (
+        f'<th scope="col">#</th><th scope="col">start</th><th scope="col" colspan="3">{_legend(card)}</th>'
+    )
     rows = "".join(_row(row, card.scale_ms) for row in card.rows)
     return (
         '<table class="nbfn-calls" aria-label="Last calls, newest first">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<colgroup>{columns}</colgroup><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nbfn.notebook.card import TileState
     from nbfn.observe.timeline import CallPicture, FunctionPicture, InstancePicture
-    from nbfn.spec import Deployment, Stage
+    from nbfn.spec import Deployment
 
 ROWS = 12
 LOG_PIECES = 40
@@ -52,7 +52,7 @@ def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         and parameter.default is parameter.empty
     }
-    data = shlex.quote(json.dumps(body)) if body else "''"
+    data = shlex.quote(json.dumps(body, ensure_ascii=False)) if body else "''"
     token = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
     return f"curl -H {token} -H 'Content-Type: application/json' -d {data} {shlex.quote(url)}"
 
@@ -110,8 +110,11 @@ def _row(call: CallPicture, number: int) -> Row:
     )
 
 
-def _stages(call: CallPicture) -> tuple[tuple[Stage, float], ...]:
-    timings = dict(call.timings_ms)
+def _stages(call: CallPicture) -> tuple[tuple[str, float], ...]:
+    timings: dict[str, float] = dict(call.timings_ms.items())
+    total = timings.pop("total", 0.0)
     if "start" in timings:  # the import is a part of it
         timings["start"] -= timings.get("import", 0.0)
+    if timings:
+        timings["other"] = total - sum(timings.values())
     return tuple((stage, timings[stage]) for stage in STAGES if timings.get(stage, 0.0) > 0)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -107,6 +109,7 @@ class Lab:
     token: str
     folder: Path
     browser: Browser
+    pages: dict[str, Page] = field(default_factory=dict)
 
     def open(self, name: str, *cells: str, dark: bool = False) -> Page:
         """A new notebook with these cells, open and with its kernel ready."""
@@ -121,17 +124,35 @@ class Lab:
         )
         page = self.browser.new_page(viewport={"width": 1180, "height": 1000}, device_scale_factor=1.5)
         page.goto(f"{self.url}lab/tree/{name}.ipynb?token={self.token}&reset")
+        self.pages[name] = page
         self.idle(page, timeout_s=60)
         return page
 
+    def end_kernels(self) -> None:
+        """Shut down every kernel of this JupyterLab."""
+        with httpx.Client(base_url=self.url, headers={"Authorization": f"token {self.token}"}) as client:
+            for session in client.get("api/sessions").json():
+                client.delete(f"api/sessions/{session['id']}").raise_for_status()
+
+    def close(self) -> None:
+        """Close every page; how each looked at last is kept in ``test-artifacts/``."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        for name, page in self.pages.items():
+            page.screenshot(path=ARTIFACTS / f"notebook-{name}.png")
+            page.close()
+        self.pages.clear()
+
     def run(self, page: Page, index: int, *, wait: bool = True) -> None:
         """Run one cell, by its place in the notebook, and wait until the kernel is idle again."""
-        page.locator(".jp-CodeCell .jp-InputArea-editor").nth(index).click()
-        page.keyboard.press("Control+Enter")
+        cell = page.locator(".jp-CodeCell").nth(index)
+        prompt = cell.locator(".jp-InputPrompt")
+        # A page that has only just opened drops the first keys.
+        while prompt.filter(has_text="[ ]").count():
+            cell.locator(".jp-InputArea-editor").click()
+            page.keyboard.press("Control+Enter")
+            page.wait_for_timeout(200)
         if wait:
-            prompt = page.locator(".jp-CodeCell .jp-InputPrompt").nth(index)
-            prompt.filter(has_text="*").wait_for(state="detached")
-            prompt.filter(has_text="[").wait_for()
+            prompt.filter(has_text=re.compile(r"\[\d+\]")).wait_for()
             self.idle(page)
 
     @staticmethod
@@ -141,8 +162,15 @@ class Lab:
         )
 
 
+@pytest.fixture
+def lab(one_lab: Lab) -> Iterator[Lab]:
+    """JupyterLab without any page open."""
+    yield one_lab
+    one_lab.close()
+
+
 @pytest.fixture(scope="session")
-def lab(private: dict[str, str]) -> Iterator[Lab]:
+def one_lab(private: dict[str, str]) -> Iterator[Lab]:
     """One JupyterLab for all browser tests, at an address of the shape of Binder's."""
     from playwright.sync_api import sync_playwright
 
@@ -153,6 +181,7 @@ def lab(private: dict[str, str]) -> Iterator[Lab]:
         '{"fetchNews":"false","checkForUpdates":false}'
     )
     (home / "work").mkdir()
+    log = (home / "lab.log").open("wb")
     server = subprocess.Popen(
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
@@ -160,9 +189,10 @@ def lab(private: dict[str, str]) -> Iterator[Lab]:
         ],
         cwd=home / "work",
         env=private,
-        stdout=(home / "lab.log").open("wb"),
+        stdout=log,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
+    log.close()
     try:
         url = _address(home / "runtime" / f"jpserver-{server.pid}.json", server, home / "lab.log")
         with sync_playwright() as playwright:

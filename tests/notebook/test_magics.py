@@ -160,6 +160,14 @@ def test_help_is_real(shell: InteractiveShell) -> None:
         assert flag in text
 
 
+@pytest.mark.filterwarnings("ignore::IPython.core.completer.ProvisionalCompleterWarning")
+def test_flags_are_completed(shell: InteractiveShell) -> None:
+    line = "%%fn_deploy greet --me"
+    found = {each.text for each in shell.Completer.completions(f"{line}\ndef greet(): ...", len(line))}
+    assert "--memory" in found
+    assert "--timeout" not in found
+
+
 def test_loading_twice_and_unloading_leave_the_shell_as_it_was(shell: InteractiveShell) -> None:
     from nbfn import notebook
 
