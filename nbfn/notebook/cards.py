@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REFRESH_S = 0.1
 SETTLE_S = 0.3
 """How long the end of a cell waits for the events of the calls that the cell made."""
+REST_S = 0.05
+"""The same for calls that others made: in the background, or over plain HTTP."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Cards:
             for call_id in {last, failed} - {"", shown.last_call}:
                 shown.card.watch.wait_for_end(call_id, deadline)
             shown.last_call = last
+            shown.card.watch.wait_for_rest(min(deadline, time.monotonic() + REST_S))
             shown.card.draw()
 
     def close(self, *, freeze: bool = True) -> None:

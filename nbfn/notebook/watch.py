@@ -49,6 +49,11 @@ class Watch:
             left_s = max(deadline - time.monotonic(), 0)
             self._waited_in_vain = not self._news.wait_for(lambda: _at_rest(self._picture, call_id), left_s)
 
+    def wait_for_rest(self, deadline: float) -> None:
+        """Return when no call is seen to run, at ``deadline`` if one still does."""
+        with self._news:
+            self._news.wait_for(lambda: _all_at_rest(self._picture), max(deadline - time.monotonic(), 0))
+
     def close(self) -> None:
         self._subscription.close()
 
@@ -59,6 +64,12 @@ class Watch:
                 return
             self._news.notify_all()
         self._changed()
+
+
+def _all_at_rest(picture: FunctionPicture) -> bool:
+    return all(call.ok is not None for call in picture.calls) and all(
+        each.state != "busy" for each in picture.live
+    )
 
 
 def _at_rest(picture: FunctionPicture, call_id: str) -> bool:

@@ -34,6 +34,11 @@ def held():
 """
 
 
+def printed(cell: NotebookNode) -> str:
+    """What the cell printed, in however many pieces it came."""
+    return "".join(out.text for out in cell.outputs if out.output_type == "stream")
+
+
 def card_of(cell: NotebookNode) -> NotebookNode:
     (shown,) = (each for each in cell.outputs if each.output_type == "display_data")
     return shown.data
@@ -64,7 +69,7 @@ def test_cold_warm_output_and_exception_are_in_the_saved_outputs(
     assert re.search(r"2  warm +\d+\.?\d* m?s", card["text/plain"])
     assert "called for Bo" in card["text/plain"]
 
-    assert [out.text for out in first.outputs if out.output_type == "stream"] == ["called for Ana\n"]
+    assert printed(first) == "called for Ana\n"
     assert first.outputs[-1].data["text/plain"] == "'hello Ana'"
     assert second.outputs[-1].data["text/plain"] == "'hello Bo'"
 
@@ -90,10 +95,25 @@ def test_cards_leave_nothing_behind(run_cells: Callable[..., NotebookNode]) -> N
         "%unload_ext nbfn",
         "print(held())",
     )
-    streams = [out.text for cell in saved.cells for out in cell.outputs if out.output_type == "stream"]
-    one, same, none = (json.loads(text) for text in streams)
+    one, same, none = (json.loads(text) for cell in saved.cells if (text := printed(cell)))
     assert one == same == [1, 1]
     assert none == [0, 0]
+
+
+BY_HTTP = """
+import json, urllib.request
+from nbfn import session
+token = session.current().endpoint.token
+urllib.request.urlopen(urllib.request.Request(
+    greet.url, b'{"name": "Cy"}', {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+)).read()
+"""
+
+
+def test_a_call_that_somebody_else_makes_is_seen_too(run_cells: Callable[..., NotebookNode]) -> None:
+    saved = run_cells("%load_ext nbfn", DEPLOY.replace("%%fn_deploy", "%%fn_deploy by-http"), BY_HTTP)
+    assert "nbfn-call-cold" in card_of(saved.cells[1])["text/html"]
+    assert 'data-outcome="ok"' in card_of(saved.cells[1])["text/html"]
 
 
 def test_nbconvert_shows_the_card_without_a_kernel(run_cells: Callable[..., NotebookNode]) -> None:
@@ -114,4 +134,4 @@ def test_nothing_is_sent_when_nothing_happened(run_cells: Callable[..., Notebook
         "1 + 1",
         "print(len(sent))",
     )
-    assert saved.cells[-1].outputs[0].text == "0\n"
+    assert printed(saved.cells[-1]) == "0\n"
