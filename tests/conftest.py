@@ -34,6 +34,19 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("nbfn")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_test_touches_the_state_of_whoever_runs_it() -> Iterator[None]:
+    folder = tempfile.mkdtemp(prefix="nbfn-d-")
+    former = os.environ.get("NBFN_STATE")
+    os.environ |= {"NBFN_STATE": folder, "NBFN_LINGER_S": "1"}
+    yield
+    if former is None:
+        del os.environ["NBFN_STATE"]
+    else:
+        os.environ["NBFN_STATE"] = former
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A missing real part skips a test on a person's machine and fails it in CI."""
     for mark in item.iter_markers("needs"):
