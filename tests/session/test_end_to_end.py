@@ -27,6 +27,7 @@ from tests.session.notebook import Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nbfn.config import Settings
     from nbfn.spec import Event
@@ -278,6 +279,44 @@ def test_two_kernels_share_one_executor_which_ends_after_them(settings: Settings
         kernels[1].communicate()
     running.wait_until_gone(settings)
     assert local.find(settings) is None
+
+
+KILLED = """
+import sys, nbfn
+from nbfn import config, session
+session.use(session.Session(config.load(state=sys.argv[1])))
+
+def busy():
+    while True:
+        pass
+
+def ready():
+    return "ready"
+
+print(nbfn.deploy(ready)(), flush=True)
+nbfn.deploy(busy)()
+"""
+
+
+def test_a_kernel_killed_in_the_middle_of_a_call_leaves_nothing_behind(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (script := tmp_path / "kernel.py").write_text(KILLED)
+    command = [sys.executable, str(script), str(settings.state)]
+    with subprocess.Popen(
+        command, stdout=PIPE, text=True, env={**os.environ, "NBFN_LINGER_S": "1"}
+    ) as kernel:
+        assert kernel.stdout is not None
+        assert kernel.stdout.readline() == "ready\n"
+        kernel.kill()
+    running.wait_until_gone(settings)
+    deadline = time.monotonic() + 30
+    while (left := running.processes_of(settings)) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert left == []
+    assert not settings.socket.exists()
+    assert not (settings.state / "executor.json").exists()
+    assert list(settings.run.glob("*")) == []
 
 
 def test_a_decorated_function_of_a_cell_takes_classes_and_calls_others(
