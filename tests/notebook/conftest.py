@@ -117,15 +117,22 @@ class Lab:
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         )
-        nbformat.write(made, self.folder / f"{name}.ipynb")
+        return self.show(name, made, dark=dark)
+
+    def show(
+        self, name: str, notebook: nbformat.NotebookNode, *, dark: bool = False, height: int = 1000
+    ) -> Page:
+        """A notebook, open and with its kernel ready. Cells beyond ``height`` are not on the page."""
+        nbformat.write(notebook, self.folder / f"{name}.ipynb")
         themes = Path(self.folder / "../settings/@jupyterlab/apputils-extension").resolve()
         (themes / "themes.jupyterlab-settings").write_text(
             json.dumps({"theme": "JupyterLab Dark" if dark else "JupyterLab Light"})
         )
-        page = self.browser.new_page(viewport={"width": 1180, "height": 1000}, device_scale_factor=1.5)
+        page = self.browser.new_page(viewport={"width": 1180, "height": height}, device_scale_factor=1.5)
+        page.set_default_timeout(60_000)  # of a machine with too much to do
         page.goto(f"{self.url}lab/tree/{name}.ipynb?token={self.token}&reset")
         self.pages[name] = page
-        self.idle(page, timeout_s=60)
+        self.idle(page, timeout_s=90)
         return page
 
     def end_kernels(self) -> None:
@@ -156,7 +163,7 @@ class Lab:
             self.idle(page)
 
     @staticmethod
-    def idle(page: Page, timeout_s: float = 30) -> None:
+    def idle(page: Page, timeout_s: float = 60) -> None:
         page.wait_for_selector(
             ".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached", timeout=timeout_s * 1000
         )
