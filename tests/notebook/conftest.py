@@ -132,7 +132,9 @@ class Lab:
         page.set_default_timeout(60_000)  # of a machine with too much to do
         page.goto(f"{self.url}lab/tree/{name}.ipynb?token={self.token}&reset")
         self.pages[name] = page
-        self.idle(page, timeout_s=90)
+        # The indicator says idle before there is a kernel, and a cell run then brings up a dialog.
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+        self.idle(page)
         return page
 
     def end_kernels(self) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from tests.notebook.conftest import ARTIFACTS
-
 if TYPE_CHECKING:
     from tests.notebook.conftest import Lab
 
@@ -31,7 +29,7 @@ def test_the_tour_goes_from_cold_to_warm_and_scales_out_on_the_page(lab: Lab) ->
 
     waiting = iter(range(len(places)))
     run_until("deploy")
-    card = page.locator(".nbfn-live .nbfn-card")
+    card = page.locator(".nbfn-card")
     card.get_by_text("not called yet: the first call is cold").wait_for()
     run_until("cold-why")
     card.locator(".nbfn-call-cold").get_by_text("first call").wait_for()
@@ -44,9 +42,8 @@ def test_the_tour_goes_from_cold_to_warm_and_scales_out_on_the_page(lab: Lab) ->
     outputs.get_by_text("UnknownCurrency: no rate for 'XXX'").first.wait_for()
     run_until("burst")
     outputs.get_by_text("4 answers from 4 instances").wait_for()
-    napping = page.locator(".nbfn-live .nbfn-card").nth(1)
-    assert napping.locator(".nbfn-instance").count() == 4
-    napping.scroll_into_view_if_needed()
-    napping.screenshot(path=ARTIFACTS / "card-burst.png")
+    napping = page.locator(".nbfn-card").nth(1)
+    # How many of them waited for their own instance depends on how fast the machine starts one.
+    napping.get_by_text("the others were busy").first.wait_for()
     run_until("end")
     outputs.get_by_text("no functions are deployed").wait_for()
