@@ -109,6 +109,11 @@ def inherited(*, without: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(without)}
 
 
+def variables() -> Mapping[str, str]:
+    """This process's environment, for the files of other tools that variables override (``FN_*``)."""
+    return os.environ
+
+
 def _default_state(env: Mapping[str, str]) -> Path:
     home = env.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"

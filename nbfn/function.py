@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbfn.containerize import Description
+    from nbfn.contexts import Context
     from nbfn.session import Session
     from nbfn.spec import CallResult, Capture, Deployment, ImageRef, RunningInstance
 
@@ -57,7 +58,8 @@ class Function(Generic[P, R]):
         self.spec = spec
         self.capture: Capture | None = None
         """What was deployed, as source and data; None before the first deployment."""
-        self.deployment: Deployment | None = None
+        self._deployment: Deployment | None = None
+        self._place: Context | None = None
         self.last: CallResult | None = None
         """Of the call that finished last, in whichever thread."""
         self._session = session
@@ -72,6 +74,13 @@ class Function(Generic[P, R]):
     def session(self) -> Session:
         """The session it was made for, or the current one."""
         return self._session or sessions.current()
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """As the target holds it; None before the first deployment in the session's context."""
+        if self._deployment is None or self._place != self.session.context:
+            return None
+        return self._deployment
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it remotely. What it printed is printed here, if this is the main thread.
@@ -117,7 +126,7 @@ class Function(Generic[P, R]):
         """Remove it from the target; False if it was not there. Calling it deploys it anew."""
         with self._deploying:
             removed = self.session.ask(lambda target: target.remove(self.spec.app, self.spec.name))
-            self.deployment = self._context = None
+            self._deployment = self._context = None
         return removed
 
     def logs(self, *, call_id: str | None = None, limit: int = 1000) -> Logs:
@@ -166,15 +175,16 @@ class Function(Generic[P, R]):
         if deployment is not None and context is not None:
             return deployment, context
         with self._deploying:  # of many first calls at once, one deploys
-            if self.deployment is None or self._context is None:
+            deployment, context = self.deployment, self._context
+            if deployment is None or context is None:
                 return self._deploy()
-            return self.deployment, self._context
+            return deployment, context
 
     def _deploy(
         self, *, force: bool = False, progress: sessions.Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         __tracebackhide__ = True
-        taken = self._capture()
+        taken, place = self._capture(), self.session.context
         deployment = self.session.deploy(self.spec, taken, force=force, progress=progress)
         context = CallContext(
             namespace=self._namespace(),
@@ -182,7 +192,8 @@ class Function(Generic[P, R]):
             source=taken.source,
             source_map=taken.source_map,
         )
-        self.capture, self.deployment, self._context = taken, deployment, context
+        self.capture, self._deployment, self._context = taken, deployment, context
+        self._place = place
         return deployment, context
 
     def _capture(self) -> Capture:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
-from nbfn import config, local
+from nbfn import config, local, targets
 from nbfn.capture import Cells
 from nbfn.containerize import Layout, build
-from nbfn.deploy.fn import FnTarget
+from nbfn.contexts import Contexts
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
 from nbfn.invoke import Caller
 from nbfn.observe import events
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbfn.config import Settings
+    from nbfn.contexts import Context
     from nbfn.deploy.base import Target
+    from nbfn.deploy.control import Control
     from nbfn.invoke import CallContext
     from nbfn.observe.events import Observer, Subscription
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
+    from nbfn.targets import Server
     from nbfn.transport import Endpoint
 
 T = TypeVar("T")
@@ -40,24 +43,25 @@ Progress = Callable[[str, int, int], None]
 
 _log = logging.getLogger(__name__)
 
-_CONTROL_TIMEOUT_S = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """Everything that hangs on one executor."""
+    """Everything that hangs on one server."""
 
-    endpoint: Endpoint
-    client: httpx.Client
-    target: FnTarget
+    server: Server
     caller: Caller
-    lease: local.Lease
+    lease: local.Lease | None
+    """None for a server that does not go away by itself."""
     pid: int
     """The process that made it: sockets must not be shared with a forked child."""
 
+    def release(self) -> None:
+        if self.lease is not None:
+            self.lease.release()
+
     def close(self) -> None:
-        self.lease.release()
-        self.client.close()
+        self.release()
+        self.server.client.close()
 
 
 class Session:
@@ -71,10 +75,12 @@ class Session:
         settings: Settings | None = None,
         cells: Cells | None = None,
         namespace: Mapping[str, object] | None = None,
+        context: Context | None = None,
     ) -> None:
         self.settings = settings or config.load()
         self.cells = Cells() if cells is None else cells
         self.namespace = namespace
+        self._context = context
         self._lock = threading.RLock()
         self._connection: _Connection | None = None
         self._retired: list[_Connection] = []
@@ -87,14 +93,43 @@ class Session:
         return Layout(self.settings.images)
 
     @property
+    def context(self) -> Context:
+        """Which server is meant: the current context when it was first asked for, until another is used.
+
+        Raises:
+            BadInput: the files of the contexts cannot be understood.
+        """
+        if self._context is None:
+            self._context = Contexts().current()
+        return self._context
+
+    def use_context(self, context: Context) -> None:
+        """Move to another context: what is deployed, asked or called from now on is there."""
+        with self._lock:
+            former, self._connection, self._context = self._connection, None, context
+            if former is not None:  # other threads may still be reading their answers from it
+                self._retired.append(former)
+                former.release()
+
+    @property
     def endpoint(self) -> Endpoint:
-        """Where the executor is, found or started now if need be. Raises as :func:`local.ensure`."""
-        return self._connect().endpoint
+        """Where the server is, found or started now if need be. Raises as :func:`targets.open_server`."""
+        return self._connect().server.endpoint
 
     @property
     def target(self) -> Target:
-        """Where functions are deployed to. Raises as :func:`local.ensure`."""
-        return self._connect().target
+        """Where functions are deployed to. Raises as :func:`targets.open_server`."""
+        return self._connect().server.target
+
+    @property
+    def control(self) -> Control:
+        """What the server holds, object by object. Raises as :func:`targets.open_server`."""
+        return self._connect().server.control
+
+    @property
+    def server(self) -> Server:
+        """The server itself. Raises as :func:`targets.open_server`."""
+        return self._connect().server
 
     def deploy(
         self, spec: FunctionSpec, capture: Capture, *, force: bool = False, progress: Progress | None = None
@@ -105,10 +140,13 @@ class Session:
         ``force`` builds again although nothing that the capture shows has changed.
 
         Raises:
-            BadInput, ImageError, StateError: the image cannot be built.
+            BadInput, StateError: the image cannot be built.
+            ImageError: the same, or the server of this context could not run it.
             ExecutorError: there is no executor to be had.
             TargetError: it refused.
         """
+        if not self.context.is_local:
+            self._check_reach(spec)
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):
@@ -124,10 +162,12 @@ class Session:
         """
         connection = self._connect()
         try:
-            return question(connection.target)
+            return question(connection.server.target)
         except (ExecutorNotRunning, ExecutorLost) as error:
+            if not connection.server.own:
+                raise
             _log.info("the executor went away, looking for another: %s", error.message)
-            return question(self._reconnect(connection).target)
+            return question(self._reconnect(connection).server.target)
 
     def call(
         self,
@@ -150,7 +190,13 @@ class Session:
         connection = self._connect()
         try:
             return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
-        except httpx.ConnectError:
+        except httpx.ConnectError as error:
+            if not connection.server.own:
+                where = connection.server.endpoint.url
+                raise ExecutorNotRunning(
+                    f"nothing answers at {where} (context {self.context.name!r}): {error}",
+                    hint="is the server running, and is that its address?",
+                ) from error
             connection = self._reconnect(connection)  # nothing was sent: it cannot have run
         try:
             return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
@@ -173,7 +219,7 @@ class Session:
 
     def url(self, deployment: Deployment) -> str:
         """Where ``POST`` invokes it now: an executor that was started again may have another port."""
-        endpoint = self._last_endpoint()
+        endpoint = self._last_endpoint()  # None if it is not nbfn's own
         return f"{endpoint.url}/invoke/{deployment.fn_id}" if endpoint else deployment.url
 
     def close(self) -> None:
@@ -200,7 +246,7 @@ class Session:
     def _connect(self) -> _Connection:
         with self._lock:
             if self._connection is None or self._connection.pid != os.getpid():
-                self._connection = self._open(local.ensure(self.settings))
+                self._connection = self._open()
             return self._connection
 
     def _reconnect(self, failed: _Connection) -> _Connection:
@@ -208,27 +254,36 @@ class Session:
         with self._lock:
             if self._connection is not failed:
                 return self._connect()
-            endpoint = local.ensure(self.settings)
+            opened = self._open()
             # Other threads may still be reading their answers from the old client: close it later.
             self._retired.append(failed)
-            failed.lease.release()
-            self._connection = self._open(endpoint)
+            failed.release()
+            self._connection = opened
             return self._connection
 
-    def _open(self, endpoint: Endpoint) -> _Connection:
-        client = endpoint.client(timeout=_CONTROL_TIMEOUT_S)
+    def _open(self) -> _Connection:
+        server = targets.open_server(self.context, self.settings)
         return _Connection(
-            endpoint=endpoint,
-            client=client,
-            target=FnTarget(client),
-            caller=Caller(client),
-            lease=local.hold_lease(endpoint),
+            server=server,
+            caller=Caller(server.client),
+            lease=local.hold_lease(server.endpoint) if server.own else None,
             pid=os.getpid(),
         )
 
+    def _check_reach(self, spec: FunctionSpec) -> None:
+        server = self._connect().server
+        if not server.own:
+            raise ImageError(
+                f"{spec.name!r} cannot go to {server.endpoint.url} (context {self.context.name!r}): its "
+                "image is for this machine's own Python and kept here, where that server cannot read it",
+                hint="`fn use context default` goes back to this machine's executor; functions of images "
+                "that are in a registry can be created there: `fn create function APP NAME IMAGE:TAG`",
+            )
+
     def _last_endpoint(self) -> Endpoint | None:
+        """Where events come from: only nbfn's own executor tells any."""
         connection = self._connection
-        return connection.endpoint if connection else None
+        return connection.server.endpoint if connection and connection.server.own else None
 
     def _holds(self, image: ImageRef) -> bool:
         try:
