@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -132,12 +132,19 @@ class Session:
         return self._connect().server
 
     def deploy(
-        self, spec: FunctionSpec, capture: Capture, *, force: bool = False, progress: Progress | None = None
+        self,
+        spec: FunctionSpec,
+        capture: Capture,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+        tag: str = "",
     ) -> Deployment:
         """Build the image and make the target hold it; ``changed`` is False if it already did.
 
         The image is whole before the target hears of it, so a failure leaves what was deployed before.
-        ``force`` builds again although nothing that the capture shows has changed.
+        ``force`` builds again although nothing that the capture shows has changed. ``tag`` is the version
+        that the image's name shall have, beside its digest.
 
         Raises:
             BadInput, StateError: the image cannot be built.
@@ -145,15 +152,30 @@ class Session:
             ExecutorError: there is no executor to be had.
             TargetError: it refused.
         """
-        if not self.context.is_local:
-            self._check_reach(spec)
+        self.check_reach(spec.name)
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):
             image = build(spec, capture, self.layout, progress=progress).image
             self._built[key] = image
-        ready = image
+        ready = replace(image, tag=tag)
         return self.ask(lambda target: target.apply(spec, ready, capture.fingerprint))
+
+    def check_reach(self, name: str) -> None:
+        """Return if the context's server can read an image that is built here, for the function ``name``.
+
+        Raises:
+            ImageError: it cannot.
+            BadInput, ExecutorError: as :func:`targets.open_server`.
+        """
+        if self.context.is_local or self.server.own:
+            return
+        raise ImageError(
+            f"{name!r} cannot go to {self.endpoint.url} (context {self.context.name!r}): its image is for "
+            "this machine's own Python and kept here, where that server cannot read it",
+            hint="`fn use context default` goes back to this machine's executor; functions of images "
+            "that are in a registry can be created there: `fn create function APP NAME IMAGE:TAG`",
+        )
 
     def ask(self, question: Callable[[Target], T]) -> T:
         """What ``question`` returns; asked once more if the executor has gone away meanwhile.
@@ -269,16 +291,6 @@ class Session:
             lease=local.hold_lease(server.endpoint) if server.own else None,
             pid=os.getpid(),
         )
-
-    def _check_reach(self, spec: FunctionSpec) -> None:
-        server = self._connect().server
-        if not server.own:
-            raise ImageError(
-                f"{spec.name!r} cannot go to {server.endpoint.url} (context {self.context.name!r}): its "
-                "image is for this machine's own Python and kept here, where that server cannot read it",
-                hint="`fn use context default` goes back to this machine's executor; functions of images "
-                "that are in a registry can be created there: `fn create function APP NAME IMAGE:TAG`",
-            )
 
     def _last_endpoint(self) -> Endpoint | None:
         """Where events come from: only nbfn's own executor tells any."""

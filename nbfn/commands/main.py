@@ -1,4 +1,4 @@
-"""``nbfn``: the group, and the one place where errors become a message and an exit code."""
+"""``nbfn`` and ``%fn``: the whole grammar. The one place where errors become a message and an exit code."""
 
 from __future__ import annotations
 
@@ -7,20 +7,58 @@ import sys
 import click
 
 from nbfn import __version__
+from nbfn.commands import configuration, contexts, objects
+from nbfn.commands.complete import contexts as complete_contexts
+from nbfn.commands.edge import Edge
+from nbfn.commands.grammar import HELP, Words, verb
+from nbfn.commands.invoke import invoke
+from nbfn.commands.projects import build, bump, deploy, init, push
 from nbfn.commands.serve import serve
+from nbfn.commands.start import start
 from nbfn.commands.status import status
 from nbfn.commands.stop import stop
+from nbfn.commands.version import version
 from nbfn.errors import NbfnError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Words, context_settings=HELP)
 @click.version_option(__version__, prog_name="nbfn")
-def cli() -> None:
-    """Functions from notebook cells: the local executor that runs them."""
+@click.option("--context", default="", shell_complete=complete_contexts, help="Context, for this time.")
+@click.option("--registry", default="", help="Registry, for this time.")
+@click.option("--verbose", "-v", is_flag=True, help="Say more.")
+@click.pass_context
+def cli(ctx: click.Context, context: str, registry: str, verbose: bool) -> None:
+    """Functions: from notebook cells and project folders, to this machine's executor or any Fn server.
+
+    Commands and options are those of the Fn CLI, and so are its files of contexts.
+    """
+    edge = ctx.ensure_object(Edge)
+    edge.context, edge.registry = context, registry
+    ctx.call_on_close(edge.close)
 
 
-for command in (serve, status, stop):
-    cli.add_command(command)
+_VERBS = {
+    name: verb(name, help_text)
+    for name, help_text in {
+        "create": "Make a context, application, function or trigger.",
+        "list": "List contexts, applications, functions, triggers or configuration.",
+        "inspect": "Show a context, application, function or trigger.",
+        "update": "Change a context, application, function or trigger.",
+        "delete": "Delete a context, application, function, trigger or configuration key.",
+        "use": "Use a context.",
+        "unset": "Use no context; remove a configuration key.",
+        "get": "Show a configuration key.",
+    }.items()
+}
+for _module in (contexts, objects, configuration):
+    _module.register(_VERBS)
+for _command in (
+    *(init, build, bump, push, deploy, invoke),
+    *_VERBS.values(),
+    configuration.config,
+    *(serve, start, status, stop, version),
+):
+    cli.add_command(_command)
 
 
 def main() -> None:

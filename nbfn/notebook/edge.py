@@ -10,7 +10,7 @@ from nbfn import config
 from nbfn import session as sessions
 from nbfn.capture import Cells
 from nbfn.function import Function
-from nbfn.notebook import errors
+from nbfn.notebook import errors, fn
 from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
 from nbfn.notebook.magics import FnMagics
@@ -33,6 +33,7 @@ class Edge:
         self._magics = FnMagics(shell, recorder, self.cards)
         shell.register_magics(self._magics)
         shell.set_hook("complete_command", self._magics.flags, str_key="%%fn_deploy")
+        self._fn = fn.install(shell)
         formatter = shell.display_formatter
         self._displays = formatter.ipython_display_formatter if formatter else None
         if self._displays is not None:
@@ -45,9 +46,11 @@ class Edge:
         """Leave the shell as it was. Cards stay as they are, without life."""
         for event, hook in self._hooks:
             self._shell.events.unregister(event, hook)
-        for kind, names in self._magics.magics.items():
-            for name in names:
-                self._shell.magics_manager.magics[kind].pop(name, None)
+        for magics in (self._magics, self._fn):
+            for kind, names in magics.magics.items():
+                for name in names:
+                    self._shell.magics_manager.magics[kind].pop(name, None)
+        fn.remove(self._shell)
         if self._displays is not None:
             self._displays.pop(Function, None)
         self._restore_errors()

@@ -1,0 +1,99 @@
+"""What Tab offers in place of a name. It never starts an executor and never fails: then it offers nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click.shell_completion import CompletionItem
+
+from nbfn.errors import NbfnError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import click
+
+    from nbfn.deploy.control import Control
+
+_TIMEOUT_S = 2.0
+
+
+def contexts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of contexts."""
+    from nbfn.contexts import Contexts
+
+    try:
+        return _items(Contexts().names(), incomplete)
+    except NbfnError:
+        return []
+
+
+def keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Keys of contexts."""
+    from nbfn.contexts.context import KEYS, ORACLE_KEYS
+
+    return _items([*KEYS, *ORACLE_KEYS], incomplete)
+
+
+def runtimes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Runtimes that ``init`` knows."""
+    from nbfn.projects import RUNTIMES
+
+    return _items([*RUNTIMES, "docker"], incomplete)
+
+
+def apps(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of applications."""
+    return _items(_names(ctx, "", ""), incomplete)
+
+
+def functions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of functions of the application that was named before."""
+    return _items(_names(ctx, str(ctx.params.get("app") or ""), ""), incomplete)
+
+
+def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of triggers of the function that was named before."""
+    app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")
+    return _items(_names(ctx, app, function), incomplete)
+
+
+def _names(ctx: click.Context, app: str, function: str) -> list[str]:
+    import httpx
+
+    from nbfn import config, local
+    from nbfn.contexts import Contexts
+    from nbfn.deploy.control import Control
+    from nbfn.transport import Endpoint
+
+    try:
+        asked = ctx.find_root().params.get("context") or ""
+        context = Contexts().current(asked)
+        found = (
+            local.find(config.load())
+            if context.is_local
+            else Endpoint(context.api_url, token=context.token)
+            if context.api_url and not context.is_oracle
+            else None
+        )
+        if found is None:
+            return []
+        with found.client(timeout=httpx.Timeout(_TIMEOUT_S)) as client:
+            return _asked(Control(client), app, function)
+    except NbfnError:
+        return []
+
+
+def _asked(control: Control, app: str, function: str) -> list[str]:
+    if not app:
+        held = control.apps.list()
+    elif not function:
+        held = control.functions.list(app_id=control.app(app)["id"])
+    else:
+        fn = control.function(app, function)
+        held = control.triggers.list(app_id=fn["app_id"], fn_id=fn["id"])
+    return [str(each["name"]) for each in held]
+
+
+def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

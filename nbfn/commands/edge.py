@@ -1,0 +1,63 @@
+"""What every command is given: where output goes, where input comes from, and the session it works in."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from nbfn.commands.show import Show, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbfn.session import Session
+
+
+def piped() -> bytes:
+    """What is piped into the process; nothing if a person would have to type it."""
+    return b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
+
+
+@dataclass(slots=True)
+class Edge:
+    """The terminal's, or the notebook's."""
+
+    show: Show = field(default_factory=Terminal)
+    read_input: Callable[[], bytes] = piped
+    in_notebook: bool = False
+    context: str = ""
+    """``--context``; empty for the current one."""
+    registry: str = ""
+    """``--registry``."""
+    _own: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The current session, or one of its own if another context or registry was asked for."""
+        from dataclasses import replace
+
+        from nbfn import session as sessions
+
+        if not self.context and not self.registry:
+            return sessions.current()
+        if self._own is None:
+            from nbfn.contexts import Contexts
+
+            current = sessions.current()
+            context = Contexts().current(self.context) if self.context else current.context
+            if self.registry:
+                context = replace(context, registry=self.registry)
+            self._own = sessions.Session(current.settings, current.cells, current.namespace, context)
+        return self._own
+
+    def close(self) -> None:
+        """End the session that was made for one line. The current one stays."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+
+edge = click.make_pass_decorator(Edge, ensure=True)

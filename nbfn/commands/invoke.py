@@ -1,0 +1,95 @@
+"""``invoke``: call a function with what is piped in, print what it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nbfn.commands import complete
+from nbfn.commands.edge import Edge, edge
+from nbfn.commands.grammar import HELP, output_option
+from nbfn.errors import CallError, NbfnError
+
+if TYPE_CHECKING:
+    from nbfn.verbs import Answer
+
+
+class CallFailed(CallError):
+    """The function's answer is a failure, or there is none."""
+
+
+@click.command(context_settings=HELP)
+@click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
+@click.argument("function", metavar="[FUNCTION]", required=False, shell_complete=complete.functions)
+@click.option("--content-type", default="", help="Of the body. [func.yaml's content_type, text/plain]")
+@click.option("--data", "-d", default=None, help="The body, instead of what is piped in.")
+@click.option("--display-call-id", is_flag=True, help="Print the call's id first.")
+@click.option("--endpoint", default="", metavar="URL", help="Where to post to; the names are not needed.")
+@click.option("--fn-intent", default="", help="The Fn-Intent header.")
+@click.option("--fn-invoke-type", default="", type=click.Choice(["", "sync", "detached"]), hidden=True)
+@output_option
+@edge
+def invoke(
+    edge: Edge,
+    app: str | None,
+    function: str | None,
+    content_type: str,
+    data: str | None,
+    display_call_id: bool,
+    endpoint: str,
+    fn_intent: str,
+    fn_invoke_type: str,
+    output: str | None,
+) -> None:
+    """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails."""
+    from nbfn.verbs import invoke_function
+
+    if not endpoint and not (app and function):
+        raise click.UsageError("name an application and a function")
+    if fn_invoke_type == "detached":
+        edge.show.note("detached calls are OCI's alone: this one is waited for")
+    body = edge.read_input() if data is None else data.encode()
+    answer = invoke_function(
+        app or "",
+        function or "",
+        body,
+        content_type=content_type or _content_type() or "text/plain",
+        headers={"Fn-Intent": fn_intent} if fn_intent else None,
+        endpoint=endpoint,
+        session=edge.session,
+    )
+    if display_call_id:
+        edge.show.say(f"Call ID: {answer.call_id}")
+    if output:
+        headers = {name.title(): [value] for name, value in answer.headers.items()}
+        edge.show.document({"body": answer.text, "headers": headers, "status_code": answer.status})
+    if not answer.ok:
+        raise _failure(answer)
+    if not output:
+        edge.show.body(answer.body, answer.headers.get("content-type", ""))
+
+
+def _failure(answer: Answer) -> CallFailed:
+    import json
+
+    try:
+        message = str(json.loads(answer.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = answer.text.strip()[:500]
+    return CallFailed(
+        f"Error invoking function. status: {answer.status} message: {message}",
+        call_id=answer.call_id,
+        status=answer.status,
+    )
+
+
+def _content_type() -> str:
+    """What the func.yaml here says, if there is one that can be read."""
+    from nbfn.projects import find_func_file
+
+    try:
+        return find_func_file(Path()).content_type
+    except NbfnError:
+        return ""

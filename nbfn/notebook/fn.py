@@ -1,0 +1,144 @@
+"""``%fn``: the commands of ``nbfn`` in this kernel, in the notebook's own session, shown richly.
+
+``%%fn invoke APP FUNCTION`` sends the cell's body to the function.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import ShellComplete
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.display import display
+
+from nbfn.commands.edge import Edge
+from nbfn.commands.main import cli
+from nbfn.commands.show import aligned, indented
+from nbfn.errors import BadInput
+from nbfn.notebook.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.completer import IPCompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+# It would never come back to the notebook.
+_NOT_HERE = {"serve": "%fn start"}
+_NAMES = ("%fn", "%%fn")
+
+
+class Notebook:
+    """A :class:`nbfn.commands.show.Show` of displays: each has HTML or JSON, and the terminal's text."""
+
+    def say(self, text: str) -> None:
+        print(text)  # noqa: T201 - lines of progress belong together, in the cell's own output
+
+    def note(self, text: str) -> None:
+        print(text)  # noqa: T201 - red, as standard error is shown, would look like a failure
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        display({"text/html": _table(heads, rows), "text/plain": printable(aligned(heads, rows))}, raw=True)
+
+    def document(self, value: Any) -> None:
+        text = printable(indented(value))
+        display({"text/markdown": f"```json\n{text}\n```", "text/plain": text}, raw=True)
+
+    def body(self, content: bytes, content_type: str) -> None:
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == "application/json":
+            try:
+                self.document(json.loads(content))
+            except ValueError:
+                pass
+            else:
+                return
+        text = content.decode("utf-8", "replace")
+        display({"text/plain": printable(text)}, raw=True)
+
+
+@magics_class
+class FnLine(Magics):
+    """``%fn``."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._shell = shell
+
+    @line_cell_magic
+    def fn(self, line: str, cell: str | None = None) -> None:
+        """Run a command of `nbfn` (as the Fn CLI has them) in this notebook: `%fn list apps`, `%fn --help`.
+
+        In a cell, `%%fn invoke APP FUNCTION` sends the rest of the cell to the function.
+        """
+        words = _words(line)
+        if words and words[0] in _NOT_HERE:
+            raise BadInput(
+                f"%fn {words[0]} would never end", hint=f"{_NOT_HERE[words[0]]} runs in the background"
+            )
+        body = b"" if cell is None else cell.removesuffix("\n").encode()
+        edge = Edge(show=Notebook(), read_input=lambda: body, in_notebook=True)
+        try:
+            cli.main(words or ["--help"], prog_name="%fn", standalone_mode=False, obj=edge)
+        except click.UsageError as error:
+            raise UsageError(_usage(error)) from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            raise BadInput(error.format_message()) from None
+        except SystemExit:
+            pass  # what it says has been shown
+
+
+def install(shell: InteractiveShell) -> FnLine:
+    """Register ``%fn`` in ``shell``, with completion."""
+    magics = FnLine(shell)
+    shell.register_magics(magics)
+    for name in _NAMES:
+        shell.set_hook("complete_command", _complete, str_key=name)
+    return magics
+
+
+def remove(shell: InteractiveShell) -> None:
+    """Take the completion out again."""
+    for name in _NAMES:
+        shell.strdispatchers["complete_command"].strs.pop(name, None)
+
+
+def _complete(completer: IPCompleter, event: Any) -> list[str]:
+    """What can stand at the end of ``event.line``."""
+    try:
+        words = shlex.split(event.line[: len(event.line) - len(event.symbol)])[1:]
+    except ValueError:
+        return []
+    found = ShellComplete(cli, {"obj": Edge(show=Notebook(), in_notebook=True)}, "fn", "_FN_COMPLETE")
+    return [item.value for item in found.get_completions(words, event.symbol) if item.type == "plain"]
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"{line!r} cannot be split into words: {error}") from error
+
+
+def _usage(error: click.UsageError) -> str:
+    usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
+    return f"{usage}{error.format_message()}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def row(tag: str, cells: Sequence[str]) -> str:
+        more = ' scope="col"' if tag == "th" else ""
+        inner = "".join(
+            f'<{tag}{more} style="text-align:left">{escape(printable(cell))}</{tag}>' for cell in cells
+        )
+        return f"<tr>{inner}</tr>"
+
+    body = "".join(row("td", cells) for cells in rows)
+    return f'<table class="nbfn-list"><thead>{row("th", heads)}</thead><tbody>{body}</tbody></table>'

@@ -1,0 +1,144 @@
+"""``func.yaml`` (schema 20180708): one function's name, version, runtime, limits and triggers.
+
+Whatever else is in the file, known to nbfn or not, is there again when it is written back, comments too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbfn import yamlfile
+from nbfn.errors import BadInput
+from nbfn.projects import fields
+from nbfn.projects.version import bumped, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbfn.projects.version import Part
+    from nbfn.yamlfile import Document
+
+SCHEMA = 20180708
+NAMES = ("func.yaml", "func.yml", "func.json")
+# Folders that hold other people's func.yaml, or nothing of anybody's.
+_SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "target"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A way in by HTTP: ``/t/APP`` + ``source``."""
+
+    name: str
+    type: str
+    source: str
+
+
+class FuncFile:
+    """A function as its file describes it.
+
+    Raises (when made):
+        BadInput: the file cannot be understood; with line and column.
+        StateError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._document: Document = yamlfile.read(path)
+        self._check_schema()
+        document = self._document
+        self.name = fields.text(document, "name") or path.absolute().parent.name.lower()
+        self.version = fields.text(document, "version")
+        if self.version:
+            check_version(self.version, document.where("version"))
+        self.runtime = fields.text(document, "runtime")
+        self.entrypoint = fields.text(document, "entrypoint")
+        self.cmd = fields.text(document, "cmd")
+        self.content_type = fields.text(document, "content_type")
+        self.memory = fields.number(document, "memory")
+        self.timeout = fields.number(document, "timeout")
+        self.idle_timeout = fields.number(document, "idle_timeout")
+        self.config: Mapping[str, str] = fields.texts(document, "config")
+        self.annotations: Mapping[str, Any] = fields.plain(fields.mapping(document, "annotations"))
+        self.build = [fields.text(document, "build", n) for n in range(len(fields.items(document, "build")))]
+        self.triggers = self._triggers()
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    @property
+    def has_own_name(self) -> bool:
+        """False if the name is the folder's, for want of one in the file."""
+        return bool(fields.text(self._document, "name"))
+
+    def where(self, *keys: str) -> str:
+        """``file:line:column`` of a value."""
+        return self._document.where(*keys)
+
+    def next_version(self, part: Part = "patch") -> str:
+        """What :meth:`set_version` is given after a change. Raises BadInput if there is none to go by."""
+        return bumped(self.version, part, self.where("version"))
+
+    def set_version(self, version: str) -> None:
+        """Write ``version`` into the file, and change nothing else in it. Raises StateError."""
+        data = self._document.data
+        if "version" in data or "name" not in data:
+            data["version"] = version
+        else:
+            data.insert(list(data).index("name") + 1, "version", version)
+        self.version = version
+        if self.path.suffix == ".json":
+            yamlfile.write_text(self.path, json.dumps(fields.plain(data), indent=2) + "\n")
+        else:
+            yamlfile.write(self._document)
+
+    def _check_schema(self) -> None:
+        found = fields.text(self._document, "schema_version")
+        if found == str(SCHEMA):
+            return
+        if not found:
+            raise BadInput(
+                f"{self.path} has no schema_version, as before 2018: its keys may mean other things",
+                hint=f"add 'schema_version: {SCHEMA}', and make its path a trigger (as `fn migrate`)",
+            )
+        raise BadInput(
+            f"{self.where('schema_version')}: schema_version is {found}",
+            hint=f"this version of nbfn understands {SCHEMA}",
+        )
+
+    def _triggers(self) -> tuple[Trigger, ...]:
+        document, found = self._document, []
+        for number in range(len(fields.items(document, "triggers"))):
+            given = {
+                key: fields.text(document, "triggers", number, key) for key in ("name", "type", "source")
+            }
+            missing = [key for key, value in given.items() if not value]
+            if missing:
+                raise BadInput(
+                    f"{document.where('triggers', number)}: the trigger has no {missing[0]}",
+                    hint="a trigger is a name, 'type: http' and a source that begins with '/'",
+                )
+            found.append(Trigger(**given))
+        return tuple(found)
+
+
+def find_func_file(folder: Path) -> FuncFile:
+    """The function of ``folder``. Raises BadInput if it has no file of one, or as :class:`FuncFile`."""
+    for name in NAMES:
+        if (folder / name).is_file():
+            return FuncFile(folder / name)
+    what = "has no func.yaml" if folder.is_dir() else "is not a folder"
+    raise BadInput(f"{folder} {what}", hint="`fn init --runtime python NAME` makes a function")
+
+
+def walk(folder: Path) -> Iterator[FuncFile]:
+    """Every function in and below ``folder``, by path. Raises as :class:`FuncFile`."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        name = next((name for name in NAMES if name in files), None)
+        if name is not None:
+            yield FuncFile(Path(place) / name)

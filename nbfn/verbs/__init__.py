@@ -1,0 +1,53 @@
+"""What a person asks for, as Python: the twins of ``%fn …`` and ``nbfn …``.
+
+Each works in the current session's context, or in the session that it is given.
+"""
+
+from __future__ import annotations
+
+from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
+from nbfn.verbs.invocation import Answer, invoke_function
+from nbfn.verbs.objects import (
+    App,
+    Fn,
+    HttpTrigger,
+    apps,
+    create_app,
+    create_trigger,
+    delete_app,
+    delete_function,
+    delete_trigger,
+    functions,
+    triggers,
+    update_app,
+    update_function,
+)
+from nbfn.verbs.projects import Deployed, build_project, deploy_all, deploy_project, init_project
+
+__all__ = [
+    "Answer",
+    "App",
+    "Deployed",
+    "Fn",
+    "HttpTrigger",
+    "apps",
+    "build_project",
+    "create_app",
+    "create_context",
+    "create_trigger",
+    "delete_app",
+    "delete_context",
+    "delete_function",
+    "delete_trigger",
+    "deploy_all",
+    "deploy_project",
+    "functions",
+    "init_project",
+    "invoke_function",
+    "list_contexts",
+    "triggers",
+    "update_app",
+    "update_context",
+    "update_function",
+    "use_context",
+]

@@ -1,0 +1,261 @@
+"""Applications, functions and triggers of the context's server, from Python.
+
+Raises (each function, beside what it says itself):
+    ExecutorNotRunning, ExecutorError: the server cannot be reached.
+    NotFound, Conflict, TargetError: the server refused.
+    BadInput: the context cannot be used, or a name or limit cannot be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbfn import session as sessions
+from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.spec import check_app_name, check_function_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbfn.deploy.control import Control, Object
+    from nbfn.session import Session
+
+TRIGGER_ENDPOINT = "fnproject.io/trigger/httpEndpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An application."""
+
+    id: str
+    name: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    syslog_url: str = ""
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fn:
+    """A function as the server holds it; :class:`nbfn.Function` is one that this process can call."""
+
+    id: str
+    name: str
+    app_id: str
+    image: str
+    memory_mb: int
+    timeout_s: int
+    idle_timeout_s: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Without nbfn's own key."""
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+    updated_at: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where ``POST`` invokes it; empty if the server does not say."""
+        return str(self.annotations.get(ENDPOINT_ANNOTATION, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTrigger:
+    """A way to a function by HTTP."""
+
+    id: str
+    name: str
+    app_id: str
+    fn_id: str
+    source: str
+    type: str = "http"
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where it listens; empty if the server does not say."""
+        return str(self.annotations.get(TRIGGER_ENDPOINT, ""))
+
+
+def apps(*, session: Session | None = None) -> Sequence[App]:
+    """Every application, by name."""
+    return [_app(held) for held in _control(session).apps.list()]
+
+
+def create_app(
+    name: str,
+    *,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    syslog_url: str = "",
+    session: Session | None = None,
+) -> App:
+    """Make an application. Raises Conflict if there is one of that name."""
+    body = {"name": check_app_name(name), **_told(config, annotations), "syslog_url": syslog_url}
+    return _app(_control(session).apps.create({key: value for key, value in body.items() if value}))
+
+
+def update_app(
+    name: str,
+    *,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    syslog_url: str | None = None,
+    session: Session | None = None,
+) -> App:
+    """Change what is given of an application; a configuration value of ``""`` removes its key."""
+    control = _control(session)
+    body = {**_told(config, annotations), **({} if syslog_url is None else {"syslog_url": syslog_url})}
+    return _app(control.apps.update(control.app(name)["id"], body))
+
+
+def delete_app(name: str, *, recursive: bool = False, session: Session | None = None) -> None:
+    """Remove an application; with ``recursive`` what is in it first, else a Fn server decides about that."""
+    control = _control(session)
+    held = control.app(name)
+    if recursive:
+        for fn in control.functions.list(app_id=held["id"]):
+            remove_function(control, fn)
+    control.apps.delete(held["id"])
+
+
+def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
+    """The functions of an application, by name. Raises NotFound if there is no such application."""
+    control = _control(session)
+    return [_fn(held) for held in control.functions.list(app_id=control.app(app)["id"])]
+
+
+def update_function(
+    app: str,
+    name: str,
+    *,
+    image: str = "",
+    memory: int | None = None,
+    timeout: int | None = None,
+    idle_timeout: int | None = None,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    session: Session | None = None,
+) -> Fn:
+    """Change what is given of a function; a configuration value of ``""`` removes its key."""
+    control = _control(session)
+    body = {
+        "image": image,
+        "memory": memory,
+        "timeout": timeout,
+        "idle_timeout": idle_timeout,
+        **_told(config, annotations),
+    }
+    held = control.function(app, name)
+    return _fn(control.functions.update(held["id"], {key: value for key, value in body.items() if value}))
+
+
+def delete_function(app: str, name: str, *, session: Session | None = None) -> None:
+    """Remove a function and its triggers."""
+    control = _control(session)
+    remove_function(control, control.function(app, name))
+
+
+def triggers(
+    app: str, function: str | None = None, *, session: Session | None = None
+) -> Sequence[HttpTrigger]:
+    """The triggers of an application, or of one of its functions, by name."""
+    control = _control(session)
+    held = control.app(app)
+    of = {} if function is None else {"fn_id": control.function(app, function)["id"]}
+    return [_trigger(each) for each in control.triggers.list(app_id=held["id"], **of)]
+
+
+def create_trigger(
+    app: str, function: str, name: str, *, source: str, session: Session | None = None
+) -> HttpTrigger:
+    """Make a way to a function: ``/t/APP`` + ``source``, which begins with ``/``."""
+    control = _control(session)
+    held = control.function(app, function)
+    body = {"name": name, "type": "http", "source": source, "app_id": held["app_id"], "fn_id": held["id"]}
+    return _trigger(control.triggers.create(body))
+
+
+def delete_trigger(app: str, function: str, name: str, *, session: Session | None = None) -> None:
+    """Remove a trigger."""
+    control = _control(session)
+    control.triggers.delete(control.trigger(app, function, name)["id"])
+
+
+def remove_function(control: Control, fn: Object) -> None:
+    """Remove a function with its triggers."""
+    from nbfn.errors import NotFound
+
+    try:
+        held = control.triggers.list(app_id=fn["app_id"], fn_id=fn["id"])
+    except NotFound:  # a server without triggers
+        held = []
+    for each in held:
+        control.triggers.delete(each["id"])
+    control.functions.delete(fn["id"])
+
+
+def shown(held: Object) -> Object:
+    """A function without nbfn's own key, which nobody is shown."""
+    config = held.get("config")
+    if not isinstance(config, dict) or KEY_VARIABLE not in config:
+        return held
+    return {**held, "config": {key: value for key, value in config.items() if key != KEY_VARIABLE}}
+
+
+def check_names(app: str, name: str) -> None:
+    """Return if both names can be. Raises NameRefused."""
+    check_app_name(app)
+    check_function_name(name)
+
+
+def _told(config: Mapping[str, str] | None, annotations: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = {"config": config and dict(config), "annotations": annotations and dict(annotations)}
+    return {key: value for key, value in told.items() if value}
+
+
+def _control(session: Session | None) -> Control:
+    return (session or sessions.current()).control
+
+
+def _app(held: Object) -> App:
+    return App(
+        id=held["id"],
+        name=held["name"],
+        config=held.get("config") or {},
+        annotations=held.get("annotations") or {},
+        syslog_url=held.get("syslog_url") or "",
+        created_at=held.get("created_at", ""),
+        updated_at=held.get("updated_at", ""),
+    )
+
+
+def _fn(held: Object) -> Fn:
+    held = shown(held)
+    return Fn(
+        id=held["id"],
+        name=held["name"],
+        app_id=held["app_id"],
+        image=held.get("image", ""),
+        memory_mb=held.get("memory", 0),
+        timeout_s=held.get("timeout", 0),
+        idle_timeout_s=held.get("idle_timeout", 0),
+        config=held.get("config") or {},
+        annotations=held.get("annotations") or {},
+        created_at=held.get("created_at", ""),
+        updated_at=held.get("updated_at", ""),
+    )
+
+
+def _trigger(held: Object) -> HttpTrigger:
+    return HttpTrigger(
+        id=held["id"],
+        name=held["name"],
+        app_id=held["app_id"],
+        fn_id=held["fn_id"],
+        source=held.get("source", ""),
+        type=held.get("type", "http"),
+        annotations=held.get("annotations") or {},
+    )

@@ -1,0 +1,198 @@
+"""Project folders from Python: make one, build it, deploy it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbfn import projects
+from nbfn import session as sessions
+from nbfn.containerize import build
+from nbfn.errors import BadInput, NotFound
+from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.spec import FunctionSpec, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nbfn.containerize import Built
+    from nbfn.deploy.control import Object
+    from nbfn.projects import FuncFile
+    from nbfn.session import Session
+    from nbfn.spec import ImageRef
+
+    Say = Callable[[str], None]
+
+init_project = projects.init
+
+# What Fn takes if nobody says.
+_FN_LIMITS = Limits(memory_mb=128, timeout_s=30, idle_timeout_s=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A project that was deployed."""
+
+    app: str
+    name: str
+    version: str
+    image: ImageRef
+    changed: bool
+    """False if the server had exactly this."""
+
+
+def build_project(folder: str | Path = ".", *, session: Session | None = None) -> Built:
+    """Build the image of a project folder, into the images of this machine.
+
+    Raises:
+        BadInput, LimitError, RequirementError: as :func:`nbfn.projects.capture_folder`.
+        StateError: it cannot be written.
+    """
+    ours = session or sessions.current()
+    function = projects.find_func_file(Path(folder))
+    spec = FunctionSpec(name=function.name, app=ours.settings.app)
+    return build(spec, projects.capture_folder(function), ours.layout)
+
+
+def deploy_project(
+    folder: str | Path = ".",
+    app: str = "",
+    *,
+    create_app: bool = False,
+    bump: bool = True,
+    session: Session | None = None,
+    say: Say | None = None,
+) -> Deployed:
+    """Build a project folder, make the server hold it, with its triggers, and then bump its version.
+
+    The application is ``app``, or that of the folder's ``app.yaml``. The version in ``func.yaml`` changes
+    only when all of it has succeeded. ``say`` is told what is being done.
+
+    Raises:
+        NotFound: there is no such application, and ``create_app`` is False.
+        BadInput, ImageError, StateError: it cannot be built, or not be run there.
+        ExecutorError, TargetError: the server cannot be reached, or refused.
+    """
+    place = Path(folder)
+    function = projects.find_func_file(place)
+    about = projects.find_app_file(place)
+    held = _application(session or sessions.current(), app, about, create=create_app, check=[function])
+    return _deploy(session or sessions.current(), function, held, bump=bump, say=say)
+
+
+def deploy_all(
+    folder: str | Path = ".",
+    app: str = "",
+    *,
+    create_app: bool = False,
+    bump: bool = True,
+    session: Session | None = None,
+    say: Say | None = None,
+) -> Sequence[Deployed]:
+    """:func:`deploy_project` for every function in and below a folder with an ``app.yaml``.
+
+    A function without a name of its own has that of its path (``a/b`` → ``a-b``). All of them are read
+    before the first one is deployed.
+    """
+    root = Path(folder)
+    about = projects.find_app_file(root)
+    if about is None:
+        raise BadInput(
+            f"{root.absolute()} has no app.yaml",
+            hint="write one with 'name: APP', or deploy one function at a time",
+        )
+    found = list(projects.walk(root))
+    if not found:
+        raise BadInput(f"there is no func.yaml in or below {root.absolute()}")
+    for function in found:
+        path = function.folder.relative_to(root)
+        if not function.has_own_name and path.parts:
+            function.name = "-".join(path.parts)
+    ours = session or sessions.current()
+    held = _application(ours, app, about, create=create_app, check=found)
+    return [_deploy(ours, function, held, bump=bump, say=say) for function in found]
+
+
+def _application(
+    ours: Session,
+    app: str,
+    about: projects.AppFile | None,
+    *,
+    create: bool,
+    check: Sequence[FuncFile],
+) -> Object:
+    """The application to deploy to, made or brought up to its file. Nothing is asked before all is read."""
+    name = app or (about.name if about else "")
+    if not name:
+        raise BadInput("no application is named", hint="say --app APP, or write an app.yaml")
+    for function in check:
+        FunctionSpec(name=function.name, app=name, limits=_limits(function, {}))
+        projects.check_buildable(function)
+    ours.check_reach(check[0].name)
+    body: dict[str, Any] = about.body if about else {}
+    apps = ours.control.apps
+    held = apps.find(name)
+    if held is None and not create:
+        raise NotFound(
+            f"{ours.control.where} has no application {name!r}",
+            hint=f"`fn create app {name}` makes it, and so does --create-app",
+            status=404,
+        )
+    if held is None:
+        return apps.create({"name": name, **body})
+    return apps.update(held["id"], body) if body else held
+
+
+def _deploy(ours: Session, function: FuncFile, app: Object, *, bump: bool, say: Say | None) -> Deployed:
+    tell = say or (lambda _: None)
+    tell(f"Deploying {function.name} to app: {app['name']}")
+    version = function.next_version() if bump else function.version
+    taken = projects.capture_folder(function)
+    control = ours.control
+    held: Object = control.functions.find(function.name, app_id=app["id"]) or {}
+    config = {key: value for key, value in (held.get("config") or {}).items() if key != KEY_VARIABLE}
+    spec = FunctionSpec(
+        name=function.name,
+        app=app["name"],
+        limits=_limits(function, held),
+        config={**config, **{key: value for key, value in function.config.items() if value}},
+    )
+    deployment = ours.deploy(spec, taken, tag=version)
+    image = deployment.image
+    tell(f"Updating function {function.name} using image {image.repository}:{image.tag or image.short}...")
+    if function.annotations:
+        control.functions.update(deployment.fn_id, {"annotations": dict(function.annotations)})
+    for trigger in function.triggers:
+        _put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
+        tell(f"Trigger {trigger.name}: {trigger.source}")
+    if bump:
+        function.set_version(version)
+        tell(f"Bumped to version {version}")
+    return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
+
+
+def _put_trigger(ours: Session, trigger: projects.Trigger, app_id: str, fn_id: str) -> None:
+    collection = ours.control.triggers
+    body = {
+        "name": trigger.name,
+        "type": trigger.type,
+        "source": trigger.source,
+        "app_id": app_id,
+        "fn_id": fn_id,
+    }
+    held = collection.find(trigger.name, app_id=app_id, fn_id=fn_id)
+    if held is None:
+        collection.create(body)
+    elif any(held.get(key) != value for key, value in body.items()):
+        collection.update(held["id"], body)
+
+
+def _limits(function: FuncFile, held: Object) -> Limits:
+    """What func.yaml says, else what the server has, else what Fn takes."""
+    default = _FN_LIMITS
+    return Limits(
+        memory_mb=function.memory or held.get("memory") or default.memory_mb,
+        timeout_s=function.timeout or held.get("timeout") or default.timeout_s,
+        idle_timeout_s=function.idle_timeout or held.get("idle_timeout") or default.idle_timeout_s,
+    )
