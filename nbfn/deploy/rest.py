@@ -68,7 +68,8 @@ class Rest:
             response = self._client.request(method, path, **kwargs)
         except NOTHING_SENT as error:
             raise ExecutorNotRunning(
-                f"nothing answers at {self.where}: {error}", hint="`nbfn serve` starts an executor"
+                f"nothing answers at {self.where}: {error}",
+                hint="`nbfn start` starts an executor here; `nbfn list contexts` tells which server is meant",
             ) from error
         except httpx.TimeoutException as error:
             raise ExecutorLost(f"{self.where} did not answer {method} {path} in time") from error

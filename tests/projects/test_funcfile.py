@@ -1,0 +1,200 @@
+"""``func.yaml`` and ``app.yaml``: read as the Fn CLI reads them, changed without losing anything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbfn import yamlfile
+from nbfn.errors import BadInput
+from nbfn.projects import FuncFile, Trigger, bumped, find_app_file, find_func_file, walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Every key of schema 20180708, one that nobody knows, and comments.
+EVERYTHING = """\
+# how the team greets
+schema_version: 20180708
+name: hello
+version: 0.0.41  # raised by deploying
+runtime: python
+build_image: fnproject/python:3.11-dev
+run_image: fnproject/python:3.11
+cmd: x
+entrypoint: /python/bin/fdk /function/func.py handler
+content_type: application/json
+type: sync
+memory: 256
+timeout: 60
+idle_timeout: 120
+config:
+  PORT: 8080
+  RATE: 0.10
+  FLAG: yes
+  QUOTED: "a: b"
+annotations:
+  team: {name: "x", size: 3}
+deploy:
+  oci:
+    provisioned_concurrency: {strategy: CONSTANT, count: 40}
+    freeform_tags: {a: b}
+signing_details:
+  image_compartment_id: ocid1
+expects:
+  config:
+  - name: PORT
+    required: true
+triggers:
+# the only way in
+- name: hello
+  type: http
+  source: /hello
+x-mine: 'kept'
+"""
+
+
+def func_file(folder: Path, text: str, name: str = "func.yaml") -> FuncFile:
+    (folder / name).write_text(text)
+    return FuncFile(folder / name)
+
+
+def test_what_the_file_says(tmp_path: Path) -> None:
+    found = func_file(tmp_path, EVERYTHING)
+    assert (found.name, found.version, found.runtime) == ("hello", "0.0.41", "python")
+    assert (found.memory, found.timeout, found.idle_timeout) == (256, 60, 120)
+    assert found.config == {"PORT": "8080", "RATE": "0.10", "FLAG": "yes", "QUOTED": "a: b"}
+    assert found.annotations == {"team": {"name": "x", "size": 3}}
+    assert json.dumps(found.annotations)
+    assert found.triggers == (Trigger("hello", "http", "/hello"),)
+    assert found.content_type == "application/json"
+
+
+def test_another_version_changes_that_line_alone(tmp_path: Path) -> None:
+    found = func_file(tmp_path, EVERYTHING)
+    found.set_version(found.next_version())
+    assert found.path.read_text() == EVERYTHING.replace("0.0.41", "0.0.42")
+
+
+def test_a_file_without_version_or_name(tmp_path: Path) -> None:
+    folder = tmp_path / "Greeter"
+    folder.mkdir()
+    found = func_file(folder, "schema_version: 20180708\nruntime: python\n")
+    assert (found.name, found.has_own_name, found.version) == ("greeter", False, "")
+    found.set_version(found.next_version())
+    assert FuncFile(found.path).version == "0.0.1"
+
+
+def test_json_is_read_and_written_back(tmp_path: Path) -> None:
+    found = func_file(
+        tmp_path, '{"schema_version": 20180708, "name": "j", "version": "1.2.3", "x": [1]}', "func.json"
+    )
+    found.set_version("1.3.0")
+    assert json.loads(found.path.read_text()) == {
+        "schema_version": 20180708,
+        "name": "j",
+        "version": "1.3.0",
+        "x": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema_version: 20180708\nname: a: b\n", "func.yaml:2:8: mapping values"),
+        ("schema_version: 20180708\nmemory: lots\n", "func.yaml:2:9: memory is not a whole number"),
+        ("schema_version: 20180708\nmemory: yes\n", "func.yaml:2:9: memory is not a whole number"),
+        ("schema_version: 20180708\nname: [a]\n", "func.yaml:2:7: name is not one value"),
+        ("schema_version: 20180708\nconfig:\n- A=1\n", "func.yaml:3:1: config is not 'key: value' lines"),
+        ("schema_version: 20180708\nconfig:\n  A: [1]\n", "func.yaml:3:6: config.A is not one value"),
+        ("schema_version: 20180708\nversion: one\n", "func.yaml:2:10: 'one' is not a version"),
+        ("schema_version: 20180708\ntriggers:\n- name: a\n", "func.yaml:3:3: the trigger has no type"),
+        ("schema_version: 20260325\n", "func.yaml:1:17: schema_version is 20260325"),
+        ("name: old\npath: /old\n", "no schema_version, as before 2018"),
+        ("schema_version: 20180708\nname: a\nname: b\n", 'func.yaml:3:1: found duplicate key "name"'),
+        ("schema_version: 20180708\n\tname: a\n", "func.yaml:2:1: "),
+        ("", "no schema_version"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        func_file(tmp_path, text)
+    assert said in str(caught.value)
+
+
+def test_a_folder_without_a_function(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"has no func\.yaml"):
+        find_func_file(tmp_path)
+    with pytest.raises(BadInput, match="is not a folder"):
+        find_func_file(tmp_path / "gone")
+
+
+def test_all_functions_below_a_folder(tmp_path: Path) -> None:
+    for place in (".", "b", "a/deep", ".venv/lib", "node_modules/x"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "func.yaml").write_text("schema_version: 20180708\nruntime: python\n")
+    assert [str(each.folder.relative_to(tmp_path)) for each in walk(tmp_path)] == [".", "a/deep", "b"]
+
+
+def test_an_application(tmp_path: Path) -> None:
+    assert find_app_file(tmp_path) is None
+    (tmp_path / "app.yaml").write_text("name: shop\nconfig:\n  A: 010\nannotations: {k: [1]}\n")
+    found = find_app_file(tmp_path)
+    assert found is not None
+    assert (found.name, found.body) == ("shop", {"config": {"A": "010"}, "annotations": {"k": [1]}})
+    (tmp_path / "app.yaml").write_text("config: {}\n")
+    with pytest.raises(BadInput, match="has no name"):
+        find_app_file(tmp_path)
+
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\x85\ufeff\u2028\u2029")
+)
+scalars = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | texts
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(texts.filter(lambda key: key != "version"), values, max_size=6))
+def test_whatever_is_in_a_file_is_in_it_afterwards(tmp_path: Path, content: dict[str, Any]) -> None:
+    path = tmp_path / "any.yaml"
+    document = yamlfile.empty(path)
+    document.data.update(content)
+    yamlfile.write(document)
+    again = yamlfile.read(path)
+    assert dict(again.data) == content
+    again.data["version"] = "0.0.2"
+    yamlfile.write(again)
+    final = dict(yamlfile.read(path).data)
+    assert final.pop("version") == "0.0.2"
+    assert final == content
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
+    with contextlib.suppress(BadInput):
+        yamlfile.parse(text, tmp_path / "any.yaml")
+
+
+numbers = st.integers(0, 10**6)
+
+
+@given(numbers, numbers, numbers)
+def test_bumping(major: int, minor: int, patch: int) -> None:
+    version = f"{major}.{minor}.{patch}"
+    assert bumped(version) == bumped(version + "-rc.1") == f"{major}.{minor}.{patch + 1}"
+    assert bumped(version, "minor") == f"{major}.{minor + 1}.0"
+    assert bumped(version, "major") == f"{major + 1}.0.0"
+    assert bumped("") == "0.0.1"
+    for bad in (f"{major}.{minor}", f"v{version}", f"{version}.1", f"0{version}"):
+        with pytest.raises(BadInput, match="is not a version"):
+            bumped(bad)
