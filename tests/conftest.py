@@ -38,7 +38,8 @@ hypothesis_settings.load_profile("nbfn")
 def _no_test_touches_the_state_of_whoever_runs_it() -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="nbfn-d-")
     former = os.environ.get("NBFN_STATE")
-    os.environ |= {"NBFN_STATE": folder, "NBFN_LINGER_S": "1"}
+    # And whichever server their Fn CLI uses is not asked.
+    os.environ |= {"NBFN_STATE": folder, "NBFN_LINGER_S": "1", "FN_CONTEXT": "default"}
     yield
     if former is None:
         del os.environ["NBFN_STATE"]

@@ -1,0 +1,177 @@
+"""Lines of tutorials against the real executor."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import nbfn
+from nbfn import local
+from nbfn import session as sessions
+from tests.commands.fnline import at_home, fn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with at_home(tmp_path, state, monkeypatch) as found:
+        yield found
+
+
+def test_the_tutorial_line_by_line(home: Path) -> None:
+    assert fn("init", "--runtime", "python", "hello-func").out.endswith("func.yaml created.\n")
+    done = fn("deploy", "--app", "app01", "hello-func")
+    assert done.code == 1
+    assert "has no application 'app01'" in done.err
+    assert "version: 0.0.1\n" in (home / "hello-func" / "func.yaml").read_text()
+
+    assert fn("create", "app", "app01").out == "Successfully created app: app01\n"
+    assert fn("create", "app", "app01").code == 1
+    assert fn("deploy", "--app", "app01", "hello-func").code == 0
+    assert "version: 0.0.2\n" in (home / "hello-func" / "func.yaml").read_text()
+    assert fn("list", "app").out.splitlines()[1].startswith("app01")
+    (listed,) = json.loads(fn("list", "f", "app01", "--output", "json").out)
+    assert listed["name"] == "hello-func"
+    assert listed["image"].startswith("nbfn.local/app01/hello-func:0.0.2@sha256:")
+
+    assert fn("invoke", "app01", "hello-func").out == '{"message": "Hello World"}'
+    assert fn("invoke", "app01", "hello-func", body='{"name": "Bob"}').out == '{"message": "Hello Bob"}'
+    told = json.loads(fn("invoke", "app01", "hello-func", "--output", "json", "-d", "{}").out)
+    assert (told["status_code"], told["body"]) == (200, '{"message": "Hello World"}')
+    assert told["headers"]["Content-Type"] == ["application/json"]
+    first, rest = fn("invoke", "--display-call-id", "app01", "hello-func").out.split("\n", 1)
+    assert first.startswith("Call ID: 01")
+    assert rest == '{"message": "Hello World"}'
+    endpoint = fn("inspect", "f", "app01", "hello-func", "--endpoint").out.strip()
+    assert fn("invoke", "--endpoint", endpoint).out == '{"message": "Hello World"}'
+
+    assert fn("config", "function", "app01", "hello-func", "KEY", "a b").code == 0
+    assert fn("deploy", "--app", "app01", "--no-bump", "hello-func").code == 0
+    assert fn("get", "config", "f", "app01", "hello-func", "KEY").out == "a b\n", "deploying keeps it"
+    assert fn("list", "config", "f", "app01", "hello-func").out.split() == ["KEY", "VALUE", "KEY", "a", "b"]
+    assert "NBFN_KEY" not in fn("inspect", "f", "app01", "hello-func").out
+    assert fn("unset", "config", "f", "app01", "hello-func", "KEY").code == 0
+    assert fn("get", "config", "f", "app01", "hello-func", "KEY").code == 1
+    assert fn("update", "f", "app01", "hello-func", "--memory", "300", "-c", "A=1").code == 0
+    assert fn("inspect", "f", "app01", "hello-func", "memory").out == "300\n"
+    assert fn("inspect", "f", "app01", "hello-func", "config.A").out == '"1"\n'
+    assert fn("inspect", "f", "app01", "hello-func", "colour").code == 1
+    assert fn("delete", "f", "app01", "hello-func").out == "app01 hello-func deleted\n"
+    assert "No functions found" in fn("list", "f", "app01").err
+    assert fn("delete", "app", "app01").code == 0
+
+
+def test_a_failed_call_is_exit_code_1(home: Path) -> None:
+    fn("init", "--runtime", "python", "bad")
+    (home / "bad" / "func.py").write_text("def handler(ctx, data):\n    raise ValueError('no luck')\n")
+    assert fn("deploy", "--app", "a", "--create-app", "bad").code == 0
+    done = fn("invoke", "a", "bad")
+    assert (done.code, done.out) == (1, "")
+    assert "Error invoking function. status: 502 message: function failed: ValueError: no luck" in done.err
+    done = fn("invoke", "a", "bad", "--output", "json")
+    assert done.code == 1
+    assert json.loads(done.out)["status_code"] == 502
+    assert fn("invoke", "a", "nosuch").code == 1
+
+
+def test_the_version_stays_when_deploying_fails(home: Path) -> None:
+    fn("init", "--runtime", "python", "f")
+    before = (home / "f" / "func.yaml").read_text()
+    (home / "f" / "requirements.txt").write_text("nbfn-no-such-package\n")
+    done = fn("deploy", "--app", "a", "--create-app", "f")
+    assert done.code == 1
+    assert "nbfn-no-such-package" in done.err
+    assert (home / "f" / "func.yaml").read_text() == before
+    fn("init", "--runtime", "go", "g")
+    done = fn("deploy", "--app", "b", "--create-app", "g")
+    assert "is in go, and that needs Docker" in done.err
+    assert fn("inspect", "app", "b").code == 1, "nothing is made for what cannot be built"
+
+
+def test_a_whole_application(home: Path) -> None:
+    (home / "app.yaml").write_text("name: shop\nconfig:\n  CURRENCY: EUR\n")
+    for place in ("one", "deep/two"):
+        folder = home / place
+        folder.mkdir(parents=True)
+        (folder / "func.yaml").write_text("schema_version: 20180708\nruntime: python\nconfig:\n  N: 007\n")
+        (folder / "func.py").write_text(
+            "import os\ndef handler(ctx, data):\n    return os.environ['CURRENCY'] + os.environ['N']\n"
+        )
+    done = fn("deploy", "--all", "--create-app", "--local")
+    assert done.code == 0, done.err
+    names = [each["name"] for each in json.loads(fn("list", "f", "shop", "--output", "json").out)]
+    assert names == ["deep-two", "one"]
+    assert fn("invoke", "shop", "deep-two").out == "EUR007"
+    assert "version: 0.0.1\n" in (home / "deep" / "two" / "func.yaml").read_text()
+    (home / "app.yaml").write_text("name: shop\nconfig:\n  CURRENCY: CHF\n")
+    assert fn("deploy", "--all", "--no-bump").code == 0
+    assert fn("invoke", "shop", "one").out == "CHF007"
+    assert fn("delete", "app", "shop", "--recursive").code == 0
+
+
+def test_the_executor_by_its_address_is_this_machines(home: Path) -> None:
+    url = sessions.current().endpoint.url
+    assert fn("create", "context", "here", "--api-url", url).code == 0
+    fn("create", "app", "a")
+    assert "a" in fn("--context", "here", "list", "apps").out
+    fn("init", "--runtime", "python", "f")
+    assert fn("--context", "here", "deploy", "--app", "a", "f").code == 0
+    # By TCP and token alone it is any Fn server, which cannot read the images of this machine.
+    token = sessions.current().settings.token_file.read_text().strip()
+    port = url.rpartition(":")[2]
+    fn("create", "context", "there", "--api-url", f"http://[::ffff:127.0.0.1]:{port}")
+    done = fn("--context", "there", "deploy", "--app", "a", "f")
+    assert done.code == 1
+    assert "cannot read it" in done.err
+    assert token not in done.err
+
+
+def test_a_function_follows_the_context(home: Path, state: Path) -> None:
+    def double(x: int) -> int:
+        return 2 * x
+
+    made = nbfn.function(double)
+    assert made(2) == 4
+    assert made.deployment is not None
+    nbfn.create_context("gone", api_url="http://127.0.0.1:1")
+    nbfn.use_context("gone")
+    assert made.deployment is None
+    with pytest.raises(nbfn.ImageError, match="cannot go to"):
+        made(2)
+    nbfn.use_context("default")
+    assert made(3) == 6
+    assert [app.name for app in nbfn.apps()] == ["notebook"]
+    assert [each.name for each in nbfn.functions("notebook")] == ["double"]
+    answer = nbfn.invoke_function("notebook", "double", "4", content_type="application/json")
+    assert (answer.status, answer.text) == (200, "8")
+    assert "NBFN_KEY" not in nbfn.functions("notebook")[0].config
+
+
+def test_projects_from_python(home: Path) -> None:
+    nbfn.init_project(home / "hello", "python")
+    done = nbfn.deploy_project(home / "hello", "app01", create_app=True)
+    assert (done.app, done.name, done.version, done.changed) == ("app01", "hello", "0.0.2", True)
+    assert nbfn.invoke_function("app01", "hello").text == '{"message": "Hello World"}'
+    assert not nbfn.deploy_project(home / "hello", bump=False, app="app01").changed
+
+
+def test_the_command_itself(home: Path, state: Path) -> None:
+    """The same as a process, with a pipe and exit codes of its own."""
+    command = [sys.executable, "-P", "-m", "nbfn"]
+    subprocess.run([*command, "init", "--runtime", "python", "p"], check=True, capture_output=True)
+    subprocess.run([*command, "deploy", "--app", "x", "--create-app", "p"], check=True, capture_output=True)
+    told = subprocess.run(
+        [*command, "invoke", "x", "p"], input=b'{"name": "P"}', check=True, capture_output=True
+    )
+    assert told.stdout == b'{"message": "Hello P"}'
+    failed = subprocess.run([*command, "invoke", "x", "q"], input=b"", capture_output=True, check=False)
+    assert (failed.returncode, failed.stdout) == (1, b"")
+    assert failed.stderr.startswith(b"nbfn: ")
+    assert local.find(sessions.current().settings) is not None

@@ -1,0 +1,175 @@
+"""The grammar itself: every command has help, the Fn CLI's other spellings work, mistakes are exit code 2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from nbfn.commands.main import cli
+from tests.commands.fnline import at_home, fn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with at_home(tmp_path, state, monkeypatch) as found:
+        yield found
+
+
+def every_command(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield words
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from every_command(inner, (*words, name))
+
+
+@pytest.mark.parametrize("words", list(every_command(cli)), ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
+    done = fn(*words, "--help")
+    assert (done.code, done.err) == (0, "")
+    usage, explained = done.out.split("\n\n", 1)
+    assert usage.startswith("Usage: ")
+    assert explained.strip()
+    command = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]  # type: ignore[assignment]
+    options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    assert all(each.help for each in options), f"an option of {words} has no help"
+
+
+@pytest.mark.parametrize(
+    ("line", "canonical"),
+    [
+        ("ls ctx", "list context"),
+        ("list contexts", "list context"),
+        ("l a", "list app"),
+        ("list f", "list function"),
+        ("list fns", "list function"),
+        ("c fn", "create function"),
+        ("create func", "create function"),
+        ("d trig", "delete trigger"),
+        ("i t", "inspect trigger"),
+        ("up ctx", "update context"),
+        ("u ctx", "use context"),
+        ("g cf f", "get config function"),
+        ("cf app", "config app"),
+        ("un config a", "unset config app"),
+        ("dp", "deploy"),
+        ("iv", "invoke"),
+        ("in", "init"),
+        ("bu", "build"),
+        ("bm", "bump"),
+    ],
+)
+def test_other_spellings(line: str, canonical: str) -> None:
+    assert f"Usage: cli {canonical} " in fn(*line.split(), "--help").out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nosuch",
+        "create nosuch",
+        "create app",
+        "create app one two",
+        "create app one --config novalue",
+        "list apps --output xml",
+        "list apps -n -1",
+        "update context registry",
+        "update context registry x --delete",
+        "invoke",
+        "invoke onlyapp",
+        "config app a k",
+        "bump --huge",
+    ],
+)
+def test_a_line_that_cannot_be_is_a_usage_error(line: str) -> None:
+    done = fn(*line.split())
+    assert done.code == 2
+    assert "Error: " in done.err
+    assert done.out == ""
+
+
+def test_contexts_from_the_line(home: Path) -> None:
+    assert not (home / ".fn").exists()
+    assert fn("list", "contexts").out.splitlines()[1].split() == [
+        "default",
+        "default",
+        "http://localhost:8080",
+    ]
+    assert not (home / ".fn").exists(), "looking makes no files"
+    assert fn("create", "context", "cloud", "--provider", "oracle", "--registry", "iad.ocir.io/t").code == 0
+    assert fn("use", "context", "cloud").out == "Now using context: cloud\n"
+    assert fn("update", "context", "oracle.compartment-id", "ocid1.x").code == 0
+    listed = fn("ls", "ctx").out.splitlines()
+    assert listed[1].split() == ["*", "cloud", "oracle", "iad.ocir.io/t"]
+    assert "oracle.compartment-id: ocid1.x" in fn("inspect", "context").out
+    assert (home / ".fn" / "contexts" / "cloud.yaml").read_text() == (
+        "provider: oracle\napi-url: ''\nregistry: iad.ocir.io/t\noracle.compartment-id: ocid1.x\n"
+    )
+    assert fn("update", "context", "token", "s3cret").out == "Current context updated token with …\n"
+    assert "s3cret" not in fn("inspect", "context").out
+    assert fn("delete", "context", "cloud").code == 1
+    assert fn("unset", "context").code == 0
+    assert fn("delete", "context", "cloud").out == "Successfully deleted context cloud\n"
+
+
+def test_another_provider_than_a_fn_server_says_that_it_is_not_there_yet() -> None:
+    fn("create", "context", "cloud", "--provider", "oracle")
+    done = fn("--context", "cloud", "list", "apps")
+    assert done.code == 1
+    assert "OCI Functions" in done.err
+    assert "fn use context default" in done.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("create context a/b", "'a/b' cannot name a context"),
+        ("create context x --api-url nowhere", "'nowhere' is not an address"),
+        ("create context x --provider azure", "provider is 'azure'"),
+        ("use context gone", "there is no context 'gone'"),
+        ("--context gone list apps", "there is no context 'gone'"),
+        ("deploy --app a", "has no func.yaml"),
+        ("deploy --all --app a", "has no app.yaml"),
+        ("bump", "has no func.yaml"),
+        ("init --runtime cobol x", "runtime is 'cobol'"),
+    ],
+)
+def test_what_cannot_be_is_exit_code_1_and_says_why(line: str, said: str) -> None:
+    done = fn(*line.split())
+    assert (done.code, done.out.replace("Creating function at: ./x\n", "")) == (1, "")
+    assert said in done.err
+
+
+def test_a_context_that_points_nowhere_is_named() -> None:
+    fn("create", "context", "gone", "--api-url", "http://127.0.0.1:1")
+    fn("use", "context", "gone")
+    done = fn("list", "apps")
+    assert done.code == 1
+    assert "nothing answers at http://127.0.0.1:1" in done.err
+    fn("create", "context", "empty")
+    assert "context 'empty' has no api-url" in fn("--context", "empty", "list", "apps").err
+
+
+def test_a_broken_file_is_named_with_its_line(home: Path) -> None:
+    fn("create", "context", "mine", "--api-url", "http://localhost:1")
+    (home / ".fn" / "contexts" / "mine.yaml").write_text("api-url: http://localhost:1\n  registry: x\n")
+    done = fn("use", "context", "mine")
+    assert done.code == 1
+    assert "mine.yaml:2:" in done.err
+
+
+def test_bump_changes_the_version_alone(home: Path) -> None:
+    fn("init", "--runtime", "python", "hello")
+    before = (home / "hello" / "func.yaml").read_text()
+    assert fn("bump", "-w", "hello").out == "Bumped to version 0.0.2\n"
+    assert fn("bump", "--minor", "-w", "hello").out == "Bumped to version 0.1.0\n"
+    assert fn("bump", "--major", "-w", "hello").out == "Bumped to version 1.0.0\n"
+    assert (home / "hello" / "func.yaml").read_text() == before.replace("0.0.1", "1.0.0")
