@@ -70,7 +70,9 @@ def _child(node: Node | None, key: Key) -> Node | None:
 
 def empty(path: Path) -> Document:
     """A document without keys, for a file that is not there yet."""
-    return Document(path, _yaml().load("{}\n").__class__())
+    from ruamel.yaml.comments import CommentedMap
+
+    return Document(path, CommentedMap())
 
 
 def read(path: Path) -> Document:

@@ -22,5 +22,7 @@ def start(edge: Edge, detach: bool) -> None:
     from nbfn import local
 
     settings = config.load()
-    endpoint = local.ensure(replace(settings, linger_s=_FOREVER_S))
-    edge.show.say(f"the executor of {settings.state} listens at {endpoint.url}")
+    running = local.find(settings)
+    endpoint = running or local.ensure(replace(settings, linger_s=_FOREVER_S))
+    how = "is running already" if running else "was started, and stays until `nbfn stop`"
+    edge.show.say(f"the executor of {settings.state} {how}: {endpoint.url}")

@@ -158,7 +158,7 @@ def _deploy(ours: Session, function: FuncFile, app: Object, *, bump: bool, say: 
         limits=_limits(function, held),
         config={**config, **{key: value for key, value in function.config.items() if value}},
     )
-    deployment = ours.deploy(spec, taken, tag=version)
+    deployment = ours.deploy(spec, taken, tag=version.replace("+", "-"))
     image = deployment.image
     tell(f"Updating function {function.name} using image {image.repository}:{image.tag or image.short}...")
     if function.annotations:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +16,6 @@ from tests.commands.fnline import at_home, fn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +176,28 @@ def test_bump_changes_the_version_alone(home: Path) -> None:
     assert fn("bump", "--minor", "-w", "hello").out == "Bumped to version 0.1.0\n"
     assert fn("bump", "--major", "-w", "hello").out == "Bumped to version 1.0.0\n"
     assert (home / "hello" / "func.yaml").read_text() == before.replace("0.0.1", "1.0.0")
+
+
+def test_a_shell_completes(home: Path) -> None:
+    fn("create", "context", "cloud")
+    script = str(Path(sys.executable).with_name("nbfn"))
+
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        told = {"_NBFN_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        found = subprocess.run([script], env=os.environ | told, capture_output=True, text=True, check=True)
+        return [each.partition(",")[2] for each in found.stdout.splitlines()]
+
+    assert completed("nbfn de") == ["delete", "deploy"]
+    assert completed("nbfn use context c") == ["cloud"]
+    assert completed("nbfn inspect app a") == []
+    assert (
+        "complete"
+        in subprocess.run(
+            [script],
+            env=os.environ | {"_NBFN_COMPLETE": "zsh_source"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
