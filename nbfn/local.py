@@ -100,10 +100,11 @@ class Lease:
     """A held stream that keeps an executor which was started by use. It ends with this process."""
 
     _future: Future[None] = field(repr=False)
+    _opened: bool = True
 
     @property
     def held(self) -> bool:
-        return not self._future.done()
+        return self._opened and not self._future.done()
 
     def release(self) -> None:
         self._future.cancel()
@@ -112,13 +113,14 @@ class Lease:
 def hold_lease(endpoint: Endpoint) -> Lease:
     """Take a lease and keep it until released, in the background.
 
-    It is open when this returns. Should the executor go away it just ends: whoever calls next finds out.
+    It is open when this returns, or not held if the executor has gone away. Should it go away later the
+    lease just ends: whoever calls next finds out.
     """
-    future, _ = portal().start_task(_hold, endpoint, name="nbfn lease")
-    return Lease(future)
+    future, opened = portal().start_task(_hold, endpoint, name="nbfn lease")
+    return Lease(future, opened)
 
 
-async def _hold(endpoint: Endpoint, *, task_status: TaskStatus[None]) -> None:
+async def _hold(endpoint: Endpoint, *, task_status: TaskStatus[bool]) -> None:
     timeout = httpx.Timeout(_ANSWER_TIMEOUT_S, read=None)
     opened = False
     try:
@@ -126,14 +128,14 @@ async def _hold(endpoint: Endpoint, *, task_status: TaskStatus[None]) -> None:
             endpoint.async_client(timeout=timeout) as client,
             client.stream("GET", "/nbfn/v1/lease") as stream,
         ):
-            task_status.started()
+            task_status.started(True)
             opened = True
             async for _ in stream.aiter_raw():
                 pass
     except httpx.HTTPError as error:
         _log.debug("the lease ended: %s", error)
     if not opened:
-        task_status.started()
+        task_status.started(False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ Progress = Callable[[str, int, int], None]
 
 _log = logging.getLogger(__name__)
 
+_ATTEMPTS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
@@ -124,12 +126,16 @@ class Session:
     @property
     def control(self) -> Control:
         """What the server holds, object by object. Raises as :func:`targets.open_server`."""
-        return self._connect().server.control
+        return self.server.control
 
     @property
     def server(self) -> Server:
-        """The server itself. Raises as :func:`targets.open_server`."""
-        return self._connect().server
+        """The server itself, which is there now. Raises as :func:`targets.open_server`."""
+        connection = self._connect()
+        server = connection.server
+        if server.own and local.find(self.settings) != server.endpoint:
+            return self._reconnect(connection).server
+        return server
 
     def deploy(
         self,
@@ -284,13 +290,13 @@ class Session:
             return self._connection
 
     def _open(self) -> _Connection:
-        server = targets.open_server(self.context, self.settings)
-        return _Connection(
-            server=server,
-            caller=Caller(server.client),
-            lease=local.hold_lease(server.endpoint) if server.own else None,
-            pid=os.getpid(),
-        )
+        for attempt in range(1, _ATTEMPTS + 1):
+            server = targets.open_server(self.context, self.settings)
+            lease = local.hold_lease(server.endpoint) if server.own else None
+            if lease is None or lease.held or attempt == _ATTEMPTS:
+                return _Connection(server, Caller(server.client), lease, os.getpid())
+            server.client.close()  # its time without users was over just before we came
+        raise AssertionError  # the last attempt returns or raises
 
     def _last_endpoint(self) -> Endpoint | None:
         """Where events come from: only nbfn's own executor tells any."""

@@ -13,6 +13,7 @@ import nbfn
 from nbfn import local
 from nbfn import session as sessions
 from tests.commands.fnline import at_home, fn
+from tests.notebook.conftest import stop_executor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,3 +176,9 @@ def test_the_command_itself(home: Path, state: Path) -> None:
     assert (failed.returncode, failed.stdout) == (1, b"")
     assert failed.stderr.startswith(b"nbfn: ")
     assert local.find(sessions.current().settings) is not None
+
+
+def test_an_executor_that_went_away_is_started_again(home: Path, state: Path) -> None:
+    fn("create", "app", "kept")
+    stop_executor(state)
+    assert fn("list", "apps").out.splitlines()[1].startswith("kept")
