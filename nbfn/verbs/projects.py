@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import projects
 from nbfn import session as sessions
 from nbfn.containerize import build
-from nbfn.errors import BadInput, NotFound
+from nbfn.errors import BadInput, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.spec import FunctionSpec, Limits
 
@@ -130,6 +130,8 @@ def _application(
         FunctionSpec(name=function.name, app=name, limits=_limits(function, {}))
         projects.check_buildable(function)
     ours.check_reach(check[0].name)
+    for function in check:
+        _check_triggers(ours, function)
     body: dict[str, Any] = about.body if about else {}
     apps = ours.control.apps
     held = apps.find(name)
@@ -170,6 +172,20 @@ def _deploy(ours: Session, function: FuncFile, app: Object, *, bump: bool, say: 
         function.set_version(version)
         tell(f"Bumped to version {version}")
     return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
+
+
+def _check_triggers(ours: Session, function: FuncFile) -> None:
+    """Return if the server has triggers, or the function has none: half a deployment is worse than none."""
+    if not function.triggers:
+        return
+    try:
+        ours.control.triggers.list(limit=1, app_id="-")
+    except NotFound as error:
+        raise TargetError(
+            f"{function.name!r} has triggers, and {ours.control.where} has not",
+            hint=f"take them out of {function.where('triggers')}, or use another server",
+            status=error.status,
+        ) from error
 
 
 def _put_trigger(ours: Session, trigger: projects.Trigger, app_id: str, fn_id: str) -> None:

@@ -182,3 +182,15 @@ def test_an_executor_that_went_away_is_started_again(home: Path, state: Path) ->
     fn("create", "app", "kept")
     stop_executor(state)
     assert fn("list", "apps").out.splitlines()[1].startswith("kept")
+
+
+def test_triggers_are_deployed_or_nothing_is(home: Path) -> None:
+    fn("init", "--runtime", "python", "--trigger", "http", "f")
+    done = fn("deploy", "--app", "a", "--create-app", "f")
+    if done.code == 0:
+        (made,) = nbfn.triggers("a", "f")
+        assert (made.name, made.source) == ("f-trigger", "/f-trigger")
+    else:
+        assert "'f' has triggers, and http" in done.err
+        assert "func.yaml:" in done.err
+        assert nbfn.apps() == []
