@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
-from nbfn.commands.grammar import HELP, Nouns, output_option
-from nbfn.commands.objects import app_argument, function_argument
+from nbfn.commands.grammar import HELP, Nouns
 from nbfn.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbfn.deploy.control import Collection, Object
-
-_OF = {"app": (app_argument,), "function": (app_argument, function_argument)}
 
 
 def _find(edge: Edge, app: str, function: str | None) -> tuple[Collection, Object, str]:
@@ -68,32 +66,36 @@ def _value(held: Object, key: str, name: str) -> str:
     return str(config[key])
 
 
-_key = click.argument("key")
-_value_argument = click.argument("value")
-
-
-def _commands(
-    action: Callable[..., None], what: str, more: Sequence[Callable[[Any], Any]]
-) -> list[click.Command]:
-    """``action`` as a command for applications and one for functions."""
+def _commands(action: Callable[..., None], what: str, more: Sequence[str]) -> list[click.Command]:
+    """``action`` as a command for applications and one for functions; ``more`` is what it takes besides."""
     made = []
-    for noun, names in _OF.items():
-        command: Any = edge(action)
-        for parameter in reversed((*names, *more)):
-            command = parameter(command)
-        described = "an application" if noun == "app" else "a function"
-        made.append(click.command(noun, context_settings=HELP, help=f"{what} {described}.")(_copied(command)))
+    for noun, described, names in (
+        ("app", "an application", ("app",)),
+        ("function", "a function", ("app", "function")),
+    ):
+        made.append(
+            click.Command(
+                noun,
+                callback=edge(action),
+                params=[_parameter(each) for each in (*names, *more)],
+                help=f"{what} {described}.",
+                context_settings=HELP,
+            )
+        )
     return made
 
 
-def _copied(command: Any) -> Any:
-    """Each command has parameters of its own: click keeps them on the function."""
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        return command(*args, **kwargs)
-
-    run.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
-    return run
+def _parameter(name: str) -> click.Parameter:
+    match name:
+        case "app":
+            return click.Argument([name], metavar="APP", shell_complete=complete.apps)
+        case "function":
+            return click.Argument([name], metavar="FUNCTION", shell_complete=complete.functions)
+        case "output":
+            kind = click.Choice(["json"], case_sensitive=False)
+            return click.Option(["--output"], type=kind, help="Print JSON instead of a table.")
+        case _:
+            return click.Argument([name])
 
 
 def _nouns(name: str, what: str, commands: Sequence[click.Command]) -> Nouns:
@@ -106,20 +108,20 @@ def _nouns(name: str, what: str, commands: Sequence[click.Command]) -> Nouns:
 config = _nouns(
     "config",
     "Set a configuration key of an application or function.",
-    _commands(_set, "Set a configuration key of", (_key, _value_argument)),
+    _commands(_set, "Set a configuration key of", ("key", "value")),
 )
 
 
 def register(verbs: dict[str, Nouns]) -> None:
     """Say ``get``, ``list``, ``unset`` and ``delete`` of configuration."""
     verbs["get"].add_command(
-        _nouns("config", "Show a configuration key.", _commands(_get, "Show a configuration key of", (_key,)))
-    )
-    verbs["list"].add_command(
         _nouns(
-            "config", "List configuration.", _commands(_list, "List the configuration of", (output_option,))
+            "config", "Show a configuration key.", _commands(_get, "Show a configuration key of", ("key",))
         )
     )
-    unset = _commands(_unset, "Remove a configuration key of", (_key,))
+    verbs["list"].add_command(
+        _nouns("config", "List configuration.", _commands(_list, "List the configuration of", ("output",)))
+    )
+    unset = _commands(_unset, "Remove a configuration key of", ("key",))
     verbs["unset"].add_command(_nouns("config", "Remove a configuration key.", unset))
     verbs["delete"].add_command(_nouns("config", "Remove a configuration key.", unset))
