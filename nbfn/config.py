@@ -109,6 +109,11 @@ def inherited(*, without: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(without)}
 
 
+def oci_environment() -> dict[str, str]:
+    """What the environment says to clients of OCI: the variables ``OCI_*``, and where home is."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OCI_") or name == "HOME"}
+
+
 def _default_state(env: Mapping[str, str]) -> Path:
     home = env.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"
