@@ -23,6 +23,9 @@ _PARTS = {
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
+    "oci-sdk": lambda: all(
+        (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")
+    ),
     "umoci": lambda: shutil.which("umoci") is not None,
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 from nbfn.deploy.oci.keys import fingerprint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 TENANCY = "ocid1.tenancy.oc1..aaaaaaaatenancy"
@@ -31,7 +33,9 @@ SUBNET = "ocid1.subnet.oc1.iad.aaaaaaaasubnet"
 REGION = "us-ashburn-1"
 
 
-def new_key() -> RSAPrivateKey:
+@functools.cache
+def a_key(name: str) -> RSAPrivateKey:
+    """A key of 2,048 bits; the same for the same name, since making one takes a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -45,7 +49,7 @@ class Person:
     def key_id(self) -> str:
         return f"{TENANCY}/{USER}/{fingerprint(self.key)}"
 
-    def write(self, folder: Path, *, pass_phrase: str = "", **more: str) -> Path:
+    def write(self, folder: Path, pass_phrase: str = "", **more: str) -> Path:
         """A configuration file with a DEFAULT profile, and the key beside it."""
         folder.mkdir(parents=True, exist_ok=True)
         write_key(self.key, folder / "key.pem", pass_phrase)

@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.oci.instances import Fleet
-from tests.oci.people import Person, new_key, token
+from tests.oci.people import Person, a_key, token
 from tests.oci.signatures import Gate, Refused
 from tests.oci.store import Problem, Store, Thing, Work, need, not_found
 
@@ -55,7 +55,7 @@ class Cloud:
     """The server's state and its rules. ``url`` is set once it listens."""
 
     def __init__(self) -> None:
-        self.issuer = new_key()
+        self.issuer = a_key("issuer")
         self.gate = Gate(self.issuer.public_key())
         self.store = Store("")
         self.fleet = Fleet()
@@ -74,8 +74,8 @@ class Cloud:
     # -- what tests may arrange ------------------------------------------------------------------------
 
     def person(self) -> Person:
-        """A new user, whose key is known here."""
-        person = Person(new_key())
+        """A user whose key is known here."""
+        person = Person(a_key("person"))
         self.gate.keys[person.key_id] = person.key.public_key()
         return person
 

@@ -98,7 +98,7 @@ class Store:
 
     def ocid(self, kind: str) -> str:
         mark = hashlib.sha256(str(next(self._numbers)).encode()).hexdigest()[:56]
-        return f"ocid1.{kind}.oc1.iad.aaaa{mark.replace('0', 'a').replace('1', 'b').replace('8', 'c').replace('9', 'd')}"
+        return f"ocid1.{kind}.oc1.iad.aaaa{mark.translate(str.maketrans('0189', 'abcd'))}"
 
     def work(self, operation: str, thing: Thing, error: tuple[str, str] | None = None) -> Work:
         document = thing.document
@@ -191,7 +191,8 @@ class Store:
             raise Problem(
                 400,
                 "InvalidParameter",
-                f"Function's image architecture '{built}' is incompatible with the application's shape type '{shape}'",
+                f"Function's image architecture '{built}' is incompatible with the application's "
+                f"shape type '{shape}'",
             )
 
 

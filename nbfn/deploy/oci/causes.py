@@ -58,7 +58,7 @@ _FDK = (
     "the code crashed while it was imported, a module is missing, memory was too small, or the image is for "
     "another architecture: call it on the local executor with the same memory, and read its log"
 )
-_BY_CODE = {
+BY_CODE = {
     "FunctionInvokeExecutionFailed": "the function raised: its log has the traceback",
     "FunctionInvokeExecutionError": "it died during the call: too little memory is the usual cause",
     "FunctionInvokeInvalidResponse": "what it answered is not HTTP as functions speak it: a newer FDK?",
@@ -110,7 +110,7 @@ def hint(failure: Failure, place: Place, now: float) -> str:
         return "there is no such route: is the endpoint that of OCI Functions, in a region that has it?"
     if failure.status == 413 and failure.operation != "InvokeFunction":
         return "an archive that is sent directly holds 25 MB: leave packages out, or deploy an image"
-    return _BY_CODE.get(failure.code, "") or _by_status(failure.status)
+    return BY_CODE.get(failure.code, "") or _by_status(failure.status)
 
 
 def policy_hint(operation: str, place: Place) -> str:
@@ -178,8 +178,8 @@ def registry_login(registry: str, namespace: str, user: str, domain: str = "") -
 def _related_hint(place: Place) -> str:
     return (
         "something that it names (subnet, network security group, image, application) is not there or may "
-        f'not be used. For subnets: "Allow group {_GROUP} to use virtual-network-family in {_scope(place)}"; for '
-        f'images: "Allow group {_GROUP} to read repos in tenancy" and "{_PULL_STATEMENT}"'
+        f'not be used. For subnets: "Allow group {_GROUP} to use virtual-network-family in {_scope(place)}"; '
+        f'for images: "Allow group {_GROUP} to read repos in tenancy" and "{_PULL_STATEMENT}"'
     )
 
 
@@ -193,11 +193,11 @@ def _timeout_hint(place: Place) -> str:
 
 def _by_status(status: int) -> str:
     if status == 429:
-        return _BY_CODE["TooManyRequests"]
+        return BY_CODE["TooManyRequests"]
     if status == 413:
-        return _BY_CODE["FunctionInvokeRequestContentTooLarge"]
+        return BY_CODE["FunctionInvokeRequestContentTooLarge"]
     if status == 412:
-        return _BY_CODE["NoEtagMatch"]
+        return BY_CODE["NoEtagMatch"]
     if status >= 500:
         return "OCI could not do it just now: try again, and give the request id to support if it stays so"
     return ""

@@ -137,8 +137,8 @@ class OciTarget:
         """Always raises TargetError: OCI keeps output in its Logging service."""
         raise TargetError(
             "OCI Functions keeps no output itself",
-            hint="the end of what a call printed comes with its answer; for the rest enable the application's "
-            "log in OCI Logging (console: application > Monitoring > Logs)",
+            hint="the end of what a call printed comes with its answer; for the rest enable the "
+            "application's log in OCI Logging (console: application > Monitoring > Logs)",
         )
 
     def instances(self, fn_id: str) -> Sequence[RunningInstance]:
