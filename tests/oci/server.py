@@ -365,13 +365,14 @@ def serve(cloud: Cloud) -> Iterator[Cloud]:
         seen = Seen(request.method, raw + (f"?{query}" if query else ""), headers, await request.body())
         cloud.requests.append(seen)
         response = await anyio.to_thread.run_sync(cloud.answer, seen)
-        if cloud.clock_offset_s:
-            response.headers["date"] = email.utils.formatdate(time.time() + cloud.clock_offset_s, usegmt=True)
+        response.headers["date"] = email.utils.formatdate(time.time() + cloud.clock_offset_s, usegmt=True)
         return response
 
     methods = ["GET", "POST", "PUT", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none", date_header=False
+    )
     server = uvicorn.Server(config)
     sock = config.bind_socket()
     cloud.store.endpoint = f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -182,7 +182,7 @@ class Store:
         memory, timeout = body.get("memoryInMBs", 128), body.get("timeoutInSeconds", 30)
         if memory not in _MEMORY_MB:
             raise Problem(400, "InvalidParameter", f"memoryInMBs {memory} is not supported")
-        if timeout not in range(5, 301):
+        if timeout not in range(1, 301):
             raise Problem(400, "InvalidParameter", f"timeoutInSeconds {timeout} is out of range")
         check_config({**app.document["config"], **(body.get("config") or {})})
         digest = (body.get("sourceDetails") or {}).get("imageDigest", "")

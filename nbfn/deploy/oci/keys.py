@@ -8,6 +8,7 @@ import json
 import stat
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -52,26 +53,31 @@ def parse_key(pem: bytes, pass_phrase: str, where: str) -> RSAPrivateKey:
     pem = pem.strip()
     secret = pass_phrase.encode() or None
     try:
-        try:
-            key = load_pem_private_key(pem, secret)
-        except TypeError:
-            if secret is None:
-                raise CredentialsError(
-                    f"the key in {where} is encrypted, and there is no pass phrase for it",
-                    hint="give pass_phrase in the profile, or OCI_CLI_PASSPHRASE",
-                ) from None
-            key = load_pem_private_key(pem, None)
-    except ValueError:
-        is_public = b"PUBLIC KEY" in pem
-        is_encrypted = b"ENCRYPTED" in pem and secret is not None
-        what = "is a public key" if is_public else "cannot be read as a private key in PEM form"
+        key = _load(pem, secret)
+    except TypeError:
         raise CredentialsError(
-            f"the pass phrase does not open the key in {where}" if is_encrypted else f"{where} {what}",
+            f"the key in {where} is encrypted, and there is no pass phrase for it",
+            hint="give pass_phrase in the profile, or OCI_CLI_PASSPHRASE",
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        what = "is a public key" if b"PUBLIC KEY" in pem else "cannot be read as a private key in PEM form"
+        is_locked = b"ENCRYPTED" in pem and secret is not None
+        raise CredentialsError(
+            f"the pass phrase does not open the key in {where}" if is_locked else f"{where} {what}",
             hint="the private key that belongs to the fingerprint is needed",
         ) from None
     if not isinstance(key, RSAPrivateKey):
         raise CredentialsError(f"the key in {where} is not an RSA key", hint="OCI signs with RSA keys alone")
     return key
+
+
+def _load(pem: bytes, secret: bytes | None) -> object:
+    try:
+        return load_pem_private_key(pem, secret)
+    except TypeError:  # a pass phrase where none is needed, or the other way round
+        if secret is None:
+            raise
+        return load_pem_private_key(pem, None)
 
 
 def fingerprint(key: RSAPrivateKey) -> str:
