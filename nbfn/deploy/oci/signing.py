@@ -108,15 +108,12 @@ class Signature(httpx.Auth):
             self._sign(request)
             yield request
 
+    def headers(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """What a client that is not httpx adds to a request (names of ``headers`` in lower case)."""
+        parts = httpx.URL(url)
+        target, host = parts.raw_path.decode("ascii"), parts.netloc.decode("ascii")
+        return sign(self._credentials.identity(), method, target, host, headers, body)
+
     def _sign(self, request: httpx.Request) -> None:
-        url = request.url
-        request.headers.update(
-            sign(
-                self._credentials.identity(),
-                request.method,
-                url.raw_path.decode("ascii"),
-                url.netloc.decode("ascii"),
-                {name.lower(): value for name, value in request.headers.items()},
-                request.content,
-            )
-        )
+        given = {name.lower(): value for name, value in request.headers.items()}
+        request.headers.update(self.headers(request.method, str(request.url), given, request.content))

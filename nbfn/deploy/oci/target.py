@@ -155,15 +155,22 @@ class OciTarget:
         return filter(_is_there, found)
 
     def create_application(
-        self, name: str, *, config: Mapping[str, str] | None = None, syslog_url: str = ""
+        self,
+        name: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        syslog_url: str = "",
+        subnet_ids: Sequence[str] = (),
+        shape: str = "",
     ) -> dict[str, Any]:
-        """Make an application in the settings' subnets, with the settings' shape.
+        """Make an application; in the settings' subnets and of the settings' shape unless others are given.
 
         Raises:
-            BadInput: the settings have no subnet.
+            BadInput: there is no subnet.
             Conflict: there is one of that name.
         """
-        if not self.settings.subnet_ids:
+        subnets = list(subnet_ids or self.settings.subnet_ids)
+        if not subnets:
             raise BadInput(
                 f"application {name!r} is not there, and making it needs a subnet",
                 hint="give subnet_ids (1 to 3; a context's annotation oracle.com/oci/subnetIds), "
@@ -172,8 +179,8 @@ class OciTarget:
         body: dict[str, Any] = {
             "compartmentId": self.settings.compartment_id,
             "displayName": name,
-            "subnetIds": list(self.settings.subnet_ids),
-            "shape": self.settings.shape,
+            "subnetIds": subnets,
+            "shape": shape or self.settings.shape,
             "config": dict(config or {}),
         }
         if syslog_url:
@@ -236,7 +243,7 @@ class OciTarget:
                 image=ref,
                 fn_id=held["id"],
                 app_id=app["id"],
-                url=self._url(held),
+                url=self.url_of(held),
                 fingerprint=fingerprint,
                 key=bytes.fromhex(key_of(held)),
                 changed=changed,
@@ -281,7 +288,8 @@ class OciTarget:
         answer = self.api.get(f"functions/{_segment(fn_id)}")
         return answer.document, answer.etag
 
-    def _url(self, fn: Mapping[str, Any]) -> str:
+    def url_of(self, fn: Mapping[str, Any]) -> str:
+        """Where ``POST`` invokes a function that OCI describes so."""
         base = str(fn["invokeEndpoint"]).rstrip("/")
         return f"{base}/{self.settings.api_version}/functions/{fn['id']}/actions/invoke"
 
@@ -299,7 +307,7 @@ class OciTarget:
             memory_mb=fn.get("memoryInMBs", 0),
             timeout_s=fn.get("timeoutInSeconds", 0),
             idle_timeout_s=0,
-            url=self._url(fn),
+            url=self.url_of(fn),
             annotations=notes,
             created_at=fn.get("timeCreated", ""),
             updated_at=fn.get("timeUpdated", ""),
