@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from nbfn.errors import (
     Changed,
     Conflict,
     CredentialsError,
+    ExecutorLost,
     InstanceFailed,
     LimitError,
     LimitReached,
@@ -31,15 +34,16 @@ from nbfn.errors import (
     Throttled,
     WorkFailed,
 )
-from nbfn.spec import ImageRef, Limits
+from nbfn.spec import Deployment, ImageRef, Limits
 from tests.oci.functions import SPEC, call, captured, imaged
 from tests.oci.people import COMPARTMENT, Person, a_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from nbfn.deploy.oci import OciTarget
-    from nbfn.spec import Capture, Deployment
+    from nbfn.spec import Capture
     from tests.oci.conftest import MakeTarget
     from tests.oci.server import Cloud
 
@@ -204,6 +208,51 @@ def test_nobody_there(target_of: MakeTarget) -> None:
         with pytest.raises(TargetUnavailable, match="cannot be reached for ListApp") as caught:
             target.list()
     assert "region" in caught.value.hint
+
+
+@contextlib.contextmanager
+def hanging_up() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that reads a request and hangs up; what came in."""
+    came: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        came.append(connection.recv(65536).partition(b" ")[0])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_connection_that_breaks_is_tried_again_for_reading_alone(target_of: MakeTarget) -> None:
+    with hanging_up() as (url, came):
+        target = target_of(endpoint=url)
+        with pytest.raises(TargetUnavailable, match="did not answer ListApp"):
+            target.list()
+        assert came == [b"GET"] * 3
+        came.clear()
+        with pytest.raises(TargetUnavailable, match="did not answer CreateApp") as caught:
+            target.create_application("app01")
+        assert came == [b"POST"]
+        assert "may have been done" in caught.value.hint
+
+
+def test_a_call_whose_connection_breaks_is_not_sent_again(target_of: MakeTarget) -> None:
+    with hanging_up() as (url, came):
+        target = target_of(endpoint=url)
+        deployment = Deployment(SPEC, IMAGE, "F", "A", f"{url}/20260325/functions/F/actions/invoke", PRINT)
+        with pytest.raises(TargetUnavailable, match="broke during the call") as caught:
+            invoke(target.client, deployment.url, b"", explain=target.explain, deployment=deployment)
+        assert "may have run" in caught.value.hint
+        with pytest.raises(ExecutorLost):
+            call(target, deployment, captured(), "Ana")
+        assert came == [b"POST"] * 2
 
 
 def test_another_service_is_told_apart(target_of: MakeTarget, cloud: Cloud) -> None:
