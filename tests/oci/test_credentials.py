@@ -224,6 +224,12 @@ def test_a_functions_own_principal(
         resource_principal({})
 
 
+def test_a_way_of_asking_that_is_not_known(tmp_path: Path) -> None:
+    config = Person(KEY).write(tmp_path, authentication_type="oauth")
+    with pytest.raises(CredentialsError, match="is 'oauth'"):
+        _ = account(config).credentials
+
+
 # -- settings ----------------------------------------------------------------------------------------
 
 

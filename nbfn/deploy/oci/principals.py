@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -30,7 +31,8 @@ class InstancePrincipal:
     """The instance that this process runs on, as a principal.
 
     ``OCI_METADATA_BASE_URL`` says where its metadata is; ``auth_url`` where tokens are given out (default:
-    its region's own).
+    its region's own). ``delegation`` reads the token of the person on whose behalf it asks, as in Cloud
+    Shell.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class InstancePrincipal:
         *,
         region: str = "",
         auth_url: str = "",
+        delegation: Callable[[], str] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._metadata = (environ.get("OCI_METADATA_BASE_URL") or _METADATA_URL).rstrip("/")
         self._environ = environ
         self._region = region
         self._auth_url = auth_url
+        self._delegation = delegation
         self._clock = clock
         self._held: Identity | None = None
         self._lock = threading.Lock()
@@ -61,7 +65,7 @@ class InstancePrincipal:
         with self._lock:
             if self._held is None or self._ends_soon(self._held):
                 self._held = self._exchange()
-            return self._held
+            return replace(self._held, delegation=self._delegation())
 
     def refresh(self) -> bool:
         with self._lock:

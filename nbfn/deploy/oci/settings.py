@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from nbfn import config
-from nbfn.deploy.oci.credentials import ApiKey, resource_principal, session_token
+from nbfn.deploy.oci.credentials import ApiKey, read_token, resource_principal, session_token
 from nbfn.deploy.oci.principals import InstancePrincipal
 from nbfn.deploy.oci.profiles import read_profile
 from nbfn.deploy.oci.regions import Region, find_region, registry_region
@@ -16,14 +17,13 @@ from nbfn.errors import BadInput, CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from nbfn.deploy.oci.signing import Credentials
 
 ApiVersion = Literal["20260325", "20181201"]
 API_VERSIONS: tuple[ApiVersion, ...] = ("20260325", "20181201")
 SHAPES = ("GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM")
-_AUTHS = ("api_key", "security_token", "instance_principal", "resource_principal")
+_AUTHS = ("api_key", "security_token", "instance_principal", "instance_obo_user", "resource_principal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class OciSettings:
     shape: str = "GENERIC_X86"
     api_version: ApiVersion = "20260325"
     auth: str = ""
-    """``api_key``, ``security_token``, ``instance_principal`` or ``resource_principal``; the profile's if
-    empty."""
+    """``api_key``, ``security_token``, ``instance_principal``, ``instance_obo_user`` (Cloud Shell) or
+    ``resource_principal``; ``OCI_CLI_AUTH`` or the profile's if empty."""
     config_file: Path | None = None
     """Instead of ``~/.oci/config``; ``OCI_CLI_CONFIG_FILE`` wins."""
     overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -93,6 +93,11 @@ class Account:
         environ, auth = self.settings.environ, self._auth
         if auth == "instance_principal":
             return InstancePrincipal(environ, region=self.settings.region)
+        if auth == "instance_obo_user":
+            path = self._profile.get("delegation_token_file", "")
+            return InstancePrincipal(
+                environ, region=self.settings.region, delegation=lambda: read_token(Path(path))
+            )
         if auth == "resource_principal":
             return resource_principal(environ)
         if auth == "security_token":
@@ -161,9 +166,12 @@ class Account:
         if told in ("instance_principal", "resource_principal"):
             return told
         told = told or self._profile.get("authentication_type", "")
-        if not told and self._profile.get("security_token_file"):
-            return "security_token"
-        return told or "api_key"
+        if told and told not in _AUTHS:
+            raise CredentialsError(
+                f"OCI_CLI_AUTH or the profile's authentication_type is {told!r}",
+                hint=f"use one of: {', '.join(_AUTHS)}",
+            )
+        return told or ("security_token" if self._profile.get("security_token_file") else "api_key")
 
     def _told_region(self) -> str:
         environ = self.settings.environ
