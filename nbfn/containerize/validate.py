@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize.image import (
     CONFIG_TYPE,
+    CONFIG_TYPES,
     DIGEST,
     LAYER_TYPES,
     MANIFEST_TYPE,
+    MANIFEST_TYPES,
     Descriptor,
     digest_of,
     digest_of_file,
@@ -46,7 +48,7 @@ def manifest_problems(manifest: dict[str, Any], image: Image) -> list[str]:
     problems = []
     if manifest.get("schemaVersion") != 2:
         problems.append(f"manifest: schemaVersion is {manifest.get('schemaVersion')!r}, not 2")
-    if manifest.get("mediaType", MANIFEST_TYPE) != MANIFEST_TYPE:
+    if manifest.get("mediaType", MANIFEST_TYPE) not in MANIFEST_TYPES:
         problems.append(f"manifest: mediaType is {manifest.get('mediaType')!r}, not {MANIFEST_TYPE}")
     problems += _annotation_problems("manifest", manifest.get("annotations", {}))
     problems += _config_reference_problems(manifest.get("config"), image.config_bytes)
@@ -73,7 +75,7 @@ def _config_reference_problems(document: object, config_bytes: bytes) -> list[st
     except ImageError as error:
         return [error.message]
     problems = []
-    if config.media_type != CONFIG_TYPE:
+    if config.media_type not in CONFIG_TYPES:
         problems.append(f"manifest: the config's mediaType is {config.media_type!r}, not {CONFIG_TYPE}")
     if config.digest != digest_of(config_bytes):
         problems.append(f"manifest: the config has the digest {digest_of(config_bytes)}")
