@@ -79,7 +79,7 @@ def _ocir_hint(ref: Reference, status: int, login: Credentials | None) -> str:
         return f"the user {login.user!r} lacks the tenancy's namespace: log in as {form}"
     if login.user and login.user.partition("/")[0] != namespace:
         return (
-            f"the login is of the namespace {login.user.partition('/')[0]!r}, and the repository of "
+            f"the login is of the namespace {login.user.partition('/')[0]!r}, and the repository is of "
             f"{namespace!r}: log in as {form}, or push to your own namespace"
         )
     if _NOT_A_TOKEN.search(login.password):
