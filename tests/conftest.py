@@ -27,6 +27,7 @@ _PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "curl": lambda: shutil.which("curl") is not None,
     "base": lambda: debian_base().is_file(),
+    "docker": lambda: Path("/var/run/docker.sock").is_socket(),
     "docker-registry": lambda: shutil.which("docker-registry") and shutil.which("htpasswd"),
     "openssl": lambda: shutil.which("openssl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,

@@ -209,7 +209,11 @@ class Image:
     @classmethod
     def made_of(cls, config: Mapping[str, object], layers: Sequence[Layer]) -> Image:
         """An image of ``layers`` whose manifest follows from them."""
-        config_bytes = encode(config)
+        return cls.around(encode(config), layers)
+
+    @classmethod
+    def around(cls, config_bytes: bytes, layers: Sequence[Layer]) -> Image:
+        """The same of a config's very bytes."""
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,

@@ -119,8 +119,12 @@ class Layout:
             ImageError: a layer is missing.
             StateError: the folder cannot be written: no space, no permission.
         """
+        self.put_as(image, str(ImageRef(repository, tag=tag)))
+        return ImageRef(repository, digest=image.digest)
+
+    def put_as(self, image: Image, name: str) -> None:
+        """Keep ``image`` under a name of any form. Raises as :meth:`put`."""
         self.keep(image)
-        name = str(ImageRef(repository, tag=tag))
         config = image.config
         platform = {key: config[key] for key in ("os", "architecture", "variant") if key in config}
         entry: dict[str, object] = {
@@ -131,7 +135,6 @@ class Layout:
             "annotations": {REF_NAME: name},
         }
         self._rename(name, entry)
-        return ImageRef(repository, digest=image.digest)
 
     def keep(self, image: Image) -> Image:
         """``image`` as it is here, found by its digest alone. Raises as :meth:`put`."""
