@@ -39,6 +39,8 @@ from nbfn.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_BASE = "docker.io/fnproject/python:{python}"
+"""The image that Fn's own Python functions run on."""
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96
 
@@ -97,7 +99,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "sandbox", ("sandbox", "fake")),
         "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
         "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
-        "base": env.get("NBFN_BASE") or "docker.io/fnproject/python:{python}",
+        "base": env.get("NBFN_BASE") or DEFAULT_BASE,
         "registry_ca": _file("NBFN_REGISTRY_CA", env.get("NBFN_REGISTRY_CA") or ""),
         "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
         "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),

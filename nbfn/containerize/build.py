@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from nbfn.config import Settings
     from nbfn.containerize.files import Sink
     from nbfn.containerize.layers import Entry
     from nbfn.containerize.layout import Layout
@@ -61,21 +62,29 @@ class Built:
         return sum(layer.size for layer in self.layers)
 
 
-def build(spec: FunctionSpec, capture: Capture, layout: Layout, *, progress: Progress | None = None) -> Built:
+def build(
+    spec: FunctionSpec,
+    capture: Capture,
+    layout: Layout,
+    *,
+    progress: Progress | None = None,
+    settings: Settings | None = None,
+) -> Built:
     """Build the image of ``capture``, deployed as ``spec``, into ``layout``.
 
     The same capture gives the same digest, in any process. ``progress`` is told the layer being made
-    (``runtime``, ``dependencies``, ``code``), and how many of how many bytes are done; nothing is
-    told of a layer that is reused.
+    (``runtime``, ``dependencies``, ``code``) or fetched (``pull``), and how many of how many bytes are
+    done; nothing is told of a layer that is reused.
 
     Raises:
-        BadInput: the base is not known, or is another Python than the capture's.
+        BadInput: the base is not known.
+        ImageError: the base cannot be had, or is for another Python or platform than the capture.
         RequirementError: a package is missing, or its files are not known.
         ImageError: a data file has a path that cannot be.
         StateError: the layout cannot be written: no space, no permission.
     """
     began = time.perf_counter()
-    base = find_base(spec.base)
+    base = find_base(spec.base, layout, settings=settings, progress=progress)
     base.check(capture.python)
     plan = recipe.plan(spec, capture, base.labels)
     needed = packages.closure(plan.requirements)

@@ -75,7 +75,8 @@ def _compressed(layer: Layer, layout: Layout) -> Layer:
 def _compressor() -> tuple[str, Callable[[], _Compressor]]:
     """Intel's, if it is installed: about five times faster for the same size. The name tells its version."""
     try:
-        isal: Any = importlib.import_module("isal.isal_zlib")
+        isal: Any = importlib.import_module("isal")
+        zipper: Any = importlib.import_module("isal.isal_zlib")
     except ImportError:
         return f"zlib {zlib.ZLIB_RUNTIME_VERSION}", lambda: zlib.compressobj(6, zlib.DEFLATED, _GZIP)
-    return f"isal {isal.ISAL_VERSION}", lambda: isal.compressobj(2, isal.DEFLATED, _GZIP)
+    return f"isal {isal.__version__}", lambda: zipper.compressobj(2, zipper.DEFLATED, _GZIP)

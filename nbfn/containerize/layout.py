@@ -248,6 +248,21 @@ class Layout:
         with files.explained(self.path, "the list of layers"):
             files.replace(path, encode(descriptor.document()), self._temporary)
 
+    def note(self, kind: str, key: str) -> Path:
+        """Where something of ``kind`` that can be found out again is noted under the digest ``key``."""
+        return self._own / kind / key.removeprefix("sha256:")
+
+    def write_note(self, path: Path, data: bytes) -> None:
+        """Note ``data`` at ``path``, whole or not at all.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        self.ensure()
+        with files.explained(self.path, "a note"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, data, self._temporary)
+
     # Inside
 
     def _read(self, digest: str, what: str) -> bytes:

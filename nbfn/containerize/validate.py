@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbfn.containerize import host
 from nbfn.containerize.image import (
     CONFIG_TYPE,
     CONFIG_TYPES,
@@ -39,7 +40,8 @@ def validate(image: Image) -> list[str]:
     if isinstance(listed, list) and listed != [layer.diff_id for layer in image.layers]:
         problems.append("config: rootfs.diff_ids are not those of the layers, in their order")
     for number, layer in enumerate(image.layers, start=1):
-        problems += [f"layer {number} ({layer.what}): {problem}" for problem in layer_problems(layer)]
+        found = layer_problems(layer, root=host.brings_root(image))
+        problems += [f"layer {number} ({layer.what}): {problem}" for problem in found]
     return problems
 
 
@@ -127,8 +129,11 @@ def history_problems(config: dict[str, Any], layers: int) -> list[str]:
     return problems
 
 
-def layer_problems(layer: Layer) -> list[str]:
-    """What is wrong with a layer: its descriptor against its bytes, and what the tar holds."""
+def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
+    """What is wrong with a layer: its descriptor against its bytes, and what the tar holds.
+
+    ``root``: it is part of a system of its own, see :func:`read_members`.
+    """
     descriptor, problems = layer.descriptor, []
     if descriptor.media_type not in LAYER_TYPES:
         problems.append(f"mediaType is {descriptor.media_type!r}, which is not a layer's")
@@ -142,7 +147,7 @@ def layer_problems(layer: Layer) -> list[str]:
                 diff_id, size = digest_of_file(tar)
                 if diff_id != layer.diff_id:
                     problems.append(f"the tar has the digest {diff_id}, not its diff_id {layer.diff_id}")
-                problems += read_members(tar, size)[1]
+                problems += read_members(tar, size, root=root)[1]
     except ImageError as error:
         problems.append(error.message)
     return problems
