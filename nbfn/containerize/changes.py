@@ -55,20 +55,16 @@ class Changes:
 
     def __str__(self) -> str:
         grown = self.size_after - self.size_before
-        lines = [
-            f"{self.before[7:19]} → {self.after[7:19]}  {readable(self.size_before)} → "
-            f"{readable(self.size_after)} ({'+' if grown >= 0 else '-'}{readable(abs(grown))})"
-        ]
-        for name, changes in (
-            ("settings", self.settings),
-            ("packages", self.packages),
-            ("files", self.files),
-        ):
-            if changes:
-                lines.append(f"  {name}: {len(changes)}")
-                lines += [f"    {change}" for change in changes[:_SHOWN]]
-            if len(changes) > _SHOWN:
-                lines.append(f"    … and {len(changes) - _SHOWN} more")
+        by = f"{'+' if grown >= 0 else '-'}{readable(abs(grown))}"
+        sizes = f"{readable(self.size_before)} → {readable(self.size_after)} ({by})"
+        lines = [f"{self.before[7:19]} → {self.after[7:19]}  {sizes}"]
+        parts = {"settings": self.settings, "packages": self.packages, "files": self.files}
+        for name, found in parts.items():
+            if found:
+                lines.append(f"  {name}: {len(found)}")
+                lines += [f"    {change}" for change in found[:_SHOWN]]
+            if len(found) > _SHOWN:
+                lines.append(f"    … and {len(found) - _SHOWN} more")
         return "\n".join(lines)
 
 
@@ -98,8 +94,7 @@ def changes(before: Image, after: Image) -> Changes:
         for x in told
     ]
     contents = _changed(old, new)
-    sizes = tuple(Change(x.what, x.before.partition(" ")[0], x.after.partition(" ")[0]) for x in contents)
-    files = tuple(Change(x.what, _bytes(x.before), _bytes(x.after)) for x in sizes)
+    files = tuple(Change(x.what, _without_digest(x.before), _without_digest(x.after)) for x in contents)
     return Changes(
         before.digest,
         after.digest,
@@ -118,8 +113,9 @@ def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ..
     )
 
 
-def _bytes(size: str) -> str:
-    return readable(int(size)) if size.isdecimal() else size
+def _without_digest(about: str) -> str:
+    size, space, _ = about.partition(" ")
+    return readable(int(size)) if space and size.isdecimal() else about
 
 
 def _files(layers: tuple[Layer, ...]) -> dict[str, str]:

@@ -12,9 +12,8 @@ import anyio
 import pytest
 
 from nbfn import config
-from nbfn.containerize import Image, Layer, Layout, build, validate
+from nbfn.containerize import Image, Layer, Layout, build, publish, validate
 from nbfn.containerize.bases import find_base
-from nbfn.containerize.compress import compressed
 from nbfn.containerize.examine import examine
 from nbfn.containerize.host import machine_platform
 from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of, digest_of_file
@@ -188,6 +187,29 @@ def test_a_registry_that_is_gone_does_not_stop_a_build(tmp_path: Path, layout: L
         build(make_spec(base=text), make_capture(), Layout(tmp_path / "empty"))
 
 
+@pytest.mark.needs("docker-registry")
+def test_the_base_s_layers_are_mounted_when_it_is_published(
+    registry: Registry, tmp_path: Path, layout: Layout
+) -> None:
+    with bad_line(registry) as line:
+        base = Remote(Reference.parse(f"{line.host}/published/base:1"))
+        base.store(made_base(tmp_path / "made", {"etc/x": os.urandom(1000)}, env=base_env()))
+        settings = config.load({"NBFN_STATE": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)})
+        built = build(make_spec(base=str(base.ref)), make_capture(), layout, settings=settings)
+        there = publish(built.image, f"{line.host}/published/greet:1", layout, settings=settings)
+        assert there.repository == f"{line.host}/published/greet"
+        assert layout.get(there).digest == there.digest
+        mounts = [path for _, path in line.log if "mount=" in path]
+        assert mounts
+        assert all("from=published%2Fbase" in path for path in mounts)
+        line.log.clear()
+        assert publish(built.image, f"{line.host}/published/greet:1", layout, settings=settings) == there
+        assert not [path for method, path in line.log if method == "POST"]
+    file = f"oci-archive:{tmp_path / 'a.tar'}"
+    assert publish(built.image, file, layout, settings=settings).digest == built.image.digest
+    assert Tarball(tmp_path / "a.tar").fetch(Layout(tmp_path / "other")).digest == built.image.digest
+
+
 @pytest.fixture(scope="session")
 def debian() -> Image:
     """A Debian with its Python, as ``debootstrap`` made it."""
@@ -213,14 +235,12 @@ async def test_one_digest_in_the_registry_in_skopeo_and_in_the_sandbox(
     capture = make_capture(SOURCE, python=DEBIAN_PYTHON)
     built = build(spec, capture, layout, settings=settings)
     assert build(spec, capture, layout, settings=settings).reused
-    ours = compressed(layout.get(built.image), layout)
-
     ref = Reference.parse(f"{registry.host}/functions/greet:1")
-    pushed = push(ours, ref, Access(), mount_from=("debian/python",))
+    pushed = publish(built.image, str(ref), layout, settings=settings)
     target = tmp_path / "skopeo"
     copy = ["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{ref}", f"dir:{target}"]
     await anyio.run_process(copy)
-    assert digest_of((target / "manifest.json").read_bytes()) == pushed.digest == ours.digest
+    assert digest_of((target / "manifest.json").read_bytes()) == pushed.digest
 
     other = config.load({"NBFN_STATE": str(state / "other")})
     pulled = pull(ref, Layout(other.images), Access())

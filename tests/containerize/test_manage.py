@@ -15,10 +15,13 @@ from nbfn.containerize.changes import changes
 from nbfn.containerize.manage import listed, prune, tag, verify
 from nbfn.containerize.requirements import read_requirements
 from nbfn.errors import ImageError, RequirementError
-from tests.containerize.conftest import SOURCE, MakePackage, make_capture, make_spec
+from nbfn.function import function
+from tests.containerize.conftest import SOURCE, make_capture, make_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.containerize.conftest import MakePackage
 
 
 def test_two_revisions_are_compared(layout: Layout, make_package: MakePackage) -> None:
@@ -133,6 +136,12 @@ def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
 
 
 class TestRequirements:
+    def test_a_file_of_them_is_given_like_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "requirements.txt"
+        path.write_text("six\nattrs\n")
+        made = function(str, app="x", name="y", requires=["six", str(path)])
+        assert made.spec.requires == ("six", "attrs")
+
     def test_what_is_read(self, tmp_path: Path) -> None:
         (tmp_path / "sub").mkdir()
         (tmp_path / "sub/more.txt").write_text("six\nattrs>=22 # as ever\n")
