@@ -88,7 +88,7 @@ class FnMagics(Magics):
     @argument(
         "--base",
         default="host",
-        help="What its image builds on: host (this Python, the default), fn, or an image.",
+        help="What its image builds on: host (this Python), fn, or an image.",
     )
     @argument("--quiet", action="store_true", help="Show no card.")
     @cell_magic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import anyio
+import docker
 import pytest
 
 from nbfn import config
@@ -208,6 +210,23 @@ def test_the_base_s_layers_are_mounted_when_it_is_published(
     file = f"oci-archive:{tmp_path / 'a.tar'}"
     assert publish(built.image, file, layout, settings=settings).digest == built.image.digest
     assert Tarball(tmp_path / "a.tar").fetch(Layout(tmp_path / "other")).digest == built.image.digest
+
+
+@pytest.mark.needs("docker", "docker-registry")
+def test_docker_pulls_the_digest_that_was_published(
+    registry: Registry, tmp_path: Path, layout: Layout
+) -> None:
+    base = Tarball(tmp_path / "base.tar")
+    base.store(made_base(tmp_path / "made", {"etc/x": b"1"}, env=base_env()))
+    built = build(make_spec(base=str(base)), make_capture(), layout)
+    name = f"{registry.host}/pulled/greet"
+    there = publish(built.image, f"{name}:1", layout)
+    with contextlib.closing(docker.from_env()) as client:
+        pulled = client.images.pull(name, "1")
+        try:
+            assert pulled.attrs["RepoDigests"] == [f"{name}@{there.digest}"]
+        finally:
+            client.images.remove(f"{name}:1")
 
 
 @pytest.fixture(scope="session")
