@@ -12,6 +12,8 @@
     │   ├── RequirementError   a package that is missing, or pinned to what is not installed
     │   └── ArgumentsError     arguments that do not fit the function's signature: nothing was sent
     ├── ImageError             an image is broken, missing or does not fit where it should run
+    │   └── RegistryError      a registry refused, could not be reached, or sent what is wrong
+    │       └── LoginFailed    it does not know who asks, or does not let them
     ├── StateError             the state folder: full disk, no permission, damaged
     ├── ExecutorError          the local executor
     │   ├── ExecutorNotRunning none is running and none could be started
@@ -122,6 +124,18 @@ class ImageError(NbfnError):
     def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
+
+
+class RegistryError(ImageError):
+    """A registry refused, could not be reached, or sent what is wrong. ``status`` is HTTP's, or 0."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class LoginFailed(RegistryError):
+    """The registry does not know who asks, or does not let them do it."""
 
 
 class StateError(NbfnError):

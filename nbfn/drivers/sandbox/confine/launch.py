@@ -151,10 +151,17 @@ def _execute(plan: Plan, processes: int) -> None:
     os.umask(0o022)
     os.chdir(plan["cwd"])
     program = plan["argv"][0]
-    try:
-        os.execvpe(program, plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
-    except OSError as error:
-        raise OSError(error.errno, f"cannot execute {program!r}: {error.strerror}") from None
+    # Not os.execvpe, which imports a module: in a root of the image's own, this Python has no files.
+    folders = [""] if "/" in program else [f"{x}/" for x in plan["env"].get("PATH", os.defpath).split(":")]
+    why = "No such file or directory"
+    for folder in folders:
+        try:
+            os.execve(folder + program, plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = error.strerror or why
+    raise OSError(f"cannot execute {program!r}: {why}")
 
 
 def _fail(telling: int, error: BaseException) -> None:
