@@ -14,6 +14,8 @@
 ``NBFN_TIER``               highest isolation tier that the sandbox may use: ``T0``, ``T1`` or ``T2``
 ``NBFN_MEMORY_MB``          memory that all instances together may hold (default: 80 % of what the
                             machine, or its cgroup, has)
+``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
+                            forked from; 0 starts each as a new process (default 4)
 ==========================  ====================================================================
 """
 
@@ -50,6 +52,7 @@ class Settings:
     driver: str
     tier: str | None
     memory_mb: int | None
+    zygotes: int
 
     @property
     def images(self) -> Path:
@@ -83,6 +86,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "sandbox", ("sandbox", "fake")),
         "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
         "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
+        "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
     }
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
@@ -100,6 +104,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_DRIVER": settings.driver,
         "NBFN_TIER": settings.tier or "",
         "NBFN_MEMORY_MB": str(settings.memory_mb or 0),
+        "NBFN_ZYGOTES": str(settings.zygotes),
     }
     return {**os.environ, **told}
 
