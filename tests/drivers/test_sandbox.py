@@ -50,9 +50,15 @@ def tier(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=["0", "4"], ids=["process", "zygote"])
+def zygotes(request: pytest.FixtureRequest) -> str:
+    """How many zygotes there may be: without any, each instance is a new process."""
+    return str(request.param)
+
+
 @pytest.fixture
-def settings(state: Path, tier: str) -> Settings:
-    return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier})
+def settings(state: Path, tier: str, zygotes: str) -> Settings:
+    return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier, "NBFN_ZYGOTES": zygotes})
 
 
 @pytest.fixture

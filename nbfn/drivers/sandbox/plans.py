@@ -132,8 +132,8 @@ def order(
         "tmp_mb": _tmp_mb(request.limits.memory_mb),
         "memory_mb": request.limits.memory_mb,
         "processes": PROCESSES,
-        "readable": roots.readable(interpreter, program.layers),
-        "writable": roots.writable(place.iofs, place.temporary),
+        "readable": [] if own_root else roots.readable(interpreter, program.layers),
+        "writable": [] if own_root else roots.writable(place.iofs, place.temporary),
     }
 
 

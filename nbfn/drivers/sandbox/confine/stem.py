@@ -88,7 +88,8 @@ def _live(plan: ZygotePlan, control: socket, mark: Mark) -> tuple[int, int]:
     mark.set(order["id"])
     if own_root:
         _show_code(order)
-        privileges.drop_all()
+        linux.drop_capabilities()  # it executes nothing, so there is no way back to one
+        linux.no_new_privileges()
     passing.send(to_function, order, descriptors)
     to_function.close()
     for descriptor in descriptors:

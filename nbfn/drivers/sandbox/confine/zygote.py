@@ -63,11 +63,7 @@ def main(control_descriptor: int, alive: int) -> None:
 
 
 def _serve(listener: int, ready: int) -> None:
-    """In an instance: be the interpreter that runs its function, with nothing of the zygote to be seen."""
-    package = __name__.partition(".")[0]
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        del sys.modules[name]
-
+    """In an instance: be the interpreter that runs its function."""
     def announce() -> None:
         with contextlib.suppress(OSError):  # nobody waits for it any more
             os.write(ready, b"R")
@@ -175,6 +171,7 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         raise OSError(f"importing {', '.join(plan['preload'])} started {threads - 1} threads")
+    _hide()
     gc.collect()
     gc.freeze()  # or the first collection in each instance would copy every object's page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -187,6 +184,13 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
         born = stem.fork(plan, socket(fileno=descriptors[0]), pids, own_mark)
         if born is not None:
             return born
+
+
+def _hide() -> None:
+    """A function may have modules of the same names as this package's, which it shall not find."""
+    package = __name__.partition(".")[0]
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
 
 
 def _import(name: str) -> bool:
