@@ -93,6 +93,16 @@ def reserve(mb):
         return "MemoryError"
 
 
+def draw():
+    """From the generator that a zygote had already, if it had."""
+    return sys.modules["random"].random() if "random" in sys.modules else None
+
+
+def attribute(module, name):
+    """Of a module that was imported before this was forked."""
+    return getattr(sys.modules[module], name)
+
+
 def leave_daemon():
     """A process that has left everything by which a parent could find it."""
     if os.fork() == 0:

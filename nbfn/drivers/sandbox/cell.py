@@ -38,6 +38,11 @@ class Cell:
         """Done when it waits for its order; fails with :class:`CellFailed`."""
         self._loop.add_reader(control.fileno(), self._hear)
 
+    @property
+    def living(self) -> bool:
+        """True if it can still be ordered."""
+        return self._watcher is not None and self._watcher.living
+
     def order(self, order: Order, listener: int) -> Supervisor:
         """Make it the instance that ``order`` says. It is used up, whatever happens.
 

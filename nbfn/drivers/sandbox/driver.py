@@ -142,6 +142,7 @@ class SandboxDriver:
         except BaseException as error:
             cell.close()
             self._zygotes.release(zygote)
+            leftovers.remove(place.folder)
             if not isinstance(error, ConnectionError):
                 raise
             _log.warning("a stem cell of %r had died: %s", zygote, error)

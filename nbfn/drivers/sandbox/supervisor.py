@@ -60,8 +60,14 @@ class Forked:
         self.pid = pid
         self._descriptor = os.pidfd_open(pid)
 
+    @property
+    def living(self) -> bool:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return not poll.poll(0)
+
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, OSError):
+        with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def wait(self) -> int:

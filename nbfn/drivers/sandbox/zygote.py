@@ -101,7 +101,9 @@ class Zygote:
             except asyncio.CancelledError:
                 self._give_back(cell)
                 raise
-            return cell
+            if cell.living:
+                return cell
+            cell.close()
 
     def refill(self) -> None:
         """Have stem cells grown until enough are ready."""

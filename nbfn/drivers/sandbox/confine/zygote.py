@@ -64,6 +64,7 @@ def main(control_descriptor: int, alive: int) -> None:
 
 def _serve(listener: int, ready: int) -> None:
     """In an instance: be the interpreter that runs its function."""
+
     def announce() -> None:
         with contextlib.suppress(OSError):  # nobody waits for it any more
             os.write(ready, b"R")
