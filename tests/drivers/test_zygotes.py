@@ -135,6 +135,8 @@ async def test_packages_are_imported_before_the_fork(driver: Guarded, settings: 
     ("text", "reason"),
     [
         ("import _thread, time; _thread.start_new_thread(time.sleep, (600,))", "started 1 threads"),
+        ("kept = open('/dev/null')", "left files open"),
+        ("import os; os.fork() or os._exit(0)", "started a process"),
         ("import os; os._exit(3)", "died while it imported"),
         ("import os; os.kill(os.getpid(), 9)", "died while it imported"),
     ],

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 IDLE_S = 300.0
 """How long a zygote stays after its last instance."""
-_START_S = 60.0
+_START_S = 30.0
 _UNFIT_MAX = 256
 
 
@@ -82,6 +82,7 @@ class Zygotes:
 
         None if there can be no zygote. One that turns out to be dead is replaced, once.
         """
+        reason = ""
         for _ in range(2):
             zygote = await self.warm(strain)
             if zygote is None:
@@ -91,11 +92,13 @@ class Zygotes:
                 return zygote, await zygote.cell()
             except CellFailed as error:
                 _log.warning("%r gave no stem cell: %s", zygote, error)
+                reason = str(error)
                 self._retire(zygote)
                 self.release(zygote)
             except BaseException:
                 self.release(zygote)
                 raise
+        self._give_up(strain, reason)
         return None
 
     def release(self, zygote: Zygote) -> None:
@@ -143,12 +146,14 @@ class Zygotes:
             return
         error = done.exception()
         if error is not None:
-            _log.warning(
-                "functions with %s start without a zygote: %s", strain.preload or "no imports", error
-            )
-            if len(self._unfit) >= _UNFIT_MAX:
-                self._unfit.clear()
-            self._unfit[strain] = str(error)
+            self._give_up(strain, str(error))
+
+    def _give_up(self, strain: Strain, reason: str) -> None:
+        what = f"with {', '.join(strain.preload)}" if strain.preload else "without imports"
+        _log.warning("functions %s start without a zygote: %s", what, reason)
+        if len(self._unfit) >= _UNFIT_MAX:
+            self._unfit.clear()
+        self._unfit[strain] = reason
 
     def _hold(self, zygote: Zygote) -> None:
         zygote.instances += 1

@@ -25,7 +25,7 @@ import signal
 import sys
 from _socket import socket
 
-from . import linux, mark, namespaces, passing, privileges, rootfs, stem, supervise
+from . import linux, mark, namespaces, passing, privileges, proctree, rootfs, stem, supervise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,12 +166,7 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
     linux.set_dumpable(True)  # changes of user cleared it: /proc/self would be root's
     os.umask(0o022)
     sys.path[:] = [*plan["path"], *(path for path in sys.path if path and path != plan["without"])]
-    failed = [name for name in (*_OF_THE_RUNTIME, *plan["preload"]) if not _import(name)]
-    if _OF_THE_RUNTIME[0] in failed:
-        raise OSError(f"the image's runtime cannot be imported: {_OF_THE_RUNTIME[0]}")
-    threads = len(os.listdir("/proc/self/task"))
-    if threads != 1:
-        raise OSError(f"importing {', '.join(plan['preload'])} started {threads - 1} threads")
+    failed = _import_all(plan["preload"])
     _hide()
     gc.collect()
     gc.freeze()  # or the first collection in each instance would copy every object's page
@@ -192,6 +187,33 @@ def _hide() -> None:
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
+
+
+def _import_all(preload: list[str]) -> list[str]:
+    """Import the runtime and ``preload``; returns what could not be imported.
+
+    Raises:
+        OSError: what came of it cannot be forked.
+    """
+    failed = [name for name in _OF_THE_RUNTIME if not _import(name)]
+    if _OF_THE_RUNTIME[0] in failed:
+        raise OSError(f"the image's runtime cannot be imported: {_OF_THE_RUNTIME[0]}")
+    open_before = _open_descriptors()
+    failed += [name for name in preload if not _import(name)]
+    what = f"importing {', '.join(preload)}"
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise OSError(f"{what} started {threads - 1} threads")
+    if proctree.children(os.getpid()):
+        raise OSError(f"{what} started a process")
+    if _open_descriptors() != open_before:  # each instance would share its offset, or miss it
+        raise OSError(f"{what} left files open")
+    return failed
+
+
+def _open_descriptors() -> set[str]:
+    found = {name: f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")}
+    return {name for name, path in found.items() if os.path.lexists(path)}  # without the listing's own
 
 
 def _import(name: str) -> bool:
