@@ -20,6 +20,8 @@ ENTRYPOINT = ("python3", "-S", "-B", "-m", "nbfn_runtime")
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Set to 1 while a zygote imports: one that has threads cannot be forked."""
 
+# What these packages put off importing until somebody uses it, as most do.
+_ALSO = {"numpy": ("numpy.random",)}
 # Read when the interpreter or a library starts, so too late in a fork.
 _EARLY = (
     "PYTHON",
@@ -103,4 +105,5 @@ def _preload(code: Path) -> tuple[str, ...]:
         return ()
     if not isinstance(names, list):
         return ()
-    return tuple(name for name in names if isinstance(name, str) and name != "func")
+    chosen = [name for name in names if isinstance(name, str) and name != "func"]
+    return (*chosen, *(more for name in chosen for more in _ALSO.get(name, ())))
