@@ -67,10 +67,16 @@ def alive(driver: Guarded) -> frozenset[Zygote]:
 def the_zygote(driver: Guarded, tier: str) -> tuple[Zygote, int]:
     """The one there is, and the process that forks."""
     (found,) = alive(driver)
-    pids = sorted(
-        pid for pid, name in proctree.marked("NBFN_INSTANCE_ID").items() if name == found.folder.name
-    )
-    return found, pids[3 if tier == "T2" else 1]
+    return found, forker(found, tier)
+
+
+def forker(found: Zygote, tier: str) -> int:
+    marks = proctree.marked("NBFN_INSTANCE_ID").items()
+    return sorted(pid for pid, name in marks if name == found.folder.name)[3 if tier == "T2" else 1]
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def namespace(pid: int, kind: str) -> str:
@@ -295,6 +301,31 @@ async def test_many_more_than_there_are_stem_cells(driver: Guarded, settings: Se
     (found,) = alive(driver)
     assert found.instances == 10
     assert zygote.STEM_CELLS < 10
+
+
+async def test_many_lives_leave_nothing_open(driver: Guarded, settings: Settings, tier: str) -> None:
+    """Neither descriptors nor processes nor folders, whatever dies when."""
+    image = function(settings, "one")
+
+    async def live(number: int) -> None:
+        instance = await driver.start(make_request(image), Output())
+        assert await call(instance, "echo", number) == number
+        if number % 5 == 0:
+            found = min(alive(driver), key=lambda each: not each.living)
+            os.kill(forker(found, tier), signal.SIGKILL)
+        await instance.stop()
+
+    await driver.prepare(image)
+    await live(1)
+    before = descriptors()
+    for start in range(1, 13, 3):
+        await asyncio.gather(*(live(number) for number in range(start, start + 3)))
+    await until(lambda: sum(found.living for found in alive(driver)) == len(alive(driver)) <= 1)
+    driver._inner._zygotes._idle_s = 0.0  # type: ignore[attr-defined]
+    await live(1)
+    await until(lambda: not alive(driver) and not list((settings.state / "zygotes").iterdir()))
+    assert descriptors() < before
+    assert list(settings.run.iterdir()) == []
 
 
 def program(folder: Path, **changes: object) -> Program:
