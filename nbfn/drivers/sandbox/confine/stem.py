@@ -78,7 +78,11 @@ def _live(plan: ZygotePlan, control: socket, mark: Mark) -> tuple[int, int]:
     if pid == 0:
         control.close()
         to_function.close()
-        return _wait_for_order(plan, inner, watcher, mark)
+        try:
+            return _wait_for_order(plan, inner, watcher, mark)
+        except OSError as error:
+            os.write(2, f"nbfn: {error.strerror or error}\n".encode())
+            os._exit(127)
     inner.close()
     passing.send(control, {})
     message, descriptors = passing.receive(control)
