@@ -77,7 +77,7 @@ async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
 
 @pytest.fixture
 async def impatient(settings: Settings) -> AsyncIterator[Guarded]:
-    driver = Guarded(SandboxDriver(settings, start_timeout_s=0.5))
+    driver = Guarded(SandboxDriver(settings, start_timeout_s=2.0))
     yield driver
     await driver.close()
 

@@ -46,7 +46,7 @@ def test_the_sandbox_as_an_ordinary_user() -> None:
         [
             *(*AS_USER, python, "-B", "-m", "pytest"),
             *("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-k", chosen),
-            *("tests/drivers/test_sandbox.py", "tests/drivers/test_killed_executor.py"),
+            *(f"tests/drivers/test_{name}.py" for name in ("sandbox", "zygotes", "killed_executor")),
         ],
         cwd=REPOSITORY,
         env={

@@ -16,6 +16,7 @@ import pytest
 from nbfn import config
 from nbfn.drivers import Guarded, SandboxDriver
 from nbfn.drivers.sandbox import strain, zygote
+from nbfn.drivers.sandbox.cell import CellFailed
 from nbfn.drivers.sandbox.confine import proctree
 from nbfn.drivers.sandbox.image import Program
 from tests.drivers.rig import HOST, ImageRef, Output, call, make_image, make_request
@@ -64,15 +65,23 @@ def alive(driver: Guarded) -> frozenset[Zygote]:
     return driver._inner._zygotes.alive
 
 
-def the_zygote(driver: Guarded, tier: str) -> tuple[Zygote, int]:
+async def the_zygote(driver: Guarded) -> tuple[Zygote, int]:
     """The one there is, and the process that forks."""
     (found,) = alive(driver)
-    return found, forker(found, tier)
+    return found, await forker(found)
 
 
-def forker(found: Zygote, tier: str) -> int:
-    marks = proctree.marked("NBFN_INSTANCE_ID").items()
-    return sorted(pid for pid, name in marks if name == found.folder.name)[3 if tier == "T2" else 1]
+async def forker(found: Zygote) -> int:
+    """The parent of its next stem cell."""
+    found.refill()
+    cell = found._cells[0]
+    await cell.grown
+    assert cell._watcher
+    return parent(cell._watcher.pid)
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def descriptors() -> int:
@@ -200,7 +209,7 @@ async def test_what_one_function_is_told_no_other_can_find(
     secret = SECRET.encode().hex().encode()
     by_name = {
         name: [pid for pid, found in proctree.marked("NBFN_INSTANCE_ID").items() if found == name]
-        for name in (first.id, second.id, the_zygote(driver, tier)[0].folder.name)
+        for name in (first.id, second.id, (await the_zygote(driver))[0].folder.name)
     }
     assert any(holds(pid, secret) for pid in by_name.pop(first.id)), "the search finds what is there"
     for pids in by_name.values():
@@ -237,7 +246,7 @@ async def test_an_instance_sees_no_process_of_others(driver: Guarded, settings: 
     assert "Error" in str(await call(instance, "read", "/proc/1/environ"))
     await call(instance, "attempt", "kill", 1, signal.SIGKILL)  # process 1 does not hear it
     assert await call(instance, "echo", 1) == 1
-    _, forks = the_zygote(driver, tier)
+    _, forks = await the_zygote(driver)
     for kind in ("mnt", "pid", "user", "ipc", "uts"):
         assert await call(instance, "attempt", "readlink", f"/proc/self/ns/{kind}") != namespace(forks, kind)
 
@@ -247,7 +256,7 @@ async def test_the_zygote_can_be_killed_without_harm_to_instances(
 ) -> None:
     image = function(settings, "one")
     first = await driver.start(make_request(image), Output())
-    dead, forks = the_zygote(driver, tier)
+    dead, forks = await the_zygote(driver)
     os.kill(forks, signal.SIGKILL)
     await until(lambda: not dead.living)
     assert await call(first, "echo", 1) == 1
@@ -311,8 +320,9 @@ async def test_many_lives_leave_nothing_open(driver: Guarded, settings: Settings
         instance = await driver.start(make_request(image), Output())
         assert await call(instance, "echo", number) == number
         if number % 5 == 0:
-            found = min(alive(driver), key=lambda each: not each.living)
-            os.kill(forker(found, tier), signal.SIGKILL)
+            found = max(alive(driver), key=lambda each: each.living)
+            with contextlib.suppress(CellFailed, asyncio.CancelledError, OSError):  # somebody else was first
+                os.kill(await forker(found), signal.SIGKILL)
         await instance.stop()
 
     await driver.prepare(image)

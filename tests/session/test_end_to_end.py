@@ -91,7 +91,8 @@ def test_instances_draw_different_random_numbers(session: Session, notebook: Not
         def draw():
             return np.random.random(2).tolist()
     """)
-    first, second = (made(notebook, "draw", name=name, memory=512)() for name in ("one", "two"))
+    draw = cast("Callable[..., Any]", notebook.namespace["draw"])
+    first, second = (function(draw, name=name, memory=512)() for name in ("one", "two"))
     assert first != second
 
 
