@@ -22,6 +22,8 @@
                             (this machine's own always may be)
 ``DOCKER_CONFIG``           folder of Docker's ``config.json``, which has the registries' logins
                             (default ``~/.docker``)
+``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
+                            forked from; 0 starts each as a new process (default 4)
 ==========================  ====================================================================
 """
 
@@ -66,6 +68,7 @@ class Settings:
     registry_http: tuple[str, ...]
     docker_config: Path
     """Folder of Docker's ``config.json``."""
+    zygotes: int
 
     @property
     def images(self) -> Path:
@@ -103,6 +106,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "registry_ca": _file("NBFN_REGISTRY_CA", env.get("NBFN_REGISTRY_CA") or ""),
         "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
         "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),
+        "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
     }
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
@@ -124,6 +128,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_REGISTRY_CA": str(settings.registry_ca or ""),
         "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
         "DOCKER_CONFIG": str(settings.docker_config),
+        "NBFN_ZYGOTES": str(settings.zygotes),
     }
     return {**os.environ, **told}
 

@@ -74,9 +74,7 @@ def _start_here(plan: Plan, telling: int) -> int:
     """The function as a child of the supervisor, on the host's root."""
     linux.adopt_orphans()
     supervisor = os.getpid()
-    processes = 0
-    if os.geteuid() != 0:  # counted over all of the user's processes; root's are not counted at all
-        processes = proctree.tasks_of(os.geteuid()) + 2 * plan["processes"]
+    processes = limits.processes_beside_others(plan["processes"])
     pid = os.fork()
     if pid:
         return pid
