@@ -172,17 +172,28 @@ class Lab:
 
 
 @pytest.fixture
-def lab(one_lab: Lab) -> Iterator[Lab]:
+def lab(jupyterlab: tuple[str, Path], browser: Browser) -> Iterator[Lab]:
     """JupyterLab without any page open."""
-    yield one_lab
-    one_lab.close()
+    url, folder = jupyterlab
+    opened = Lab(url, "tok", folder, browser)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for a module and no longer: while it is open, this thread has an event loop running."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_CHROMIUM.split())
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")
-def one_lab(private: dict[str, str]) -> Iterator[Lab]:
-    """One JupyterLab for all browser tests, at an address of the shape of Binder's."""
-    from playwright.sync_api import sync_playwright
-
+def jupyterlab(private: dict[str, str]) -> Iterator[tuple[str, Path]]:
+    """One JupyterLab for all browser tests, at an address of the shape of Binder's; and its folder."""
     home = Path(private["HOME"])
     settings = home / "settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
@@ -203,13 +214,10 @@ def one_lab(private: dict[str, str]) -> Iterator[Lab]:
     )  # fmt: skip
     log.close()
     try:
-        url = _address(home / "runtime" / f"jpserver-{server.pid}.json", server, home / "lab.log")
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=_CHROMIUM.split()
-            )
-            yield Lab(url, "tok", home / "work", browser)
-            browser.close()
+        yield (
+            _address(home / "runtime" / f"jpserver-{server.pid}.json", server, home / "lab.log"),
+            home / "work",
+        )
     finally:
         server.terminate()
         server.wait(30)
