@@ -53,14 +53,29 @@ class Site:
         return linecache.getline(self.filename, self.line).strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a name stands for that no cell binds: a part of ``owner``, whose value is ``whole``."""
+
+    owner: str
+    whole: object
+    site: Site | None
+    path: str
+    """``.__closure__['rows']``"""
+
+
 class Explainer:
     """Makes the errors of one capture, with what is known of its cells."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
+        self.parts: dict[str, Part] = {}
+        """By the names that func.py gives them."""
 
     def made_in(self, name: str) -> str:
         """``cell 4``; empty if no known cell made it."""
+        while name in self.parts:
+            name = self.parts[name].owner
         cell = self._cells.made(name)
         return cell.label if cell else ""
 
@@ -76,6 +91,11 @@ class Explainer:
         self, name: str, value: object, site: Site | None, *, path: str = "", part: object = None
     ) -> CaptureError:
         """``value`` cannot be pickled, because of ``part`` at ``path`` in it."""
+        if name in self.parts:
+            whole = self.parts[name]
+            path = whole.owner + whole.path + path.removeprefix(name)
+            part = value if part is None else part
+            return self.unfit(whole.owner, whole.whole, whole.site, path=path, part=part)
         if path and path != name:
             what = f"holds {_a(type_name(part))} at {path}"
             return self.refused(name, value, site, what, _hint(part, inner=True))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbfn.capture.cells import Cells
 
-_GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+CATCHES_IMPORT_ERROR = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
 def import_of(name: str, value: object, cells: Cells, main: str = "__main__") -> Import | None:
@@ -150,7 +150,9 @@ def _inner(node: ast.AST, *, guarded: bool) -> Iterator[tuple[str, int, bool]]:
 def _catches(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return True
-    return any(isinstance(node, ast.Name) and node.id in _GUARDS for node in ast.walk(handler.type))
+    return any(
+        isinstance(node, ast.Name) and node.id in CATCHES_IMPORT_ERROR for node in ast.walk(handler.type)
+    )
 
 
 def written(lines: Iterable[Import]) -> list[str]:

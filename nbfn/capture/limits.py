@@ -65,7 +65,7 @@ def _opaque_size(item: object) -> int:
     held = getattr(item, "nbytes", None)
     if isinstance(held, int) and not isinstance(held, bool):
         return held
-    if isinstance(item, type) or callable(item):
+    if isinstance(item, (type, types.ModuleType)) or callable(item):
         return _PLAIN_BYTES
     try:
         return sys.getsizeof(item)
@@ -78,7 +78,7 @@ def _attributes(item: object) -> dict[str, object]:
     if isinstance(item, types.FunctionType):
         cells = zip(item.__code__.co_freevars, item.__closure__ or (), strict=True)
         return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
-    if isinstance(item, type) or callable(item):
+    if isinstance(item, (type, types.ModuleType)) or callable(item):
         return {}
     found = getattr(item, "__dict__", None)
     return dict(found) if isinstance(found, dict) else {}

@@ -47,9 +47,8 @@ class References:
         owner = self._attribute(outer) if outer and "<" not in outer else None
         if owner is not None and getattr(owner, inner, None) is value:
             return Reference(inner, owner)
-        name = self._live.name_of(value)
+        name = self._name_of(value)
         if name is None:
-            self._check_not_stale(value)
             self.sourceless = True
             return None
         self._need(name)
@@ -89,14 +88,20 @@ class References:
         return f"{module}.{path}"
 
     def _spelled_own(self, value: type | types.FunctionType) -> str | None:
-        name = self._live.name_of(value)
+        if self._live.name_of(value) is None and value.__name__ == "<lambda>":
+            text = self._lambda(value)
+            if text is not None:
+                return text
+        name = self._name_of(value)
         if name is not None:
             self._need(name)
-            return name
-        if not isinstance(value, types.FunctionType) or value.__name__ != "<lambda>":
-            return None
+        return name
+
+    def _lambda(self, function: object) -> str | None:
+        """The text of a lambda that fits into an expression."""
         try:
-            found = definitions.of_function(value, self._walk.cells)
+            assert isinstance(function, types.FunctionType)
+            found = definitions.of_function(function, self._walk.cells)
         except NoSource:
             return None
         text = ast.get_source_segment(found.text, found.node)
@@ -104,6 +109,14 @@ class References:
             return None
         self.needs += self._walk.follow(uses_of_node(found.node), self._name, found.filename, found.text)
         return text
+
+    def _name_of(self, value: object) -> str | None:
+        """The name that leads to a function or class of the notebook, or one that it gets now."""
+        name = self._live.name_of(value)
+        if name is None:
+            self._check_not_stale(value)
+            name = self._walk.adopt(value, self._name)
+        return name
 
     def _need(self, name: str) -> None:
         self._walk.want(name, self.site)

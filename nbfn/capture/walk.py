@@ -11,11 +11,13 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.capture import definitions, drift, limits, origins, pickles, store
-from nbfn.capture.definitions import Definition, NoSource
-from nbfn.capture.explain import Explainer, Site
+from nbfn.capture import closures, definitions, drift, limits, origins, pickles, store, texts
+from nbfn.capture.compiled import imports_of_code
+from nbfn.capture.constants import as_written
+from nbfn.capture.definitions import NAMED, Definition, NoSource
+from nbfn.capture.explain import Explainer, Part, Site
 from nbfn.capture.imports import import_of, inner_imports, submodules
-from nbfn.capture.literals import is_fixed
+from nbfn.capture.literals import is_fixed, literal
 from nbfn.capture.live import Live, is_nbfn
 from nbfn.capture.loaders import Loaders
 from nbfn.capture.local import shipped
@@ -23,17 +25,18 @@ from nbfn.capture.modules import home_of
 from nbfn.capture.names import Use, Uses, uses_of_code, uses_of_node
 from nbfn.capture.references import References
 from nbfn.capture.source import Piece
-from nbfn.errors import CaptureError
+from nbfn.errors import BadInput, CaptureError
 from nbfn.spec import Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbfn.capture.bindings import Import
     from nbfn.capture.cells import Cells
     from nbfn.capture.store import Stored
 
 _IN_NOTEBOOK = ("IPython", "ipykernel", "ipywidgets", "traitlets")
+_INLINE_MAX = 60
 
 
 class Walk:
@@ -137,7 +140,7 @@ class Walk:
             self._value(name, value, site)
             return
         try:
-            self._define(name, definition, value)
+            self._define(name, definition, value, site)
         except NoSource as reason:
             self._by_value(name, value, site, str(reason))
 
@@ -167,12 +170,13 @@ class Walk:
 
     # -- functions and classes -----------------------------------------------------------------
 
-    def _define(self, name: str, definition: Definition, value: object) -> None:
+    def _define(self, name: str, definition: Definition, value: object, site: Site | None) -> None:
         for stale in drift.stale_names(definition, value, self.live):
-            raise self._stale(name, stale, definition)
+            if stale.name not in definition.free:
+                raise self._stale(name, stale, definition)
         kept = origins.own_decorators(definition, self.live)
         node = copy.copy(definition.node)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, NAMED):
             node.decorator_list = kept
         stripped = frozenset(
             line
@@ -180,19 +184,23 @@ class Walk:
             if decorator not in kept
             for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1)
         )
-        lines = definitions.text_of(definition, name=name, without=stripped)
-        after, more = self._changes(name, definition, value)
-        needs = self.follow(
-            uses_of_node(node, flags=definition.flags), name, definition.filename, definition.text
-        )
-        self._inner_imports(node, name, definition)
+        more: list[tuple[str, bool]] = []
+        closed = bool(definition.free) and not closures.names_only_itself(definition, name)
+        if closed and isinstance(value, types.FunctionType):
+            lines, more = self._closure(name, definition, value, site)
+        else:
+            lines = texts.text_of(definition, name=name, without=stripped)
+        after, later = self._changes(name, definition, value)
+        uses = uses_of_node(node, flags=definition.flags).without(definition.free)
+        needs = self.follow(uses, name, definition.filename, definition.text)
+        self._inner_imports(inner_imports(node), name, definition.filename, definition.text)
         self.future |= definition.future_annotations
         self.pieces[name] = Piece(
             name,
             (*lines, *((0, line) for line in after)),
             definition.filename,
-            tuple(needs + more),
-            block=isinstance(definition.node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)),
+            tuple(needs + more + later),
+            block=isinstance(definition.node, NAMED) or closed,
         )
         kind: typing.Literal["class", "function"] = "class" if isinstance(value, type) else "function"
         cell = self.cells.of_file(definition.filename)
@@ -230,7 +238,7 @@ class Walk:
                 continue
             found = definitions.of_function(part, self.cells)
             if found.decorators and part is not getattr(value, "__wrapped__", None):
-                lines += ["", "", *(line for _, line in definitions.text_of(found, name=part.__name__))]
+                lines += ["", "", *(line for _, line in texts.text_of(found, name=part.__name__))]
                 uses = uses_of_node(found.node, flags=found.flags)
                 needs += self.follow(uses, name, found.filename, found.text)
         return lines, needs
@@ -247,10 +255,52 @@ class Walk:
             f"run {again} again, so that both agree",
         )
 
-    def _inner_imports(self, node: ast.AST, name: str, definition: Definition) -> None:
-        for module, line, guarded in inner_imports(node):
+    def _closure(
+        self, name: str, definition: Definition, function: types.FunctionType, site: Site | None
+    ) -> tuple[list[texts.Line], list[tuple[str, bool]]]:
+        """A closure as a factory function, called with the values of what it closes over."""
+        held = closures.closed_over(function)
+        self._check_limits(name, function, site)
+        names = References(self, name, function, site)
+        arguments = {variable: self._argument(name, variable, held[variable], names) for variable in held}
+        maker = self.live.adopt(f"_make_{name.lstrip('_')}", definition)
+        return texts.factory_text(definition, name, maker, arguments), names.needs
+
+    def _argument(self, owner: str, variable: str, value: object, names: References) -> str:
+        """An expression for one value that ``owner`` closes over; those that have no name get one."""
+        if is_fixed(value):
+            text = literal(value, names.spelled)
+            if text is not None and "\n" not in text and len(text) <= _INLINE_MAX:
+                return text
+        elif not self._is_nameless(value) and (spelled := names.spelled(value)) is not None:
+            return spelled
+        holder = None if is_fixed(value) else self.live.holder_of(value)
+        if holder is None:
+            module = isinstance(value, types.ModuleType) and variable not in self.live
+            own = variable if module else f"{owner.lstrip('_')}_{variable}"
+            holder = self.live.adopt(own, value)
+            self.explain.parts[holder] = Part(
+                owner, self.live.get(owner), names.site, f".__closure__[{variable!r}]"
+            )
+        self.want(holder, names.site)
+        names.needs.append((holder, True))
+        return holder
+
+    def _is_nameless(self, value: object) -> bool:
+        """True for a function or class of the notebook that only its own text can tell."""
+        if not isinstance(value, (types.FunctionType, type)) or not self.live.is_own(value):
+            return False
+        simple = (
+            isinstance(value, types.FunctionType) and value.__name__ == "<lambda>" and not value.__closure__
+        )
+        return self.live.name_of(value) is None and not simple
+
+    def _inner_imports(
+        self, found: Iterable[tuple[str, int, bool]], name: str, filename: str, text: str = ""
+    ) -> None:
+        for module, line, guarded in found:
             home = home_of(module)
-            site = Site(name, definition.filename, line, definition.text)
+            site = Site(name, filename, line, text)
             if module.partition(".")[0] == "nbfn":
                 raise self.explain.machinery("nbfn", importlib.import_module("nbfn"), site)
             if home.kind == "missing" and not guarded:
@@ -269,6 +319,7 @@ class Walk:
             if code not in met:
                 met.add(code)
                 names.needs += self.follow(uses_of_code(code), name, code.co_filename)
+                self._inner_imports(imports_of_code(code), name, code.co_filename)
 
         def stored() -> Stored:
             why = f"{name} {reason}, so it travels as compiled code"
@@ -303,16 +354,18 @@ class Walk:
             return stored()
         except pickles.TooLarge:
             raise self.explain.too_large(name, value, limits.VALUE_MAX_BYTES, names.site) from None
-        except CaptureError:
+        except BadInput:
             raise
         except Exception as error:
             path, part = pickles.culprit(name, value, names.refer)
             raise self.explain.unfit(name, value, names.site, path=path, part=part) from error
 
     def _store(self, name: str, value: object, stored: Stored, needs: list[tuple[str, bool]]) -> None:
-        lines = tuple((0, line) for line in stored.text.split("\n"))
+        lines, filename = as_written(name, stored.text, self.cells)
         empty, filled = _in_two_steps(name, value, stored.text)
-        self.pieces[name] = Piece(name, lines, needs=tuple(needs), empty=empty, filled=filled)
+        self.pieces[name] = Piece(
+            name, tuple(lines), filename, needs=tuple(needs), empty=empty, filled=filled
+        )
         made = self.explain.made_in(name) or "the notebook"
         self.taken[name] = Taken(name, stored.kind, made, len(stored.data))
         if stored.path:
@@ -332,6 +385,22 @@ class Walk:
         size = limits.estimated_size(value)
         if size > limits.VALUE_MAX_BYTES:
             raise self.explain.too_large(name, value, size, site)
+
+    def adopt(self, value: object, owner: str) -> str | None:
+        """A name for a function or class that none leads to, taken from where it is defined; None without.
+
+        ``owner`` is the value that holds it.
+        """
+        own = getattr(value, "__name__", "")
+        try:
+            if origins.definition(own, value, self.live, self.cells) is None:
+                return None
+        except NoSource:
+            return None
+        free = own.isidentifier() and own not in self.live
+        name = self.live.adopt(own if free else f"{owner}_{own.strip('<>')}", value)
+        self.explain.parts[name] = Part(owner, self.live.get(owner), None, "")
+        return name
 
     # -- imports -------------------------------------------------------------------------------
 
