@@ -31,6 +31,7 @@ from nbfn.errors import (
 
 if TYPE_CHECKING:
     from nbfn.function import Function, deploy, function
+    from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
 
@@ -44,6 +45,7 @@ __all__ = [
     "Function",
     "ImageError",
     "NbfnError",
+    "Secret",
     "Session",
     "StateError",
     "TargetError",
@@ -51,6 +53,7 @@ __all__ = [
     "errors",
     "function",
     "load_ipython_extension",
+    "secret",
     "unload_ipython_extension",
 ]
 
@@ -59,9 +62,11 @@ __all__ = [
 _LAZY = {
     "CallResult": "nbfn.spec",
     "Function": "nbfn.function",
+    "Secret": "nbfn.secrets",
     "Session": "nbfn.session",
     "deploy": "nbfn.function",
     "function": "nbfn.function",
+    "secret": "nbfn.secrets",
 }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from nbfn.capture.bindings import Import
 from nbfn.capture.cells import CellInfo, Cells
 from nbfn.capture.imports import written
+from nbfn.capture.limits import written_in
 from nbfn.capture.live import peel
 from nbfn.capture.requirements import pinned
 from nbfn.capture.source import arrange, render
@@ -59,6 +60,10 @@ def capture(
         preamble=walk.loaders.preamble(walk.loads),
         future=walk.future,
     )
+    for variable, value in walk.secrets.config.items():
+        path = written_in(value, source, walk.files)
+        if path is not None:
+            raise walk.explain.secret_written(variable, path)
     requirements = pinned(walk.modules, requires)
     packages = [Taken(pin.partition("==")[0], "package", pin.replace("==", " ")) for pin in requirements]
     return Capture(
@@ -73,6 +78,7 @@ def capture(
         pickles=walk.pickles,
         source_map=spans,
         taken=(*(walk.taken[name] for name in sorted(walk.taken)), *packages),
+        config=dict(sorted(walk.secrets.config.items())),
     )
 
 

@@ -1,4 +1,4 @@
-"""Functions that close over variables, as source: what each variable holds (pure)."""
+"""Functions that close over variables, as source: a function that makes them, called with what they hold."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ import dis
 import types
 from typing import TYPE_CHECKING
 
+from nbfn.capture import texts
 from nbfn.capture.definitions import NAMED, NoSource
+from nbfn.capture.explain import Part
+from nbfn.capture.literals import is_fixed, literal
+from nbfn.capture.references import References
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbfn.capture.definitions import Definition
+    from nbfn.capture.explain import Site
+    from nbfn.capture.walk import Walk
+
+_INLINE_MAX = 60
 
 
 def closed_over(function: types.FunctionType) -> dict[str, object]:
@@ -37,6 +45,47 @@ def closed_over(function: types.FunctionType) -> dict[str, object]:
         elif name != code.co_name:
             raise NoSource(f"closes over itself as {name!r}")
     return found
+
+
+def factory(
+    walk: Walk, name: str, definition: Definition, function: types.FunctionType, site: Site | None
+) -> tuple[list[texts.Line], list[tuple[str, bool]]]:
+    """A closure as a factory function, called with the values of what it closes over."""
+    held = closed_over(function)
+    walk.check_limits(name, function, site)
+    names = References(walk, name, function, site)
+    arguments = {variable: _argument(walk, name, variable, held[variable], names) for variable in held}
+    maker = walk.live.adopt(f"_make_{name.lstrip('_')}", definition)
+    return texts.factory_text(definition, name, maker, arguments), names.needs
+
+
+def _argument(walk: Walk, owner: str, variable: str, value: object, names: References) -> str:
+    """An expression for one value that ``owner`` closes over; those that have no name get one."""
+    if is_fixed(value):
+        text = literal(value, names.spelled)
+        if text is not None and "\n" not in text and len(text) <= _INLINE_MAX:
+            return text
+    elif not _is_nameless(walk, value) and (spelled := names.spelled(value)) is not None:
+        return spelled
+    holder = None if is_fixed(value) else walk.live.holder_of(value)
+    if holder is None:
+        module = isinstance(value, types.ModuleType) and variable not in walk.live
+        own = variable if module else f"{owner.lstrip('_')}_{variable}"
+        holder = walk.live.adopt(own, value)
+        walk.explain.parts[holder] = Part(
+            owner, walk.live.get(owner), names.site, f".__closure__[{variable!r}]"
+        )
+    walk.want(holder, names.site)
+    names.needs.append((holder, True))
+    return holder
+
+
+def _is_nameless(walk: Walk, value: object) -> bool:
+    """True for a function or class of the notebook that only its own text can tell."""
+    if not isinstance(value, (types.FunctionType, type)) or not walk.live.is_own(value):
+        return False
+    simple = isinstance(value, types.FunctionType) and value.__name__ == "<lambda>" and not value.__closure__
+    return walk.live.name_of(value) is None and not simple
 
 
 def names_only_itself(definition: Definition, name: str) -> bool:

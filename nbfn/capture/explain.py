@@ -5,11 +5,10 @@ from __future__ import annotations
 import builtins
 import difflib
 import linecache
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbfn.capture.limits import TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size
+from nbfn.capture.limits import TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size, variable_of
 from nbfn.errors import CaptureError, RequirementError
 
 if TYPE_CHECKING:
@@ -131,14 +130,33 @@ class Explainer:
 
     def secret(self, name: str, path: str, value: object, site: Site | None) -> CaptureError:
         """A value that is named like a secret. The value itself is never shown."""
-        key = re.sub(r"\W+|_+", "_", path.replace("__closure__", "")).strip("_").upper()
+        key = variable_of(path)
         where = "" if path == name else f" at {path}"
         return self.refused(
             name,
             value,
             site,
             f"holds a secret by its name{where}, and whoever has the image could read it",
-            f'pass it with config={{"{key}": …}} and read os.environ["{key}"] in the function',
+            f"mark it as nbfn.Secret(…): it then goes to the function's config, and func.py reads "
+            f'os.environ["{key}"]',
+        )
+
+    def two_secrets(self, variable: str, name: str, value: object, site: Site | None) -> CaptureError:
+        """Another secret has the same environment variable."""
+        return self.refused(
+            name,
+            value,
+            site,
+            f"is a secret for the variable {variable}, as another one is that the function uses",
+            "name one of them: nbfn.Secret(…, name='…')",
+        )
+
+    def secret_written(self, variable: str, path: str) -> CaptureError:
+        """A marked secret is also there in plain text."""
+        return CaptureError(
+            f"the secret {variable} is also written in {path}, and whoever has the image could read it",
+            hint="take its text out of there",
+            name=variable,
         )
 
     def too_large(self, name: str, value: object, size: int, site: Site | None) -> CaptureError:

@@ -45,7 +45,7 @@ def literal(value: object, namer: Namer, indent: int = 0) -> str | None:
     Classes, functions and the like are spelled by ``namer``.
     """
     try:
-        if isinstance(value, str) and "\n" in value and len(value) <= PROMPT_MAX:
+        if type(value) is str and "\n" in value and len(value) <= PROMPT_MAX:
             return _block(value)
         text = _expression(value, namer, indent, WIDTH - 30, ())
     except (NotLiteral, ValueError):  # an int of more than 4300 digits is a ValueError

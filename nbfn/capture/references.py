@@ -14,6 +14,7 @@ from nbfn.capture.imports import public_path
 from nbfn.capture.live import is_nbfn, peel
 from nbfn.capture.names import uses_of_node
 from nbfn.capture.pickles import Reference
+from nbfn.secrets import Secret
 
 if TYPE_CHECKING:
     from nbfn.capture.explain import Site
@@ -39,6 +40,8 @@ class References:
         Raises:
             CaptureError: it is nbfn's own, or a class that was defined again since.
         """
+        if isinstance(value, Secret):
+            return Reference(self._walk.secrets.variable(value, self._name, self.site))
         if is_nbfn(value):
             raise self._walk.explain.machinery(self._name, self._root, self.site)
         if value is self._root or not self._live.is_own(value):
@@ -57,6 +60,9 @@ class References:
 
     def spelled(self, value: object) -> str | None:
         """An expression for a class, function or library object; None if there is none."""
+        if isinstance(value, Secret):
+            self._walk.loads.add("os")
+            return self._walk.loaders.secret(self._walk.secrets.variable(value, self._name, self.site))
         value = peel(value)
         live = self._live
         name = getattr(value, "__name__", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import importlib
 import types
@@ -11,21 +10,24 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.capture import closures, definitions, drift, limits, origins, pickles, store, texts
+from nbfn.capture import closures, drift, limits, origins, pickles, store, texts
 from nbfn.capture.compiled import imports_of_code
 from nbfn.capture.constants import as_written
 from nbfn.capture.definitions import NAMED, Definition, NoSource
 from nbfn.capture.explain import Explainer, Part, Site
 from nbfn.capture.imports import import_of, inner_imports, submodules
-from nbfn.capture.literals import is_fixed, literal
+from nbfn.capture.later import changes
+from nbfn.capture.literals import is_fixed
 from nbfn.capture.live import Live, is_nbfn
 from nbfn.capture.loaders import Loaders
 from nbfn.capture.local import shipped
+from nbfn.capture.marked import Secrets
 from nbfn.capture.modules import home_of
 from nbfn.capture.names import Use, Uses, uses_of_code, uses_of_node
 from nbfn.capture.references import References
 from nbfn.capture.source import Piece
 from nbfn.errors import BadInput, CaptureError
+from nbfn.secrets import Secret
 from nbfn.spec import Taken
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from nbfn.capture.store import Stored
 
 _IN_NOTEBOOK = ("IPython", "ipykernel", "ipywidgets", "traitlets")
-_INLINE_MAX = 60
 
 
 class Walk:
@@ -62,6 +63,7 @@ class Walk:
         self.loaders = Loaders(self.live)
         self.cells = cells
         self.explain = Explainer(cells)
+        self.secrets = Secrets(self.explain)
         self._queue: deque[tuple[str, Site | None]] = deque()
         self._met: set[str] = set()
         self._first_name: dict[int, str] = {}
@@ -122,6 +124,9 @@ class Walk:
     # -- one thing -----------------------------------------------------------------------------
 
     def _take(self, name: str, value: object, site: Site | None) -> None:
+        if isinstance(value, Secret):
+            self._take_secret(name, value, site)
+            return
         self._refuse_machinery(name, value, site)
         line = import_of(name, value, self.cells, self.live.main)
         if line is not None:
@@ -187,10 +192,10 @@ class Walk:
         more: list[tuple[str, bool]] = []
         closed = bool(definition.free) and not closures.names_only_itself(definition, name)
         if closed and isinstance(value, types.FunctionType):
-            lines, more = self._closure(name, definition, value, site)
+            lines, more = closures.factory(self, name, definition, value, site)
         else:
             lines = texts.text_of(definition, name=name, without=stripped)
-        after, later = self._changes(name, definition, value)
+        after, later = changes(self, name, definition, value)
         uses = uses_of_node(node, flags=definition.flags).without(definition.free)
         needs = self.follow(uses, name, definition.filename, definition.text)
         self._inner_imports(inner_imports(node), name, definition.filename, definition.text)
@@ -207,42 +212,6 @@ class Walk:
         origin = cell.label if cell else Path(definition.filename).name
         self.taken[name] = Taken(name, kind, origin, sum(len(line) + 1 for _, line in lines))
 
-    def _changes(
-        self, name: str, definition: Definition, value: object
-    ) -> tuple[list[str], list[tuple[str, bool]]]:
-        """What was set on the object after its definition, as lines, and what those need."""
-        node = definition.node
-        if isinstance(node, ast.ClassDef) and isinstance(value, type):
-            lines, patches = drift.class_changes(name, definition, value, self.live)
-            needs: list[tuple[str, bool]] = []
-            for patch in patches:
-                function = self.live.name_of(patch.function)
-                if function is not None:
-                    self.want(function, None)
-                    lines.append(f"{name}.{patch.attribute} = {function}")
-                    needs.append((function, True))
-            return (["", "", *lines] if lines else []), needs
-        if hasattr(value, "registry") and hasattr(value, "register"):
-            return self._registered(name, value)
-        if isinstance(value, types.FunctionType) and not definition.decorators:
-            lines = drift.function_attributes(name, value)
-            return (["", "", *lines] if lines else []), []
-        return [], []
-
-    def _registered(self, name: str, value: object) -> tuple[list[str], list[tuple[str, bool]]]:
-        """The implementations that were registered with a ``functools.singledispatch`` function."""
-        lines: list[str] = []
-        needs: list[tuple[str, bool]] = []
-        for part in getattr(value, "registry", {}).values():
-            if not isinstance(part, types.FunctionType) or not self.live.is_own(part):
-                continue
-            found = definitions.of_function(part, self.cells)
-            if found.decorators and part is not getattr(value, "__wrapped__", None):
-                lines += ["", "", *(line for _, line in texts.text_of(found, name=part.__name__))]
-                uses = uses_of_node(found.node, flags=found.flags)
-                needs += self.follow(uses, name, found.filename, found.text)
-        return lines, needs
-
     def _stale(self, name: str, stale: drift.Stale, definition: Definition) -> CaptureError:
         site = Site(name, definition.filename, stale.line, definition.text)
         cell = self.cells.of_file(definition.filename)
@@ -254,46 +223,6 @@ class Walk:
             f"is not what {name} was defined with ({stale.role})",
             f"run {again} again, so that both agree",
         )
-
-    def _closure(
-        self, name: str, definition: Definition, function: types.FunctionType, site: Site | None
-    ) -> tuple[list[texts.Line], list[tuple[str, bool]]]:
-        """A closure as a factory function, called with the values of what it closes over."""
-        held = closures.closed_over(function)
-        self._check_limits(name, function, site)
-        names = References(self, name, function, site)
-        arguments = {variable: self._argument(name, variable, held[variable], names) for variable in held}
-        maker = self.live.adopt(f"_make_{name.lstrip('_')}", definition)
-        return texts.factory_text(definition, name, maker, arguments), names.needs
-
-    def _argument(self, owner: str, variable: str, value: object, names: References) -> str:
-        """An expression for one value that ``owner`` closes over; those that have no name get one."""
-        if is_fixed(value):
-            text = literal(value, names.spelled)
-            if text is not None and "\n" not in text and len(text) <= _INLINE_MAX:
-                return text
-        elif not self._is_nameless(value) and (spelled := names.spelled(value)) is not None:
-            return spelled
-        holder = None if is_fixed(value) else self.live.holder_of(value)
-        if holder is None:
-            module = isinstance(value, types.ModuleType) and variable not in self.live
-            own = variable if module else f"{owner.lstrip('_')}_{variable}"
-            holder = self.live.adopt(own, value)
-            self.explain.parts[holder] = Part(
-                owner, self.live.get(owner), names.site, f".__closure__[{variable!r}]"
-            )
-        self.want(holder, names.site)
-        names.needs.append((holder, True))
-        return holder
-
-    def _is_nameless(self, value: object) -> bool:
-        """True for a function or class of the notebook that only its own text can tell."""
-        if not isinstance(value, (types.FunctionType, type)) or not self.live.is_own(value):
-            return False
-        simple = (
-            isinstance(value, types.FunctionType) and value.__name__ == "<lambda>" and not value.__closure__
-        )
-        return self.live.name_of(value) is None and not simple
 
     def _inner_imports(
         self, found: Iterable[tuple[str, int, bool]], name: str, filename: str, text: str = ""
@@ -310,7 +239,7 @@ class Walk:
 
     def _by_value(self, name: str, value: object, site: Site | None, reason: str) -> None:
         """Something without source: its code goes into a cloudpickle, its global names stay in func.py."""
-        self._check_limits(name, value, site)
+        self.check_limits(name, value, site)
         names = References(self, name, value, site)
         met: set[types.CodeType] = set()
 
@@ -332,7 +261,7 @@ class Walk:
     # -- values --------------------------------------------------------------------------------
 
     def _value(self, name: str, value: object, site: Site | None) -> None:
-        self._check_limits(name, value, site)
+        self.check_limits(name, value, site)
         names = References(self, name, value, site)
         stored = store.as_text(name, value, self.loaders, names.spelled)
         if stored is None:
@@ -378,7 +307,17 @@ class Walk:
                 self._module(module.partition(".")[0], preload=True)
                 self.pickles |= home_of(module).kind == "package" and module != "cloudpickle"
 
-    def _check_limits(self, name: str, value: object, site: Site | None) -> None:
+    def _take_secret(self, name: str, value: Secret, site: Site | None) -> None:
+        self.loads.add("os")
+        variable = self.secrets.variable(value, name, site)
+        self.pieces[name] = Piece.of_text(name, f"{name} = {self.loaders.secret(variable)}")
+        made = self.explain.made_in(name) or "the notebook"
+        self.taken[name] = Taken(name, "secret", made, note=f"{variable} of the function's config")
+
+    def check_limits(self, name: str, value: object, site: Site | None) -> None:
+        """Raises CaptureError for a value that is too large, or holds a secret that is not marked."""
+        for path, marked in limits.marked_in(name, value):
+            self.secrets.variable(marked, path, site)
         secret = limits.secret_in(name, value)
         if secret is not None:
             raise self.explain.secret(name, secret, value, site)
