@@ -30,7 +30,7 @@ from nbfn.errors import (
 )
 
 if TYPE_CHECKING:
-    from nbfn.function import Function, deploy, function
+    from nbfn.function import Function, deploy, function, show
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
@@ -54,6 +54,7 @@ __all__ = [
     "function",
     "load_ipython_extension",
     "secret",
+    "show",
     "unload_ipython_extension",
 ]
 
@@ -67,6 +68,7 @@ _LAZY = {
     "deploy": "nbfn.function",
     "function": "nbfn.function",
     "secret": "nbfn.secrets",
+    "show": "nbfn.function",
 }
 
 

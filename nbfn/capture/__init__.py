@@ -78,6 +78,7 @@ def capture(
         pickles=walk.pickles,
         source_map=spans,
         taken=(*(walk.taken[name] for name in sorted(walk.taken)), *packages),
+        left=tuple(walk.left[name] for name in sorted(walk.left) if name not in walk.taken),
         config=dict(sorted(walk.secrets.config.items())),
     )
 

@@ -8,7 +8,7 @@ import linecache
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbfn.capture.limits import TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size, variable_of
+from nbfn.capture.limits import LARGE_BYTES, TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size, variable_of
 from nbfn.errors import CaptureError, RequirementError
 
 if TYPE_CHECKING:
@@ -77,6 +77,18 @@ class Explainer:
             name = self.parts[name].owner
         cell = self._cells.made(name)
         return cell.label if cell else ""
+
+    def note(self, name: str, size: int = 0) -> str:
+        """What a person should know about a thing that was taken; mostly nothing."""
+        notes = []
+        cells = dict.fromkeys(cell.label for cell in self._cells.changed(name))
+        if cells:
+            notes.append(f"value at deploy time; {' and '.join(cells)} changed it")
+        if size >= LARGE_BYTES:
+            notes.append(
+                f"{readable_size(size)} in the image; pass it, or load it inside, if it changes often"
+            )
+        return "; ".join(notes)
 
     def place(self, site: Site) -> str:
         """``cell 6, line 3``, or the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import importlib
 import types
@@ -28,7 +29,7 @@ from nbfn.capture.references import References
 from nbfn.capture.source import Piece
 from nbfn.errors import BadInput, CaptureError
 from nbfn.secrets import Secret
-from nbfn.spec import Taken
+from nbfn.spec import Left, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +51,7 @@ class Walk:
         self.submodules: set[str] = set()
         self.files: dict[str, bytes] = {}
         self.taken: dict[str, Taken] = {}
+        self.left: dict[str, Left] = {}
         self.modules: set[str] = set()
         """Top-level packages that the function needs installed."""
         self.preload: set[str] = set()
@@ -103,9 +105,12 @@ class Walk:
                 if name in ("display", "get_ipython"):
                     raise self.explain.notebook_only(name, live.get(name), site)
                 self._undefined.append((use, site))
+            elif not use.needed and not live.is_builtin(name):
+                self._leave(name, f"only an annotation of {site.owner} speaks of it")
             return False
         value = live.get(name)
         if not use.needed and not isinstance(value, (type, types.ModuleType, *origins.TYPE_WORDS)):
+            self._leave(name, f"only an annotation of {site.owner} speaks of it")
             return False
         if isinstance(value, types.ModuleType):
             self.submodules.update(submodules(value, use.chain, self.cells))
@@ -208,9 +213,16 @@ class Walk:
             block=isinstance(definition.node, NAMED) or closed,
         )
         kind: typing.Literal["class", "function"] = "class" if isinstance(value, type) else "function"
+        for decorator in definition.decorators:
+            if decorator not in kept:
+                self._leave(f"@{ast.unparse(decorator)}", "it deploys; that stays in the notebook")
+        note = self.explain.note(name)
         cell = self.cells.of_file(definition.filename)
         origin = cell.label if cell else Path(definition.filename).name
-        self.taken[name] = Taken(name, kind, origin, sum(len(line) + 1 for _, line in lines))
+        self.taken[name] = Taken(name, kind, origin, sum(len(line) + 1 for _, line in lines), note)
+
+    def _leave(self, name: str, reason: str) -> None:
+        self.left.setdefault(name, Left(name, reason))
 
     def _stale(self, name: str, stale: drift.Stale, definition: Definition) -> CaptureError:
         site = Site(name, definition.filename, stale.line, definition.text)
@@ -234,7 +246,9 @@ class Walk:
                 raise self.explain.machinery("nbfn", importlib.import_module("nbfn"), site)
             if home.kind == "missing" and not guarded:
                 raise self.explain.not_installed(module, site)
-            if home.kind != "missing":
+            if home.kind == "missing":
+                self._leave(module, f"{name} can do without it, and it is not installed here")
+            else:
                 self._module(module, preload=not guarded)
 
     def _by_value(self, name: str, value: object, site: Site | None, reason: str) -> None:
@@ -296,7 +310,9 @@ class Walk:
             name, tuple(lines), filename, needs=tuple(needs), empty=empty, filled=filled
         )
         made = self.explain.made_in(name) or "the notebook"
-        self.taken[name] = Taken(name, stored.kind, made, len(stored.data))
+        self.taken[name] = Taken(
+            name, stored.kind, made, len(stored.data), self.explain.note(name, len(stored.data))
+        )
         if stored.path:
             self.files[stored.path] = stored.data
         if stored.kind == "data":
