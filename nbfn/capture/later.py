@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbfn.capture import definitions, drift, texts
@@ -50,3 +51,19 @@ def _registered(walk: Walk, name: str, value: object) -> tuple[list[str], list[t
             uses = uses_of_node(found.node, flags=found.flags)
             needs += walk.follow(uses, name, found.filename, found.text)
     return lines, needs
+
+
+def move_below_subclasses(walk: Walk) -> None:
+    """Set what was changed on a class only when its subclasses are there: making them may change it too."""
+    for name, count in walk.changed_classes.items():
+        cls, piece = walk.live.get(name), walk.pieces[name]
+        below = [
+            other
+            for other in walk.pieces
+            if isinstance(made := walk.live.get(other), type) and made is not cls and cls in made.__mro__
+        ]
+        if below:
+            lines = tuple(line for line in piece.lines[-count:] if line[1])
+            needs = tuple((each, True) for each in (name, *below))
+            walk.pieces[name] = replace(piece, lines=piece.lines[:-count])
+            walk.pieces[f"{name} changed"] = replace(piece, lines=lines, needs=needs, block=False)

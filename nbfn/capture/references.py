@@ -65,6 +65,9 @@ class References:
             return self._walk.loaders.secret(self._walk.secrets.variable(value, self._name, self.site))
         value = peel(value)
         live = self._live
+        member = self.member(value)
+        if member is not None:
+            return member
         name = getattr(value, "__name__", None)
         if not isinstance(name, str) or isinstance(value, types.ModuleType):
             return None
@@ -74,6 +77,25 @@ class References:
             return self._spelled_own(value)
         found = public_path(value, live.main)
         return self._spelled_path(value, *found) if found else None
+
+    def member(self, value: object) -> str | None:
+        """``Scaler.make`` or ``scaler.scale``: a method, by the name of its owner; None if that has none."""
+        if isinstance(value, types.MethodType):
+            owner: object = value.__self__
+            named = isinstance(owner, type) and self._live.is_own(owner)
+            holder = self._live.name_of(owner) if named else self._live.holder_of(owner)
+            attribute = value.__func__.__name__
+            if holder is None or getattr(owner, attribute, None) != value:
+                return None
+        elif isinstance(value, types.FunctionType) and self._live.is_own(value):
+            holder, _, attribute = value.__qualname__.rpartition(".")
+            cls = self._live.get(holder) if holder.isidentifier() else None
+            if not isinstance(cls, type) or getattr(cls, attribute, None) is not value:
+                return None
+        else:
+            return None
+        self._need(holder)
+        return f"{holder}.{attribute}"
 
     def _spelled_path(self, value: object, module: str, path: str) -> str | None:
         """A member of a library: by the name it has here, through its module, or by a new import line."""

@@ -17,7 +17,7 @@ from nbfn.capture.constants import as_written
 from nbfn.capture.definitions import NAMED, Definition, NoSource
 from nbfn.capture.explain import Explainer, Part, Site
 from nbfn.capture.imports import import_of, inner_imports, submodules
-from nbfn.capture.later import changes
+from nbfn.capture.later import changes, move_below_subclasses
 from nbfn.capture.literals import is_fixed
 from nbfn.capture.live import Live, is_nbfn
 from nbfn.capture.loaders import Loaders
@@ -57,6 +57,8 @@ class Walk:
         self.preload: set[str] = set()
         self.loads: set[str] = set()
         """Loaders that the pieces use: ``json``, ``pickle``, ``cloudpickle``, and ``func`` for references."""
+        self.changed_classes: dict[str, int] = {}
+        """Classes whose pieces end in so many lines that set what was changed later."""
         self.future = False
         self.by_value = False
         self.pickles = False
@@ -87,6 +89,7 @@ class Walk:
         for use, site in self._undefined:
             if use.name not in self._stores:
                 raise self.explain.undefined(use.name, site, self.live.names())
+        move_below_subclasses(self)
         if sum(map(len, self.files.values())) > limits.TOTAL_MAX_BYTES:
             raise self.explain.too_much(self.files)
 
@@ -139,7 +142,7 @@ class Walk:
             return
         if isinstance(value, types.ModuleType):
             raise self.explain.unfit(name, value, site)
-        if self._is_alias(name, value):
+        if self._is_alias(name, value) or self._is_member(name, value, site):
             return
         try:
             definition = origins.definition(name, value, self.live, self.cells)
@@ -178,6 +181,14 @@ class Walk:
         self.pieces[name] = Piece.of_text(name, f"{name} = {first}", [first])
         return True
 
+    def _is_member(self, name: str, value: object, site: Site | None) -> bool:
+        """Bind a method of something that has a name by ``name = thing.method``."""
+        names = References(self, name, value, site)
+        text = names.member(value)
+        if text is not None:
+            self.pieces[name] = Piece(name, ((0, f"{name} = {text}"),), needs=tuple(names.needs))
+        return text is not None
+
     # -- functions and classes -----------------------------------------------------------------
 
     def _define(self, name: str, definition: Definition, value: object, site: Site | None) -> None:
@@ -201,6 +212,8 @@ class Walk:
         else:
             lines = texts.text_of(definition, name=name, without=stripped)
         after, later = changes(self, name, definition, value)
+        if isinstance(value, type) and after:
+            self.changed_classes[name] = len(after)
         uses = uses_of_node(node, flags=definition.flags).without(definition.free)
         needs = self.follow(uses, name, definition.filename, definition.text)
         self._inner_imports(inner_imports(node), name, definition.filename, definition.text)
@@ -212,7 +225,13 @@ class Walk:
             tuple(needs + more + later),
             block=isinstance(definition.node, NAMED) or closed,
         )
-        kind: typing.Literal["class", "function"] = "class" if isinstance(value, type) else "function"
+        kind: typing.Literal["class", "function", "constant"] = (
+            "class"
+            if isinstance(value, type)
+            else "constant"
+            if isinstance(value, origins.TYPE_WORDS)
+            else "function"
+        )
         for decorator in definition.decorators:
             if decorator not in kept:
                 self._leave(f"@{ast.unparse(decorator)}", "it deploys; that stays in the notebook")
@@ -305,7 +324,7 @@ class Walk:
 
     def _store(self, name: str, value: object, stored: Stored, needs: list[tuple[str, bool]]) -> None:
         lines, filename = as_written(name, stored.text, self.cells)
-        empty, filled = _in_two_steps(name, value, stored.text)
+        empty, filled = store.in_two_steps(name, value, stored.text)
         self.pieces[name] = Piece(
             name, tuple(lines), filename, needs=tuple(needs), empty=empty, filled=filled
         )
@@ -374,13 +393,3 @@ class Walk:
             files, others = shipped(module)
             self.files |= files
             self.modules |= others
-
-
-def _in_two_steps(name: str, value: object, text: str) -> tuple[str, tuple[str, ...]]:
-    """How to make a dictionary or list empty first and fill it later; see :func:`arrange`."""
-    expression = text.removeprefix(f"{name} = ")
-    if type(value) is dict:
-        return "{}", tuple(f"{name}.update({expression})".split("\n"))
-    if type(value) is list:
-        return "[]", tuple(f"{name}[:] = {expression}".split("\n"))
-    return "", ()

@@ -50,7 +50,7 @@ def test_a_cell_becomes_a_function_that_is_called_like_python(shell: Interactive
     assert "what is deployed is what is here" in capsys.readouterr().out
     run(shell, "greeting = 'Hi'")
     run(shell, "%fn_diff greet")
-    assert '+greeting = "Hi"' in capsys.readouterr().out
+    assert "+greeting = 'Hi'" in capsys.readouterr().out
     run(shell, "%fn_undeploy greet")
     assert "removed" in capsys.readouterr().out
     run(shell, "%fn_list")
