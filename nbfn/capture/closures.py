@@ -7,13 +7,13 @@ import types
 from typing import TYPE_CHECKING
 
 from nbfn.capture import texts
-from nbfn.capture.definitions import NAMED, NoSource
+from nbfn.capture.definitions import NoSource
 from nbfn.capture.explain import Part
 from nbfn.capture.literals import is_fixed, literal
 from nbfn.capture.references import References
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from nbfn.capture.definitions import Definition
     from nbfn.capture.explain import Site
@@ -48,13 +48,22 @@ def closed_over(function: types.FunctionType) -> dict[str, object]:
 
 
 def factory(
-    walk: Walk, name: str, definition: Definition, function: types.FunctionType, site: Site | None
+    walk: Walk,
+    name: str,
+    definition: Definition,
+    function: types.FunctionType,
+    apart: Collection[str],
+    site: Site | None,
 ) -> tuple[list[texts.Line], list[tuple[str, bool]]]:
-    """A closure as a factory function, called with the values of what it closes over."""
+    """A closure as a factory function, called with the values of the variables in ``apart``."""
     held = closed_over(function)
     walk.check_limits(name, function, site)
     names = References(walk, name, function, site)
-    arguments = {variable: _argument(walk, name, variable, held[variable], names) for variable in held}
+    arguments = {
+        variable: _argument(walk, name, variable, held[variable], names)
+        for variable in apart
+        if variable in held
+    }
     maker = walk.live.adopt(f"_make_{name.lstrip('_')}", definition)
     return texts.factory_text(definition, name, maker, arguments), names.needs
 
@@ -69,9 +78,7 @@ def _argument(walk: Walk, owner: str, variable: str, value: object, names: Refer
         return spelled
     holder = None if is_fixed(value) else walk.live.holder_of(value)
     if holder is None:
-        module = isinstance(value, types.ModuleType) and variable not in walk.live
-        own = variable if module else f"{owner.lstrip('_')}_{variable}"
-        holder = walk.live.adopt(own, value)
+        holder = walk.live.adopt(f"{owner.lstrip('_')}_{variable}", value)
         walk.explain.parts[holder] = Part(
             owner, walk.live.get(owner), names.site, f".__closure__[{variable!r}]"
         )
@@ -88,10 +95,34 @@ def _is_nameless(walk: Walk, value: object) -> bool:
     return walk.live.name_of(value) is None and not simple
 
 
-def names_only_itself(definition: Definition, name: str) -> bool:
-    """True for a function that closes over nothing but itself: under ``name`` it is an ordinary recursion."""
-    node = definition.node
-    return isinstance(node, NAMED) and definition.free == (node.name,) and node.name == name
+def held_apart(walk: Walk, definition: Definition, name: str, value: object) -> tuple[str, ...]:
+    """The variables that ``name`` closes over and that func.py's own globals cannot stand for.
+
+    A function, class or module that func.py has under the very name of the variable needs no closure: so two
+    functions that were made beside each other stand beside each other again.
+    """
+    if not definition.free or not isinstance(value, types.FunctionType):
+        return ()
+    held = closed_over(value)
+
+    def is_global(variable: str) -> bool:
+        return _is_global(walk, variable, held[variable], name) if variable in held else variable == name
+
+    return tuple(variable for variable in definition.free if not is_global(variable))
+
+
+def _is_global(walk: Walk, variable: str, value: object, owner: str) -> bool:
+    if not isinstance(value, (types.ModuleType, types.FunctionType, type)):
+        return False
+    if variable in walk.live:
+        return walk.live.get(variable) is value
+    if walk.live.is_builtin(variable):
+        return False
+    if isinstance(value, types.ModuleType):
+        return walk.live.adopt(variable, value) == variable
+    if not walk.live.is_own(value) or walk.live.name_of(value) or value.__name__ != variable:
+        return False
+    return walk.adopt(value, owner) == variable
 
 
 def _rebound(code: types.CodeType) -> Iterator[str]:

@@ -206,15 +206,15 @@ class Walk:
             for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1)
         )
         more: list[tuple[str, bool]] = []
-        closed = bool(definition.free) and not closures.names_only_itself(definition, name)
-        if closed and isinstance(value, types.FunctionType):
-            lines, more = closures.factory(self, name, definition, value, site)
+        apart = closures.held_apart(self, definition, name, value)
+        if apart and isinstance(value, types.FunctionType):
+            lines, more = closures.factory(self, name, definition, value, apart, site)
         else:
             lines = texts.text_of(definition, name=name, without=stripped)
         after, later = changes(self, name, definition, value)
         if isinstance(value, type) and after:
             self.changed_classes[name] = len(after)
-        uses = uses_of_node(node, flags=definition.flags).without(definition.free)
+        uses = uses_of_node(node, flags=definition.flags).without(apart)
         needs = self.follow(uses, name, definition.filename, definition.text)
         self._inner_imports(inner_imports(node), name, definition.filename, definition.text)
         self.future |= definition.future_annotations
@@ -223,7 +223,7 @@ class Walk:
             (*lines, *((0, line) for line in after)),
             definition.filename,
             tuple(needs + more + later),
-            block=isinstance(definition.node, NAMED) or closed,
+            block=isinstance(definition.node, NAMED) or bool(apart),
         )
         kind: typing.Literal["class", "function", "constant"] = (
             "class"

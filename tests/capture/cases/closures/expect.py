@@ -6,7 +6,7 @@ TABLE = {"a": 1}
 double_names = ["one", "two"]
 
 
-def _make_double(codec, factor, names, shift):
+def _make_double(factor, names, shift):
     def scaled(x, low=0):
         text = """
         stays as it is"""
@@ -15,7 +15,7 @@ def _make_double(codec, factor, names, shift):
     return scaled
 
 
-double = _make_double(codec=codec, factor=2, names=double_names, shift=0)
+double = _make_double(factor=2, names=double_names, shift=0)
 
 
 def _make_after_f(k):
