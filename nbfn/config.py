@@ -109,6 +109,11 @@ def inherited(*, without: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(without)}
 
 
+def variable(name: str) -> str:
+    """One variable of this process's environment; empty if it is not there."""
+    return os.environ.get(name, "")
+
+
 def _default_state(env: Mapping[str, str]) -> Path:
     home = env.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "nbfn"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
+from nbfn import config
 from nbfn.errors import BadInput
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -58,7 +58,7 @@ def secret(name: str) -> Secret:
     Raises:
         BadInput: there is none, or it is empty.
     """
-    value = os.environ.get(name, "")
+    value = config.variable(name)
     if not value:
         raise BadInput(
             f"the environment has no {name}",

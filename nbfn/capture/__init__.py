@@ -23,6 +23,7 @@ from nbfn.capture.source import arrange, render
 from nbfn.capture.target import find_target
 from nbfn.capture.walk import Walk
 from nbfn.errors import CellError
+from nbfn.secrets import Secret
 from nbfn.spec import Capture, PythonVersion, Taken
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def capture(
         preamble=walk.loaders.preamble(walk.loads),
         future=walk.future,
     )
-    for variable, value in walk.secrets.config.items():
+    marked = {each.name or name: str(each) for name, each in namespace.items() if isinstance(each, Secret)}
+    for variable, value in {**marked, **walk.secrets.config}.items():
         path = written_in(value, source, walk.files)
         if path is not None:
             raise walk.explain.secret_written(variable, path)

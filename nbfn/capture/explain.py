@@ -166,8 +166,8 @@ class Explainer:
     def secret_written(self, variable: str, path: str) -> CaptureError:
         """A marked secret is also there in plain text."""
         return CaptureError(
-            f"the secret {variable} is also written in {path}, and whoever has the image could read it",
-            hint="take its text out of there",
+            f"the text of the secret {variable} is in {path}, and whoever has the image could read it",
+            hint="put it together inside the function, or mark what holds it as nbfn.Secret(…) too",
             name=variable,
         )
 
