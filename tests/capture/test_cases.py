@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbfn.capture.live import peel
 from nbfn.errors import BadInput
 
 from .kernel import Kernel, write
@@ -81,7 +82,7 @@ def test_case(beside: Path, tmp_path: Path) -> None:
 
 
 def _local(kernel: Kernel, target: str, args: list[object]) -> str:
-    function: Any = kernel.namespace[target]
+    function: Any = peel(kernel.namespace[target])  # not what it would be deployed as
     result = function(*args)
     return repr(asyncio.run(result) if inspect.iscoroutine(result) else result).replace("__main__.", "func.")
 
