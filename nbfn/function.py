@@ -8,6 +8,7 @@ import inspect
 import logging
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from nbfn import revisions
@@ -15,7 +16,7 @@ from nbfn import session as sessions
 from nbfn.arguments import check_arguments
 from nbfn.capture import capture
 from nbfn.capture.report import large
-from nbfn.containerize import describe
+from nbfn.containerize import describe, read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
 from nbfn.observe.logs import Logs
@@ -259,8 +260,11 @@ def function(
         timeout: what a call may take, in seconds (1 to 300; default 30).
         idle_timeout: how long an instance waits for another call, in seconds (1 to 3600; default 30).
         config: environment variables of its instances.
-        requires: requirements beyond those that its imports show, as ``pip`` takes them.
-        base: what its image builds on; ``host`` is this machine's own Python.
+        requires: requirements beyond those that its imports show, as ``pip`` takes them, or files of them
+            (``requirements.txt``).
+        base: what its image builds on: ``host`` is this machine's own Python, ``fn`` Fn's image of Python,
+            anything else an image by its name in a registry, or by where it is (``docker-daemon:NAME``,
+            ``oci:FOLDER``, ``oci-archive:FILE``).
 
     Raises:
         BadInput: a name, limit or option that cannot be.
@@ -329,7 +333,10 @@ def _config(config: Mapping[Any, Any] | None) -> Mapping[str, str]:
 def _requires(requires: object) -> tuple[str, ...]:
     if not isinstance(requires, list | tuple) or not all(isinstance(each, str) for each in requires):
         raise BadInput(f"requires is {requires!r}", hint=f"give a list of texts: [{requires!r}]")
-    return tuple(requires)
+    found: list[str] = []
+    for each in requires:
+        found += read_requirements(Path(each).expanduser()) if each.endswith(".txt") else [each]
+    return tuple(dict.fromkeys(found))
 
 
 def _defined_in(source: str) -> frozenset[str]:

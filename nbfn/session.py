@@ -112,7 +112,8 @@ class Session:
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):
-            image = build(spec, capture, self.layout, progress=progress).image
+            built = build(spec, capture, self.layout, progress=progress, settings=self.settings)
+            image = built.image
             self._built[key] = image
         ready = image
         # What a person gives with the function goes before what its secrets were here.

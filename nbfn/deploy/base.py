@@ -1,7 +1,7 @@
 """Where functions are deployed to: the protocol that every target keeps.
 
-Implementations: :class:`nbfn.deploy.fn.FnTarget` (the local executor and any stock Fn server), OCI
-Functions to come. Each passes ``tests/deploy/conformance.py``.
+Implementations: :class:`nbfn.deploy.fn.FnTarget` (the local executor and any stock Fn server) and
+:class:`nbfn.deploy.oci.OciTarget` (OCI Functions). Each passes ``tests/deploy/conformance.py``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import httpx
 from nbfn.errors import CallTimeout, ExecutorLost, PayloadError
 from nbfn.invoke import tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
-from nbfn.invoke.failures import failure
+from nbfn.invoke.failures import Explain, failure
 from nbfn.runtime import wire
 from nbfn.spec import CallResult
 
@@ -48,8 +48,10 @@ class _Answer:
 class Caller:
     """Calls functions through ``client``. Safe to use from several threads, as the client is."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, *, explain: Explain = failure) -> None:
+        """``explain`` puts answers that are not the function's own into errors, in the target's words."""
         self._client = client
+        self._explain = explain
 
     def call(
         self,
@@ -77,7 +79,7 @@ class Caller:
         answer = self._send(deployment, body, seal, timeout_s)
         call_id = answer.headers.get("fn-call-id", "")
         if answer.status != 200:
-            raise failure(answer.status, answer.body, answer.headers, deployment, call_id)
+            raise self._explain(answer.status, answer.body, answer.headers, deployment, call_id)
         value, error = _outcome(answer, deployment, context, seal, call_id)
         return _result(answer, call_id, value, error)
 

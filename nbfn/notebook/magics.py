@@ -83,12 +83,16 @@ class FnMagics(Magics):
         action="extend",
         default=[],
         metavar="PKG",
-        help="Packages beside its imports.",
+        help="Packages beside its imports, or a requirements.txt.",
     )
     @argument(
         "--config", nargs="+", action="extend", default=[], type=_pair, metavar="K=V", help="Environment."
     )
-    @argument("--base", default="host", help="What its image builds on (default: host, this Python).")
+    @argument(
+        "--base",
+        default="host",
+        help="What its image builds on: host (this Python), fn, or an image.",
+    )
     @argument("--quiet", action="store_true", help="Show no card.")
     @cell_magic
     def fn_deploy(self, line: str, cell: str) -> None:

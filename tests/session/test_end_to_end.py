@@ -83,6 +83,19 @@ def test_a_function_with_a_helper_and_a_package_is_cold_and_then_warm(
     assert "numpy" in str(greet.describe())
 
 
+def test_instances_draw_different_random_numbers(session: Session, notebook: Notebook) -> None:
+    """They are forked from one process that has numpy's generator already."""
+    notebook.run("""
+        import numpy as np
+
+        def draw():
+            return np.random.random(2).tolist()
+    """)
+    draw = cast("Callable[..., Any]", notebook.namespace["draw"])
+    first, second = (function(draw, name=name, memory=512)() for name in ("one", "two"))
+    assert first != second
+
+
 def test_what_it_raises_shows_the_lines_of_the_cell(session: Session, notebook: Notebook) -> None:
     notebook.run("""
         class Unlucky(Exception):
