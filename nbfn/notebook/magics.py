@@ -5,6 +5,7 @@
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
+``%fn_panel NAME``     ``Panel(function).widget``
 ``%fn_show NAME``      ``nbfn.show(function)``
 ``%fn_undeploy NAME``  ``function.undeploy()``
 =====================  ========================================
@@ -28,6 +29,7 @@ from nbfn.errors import BadInput, CellError
 from nbfn.function import Function, deploy, function, show
 from nbfn.notebook import listing
 from nbfn.notebook.errors import draw_as, short
+from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 
 if TYPE_CHECKING:
@@ -164,6 +166,14 @@ class FnMagics(Magics):
         """Show what deploying a function now would change: source, data, packages, limits."""
         found = self._callable(_parse(self.fn_diff, line).name)
         display((found if isinstance(found, Function) else function(found)).diff())
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed from here.")
+    @line_magic
+    def fn_panel(self, line: str) -> None:
+        """Show a form that calls a function: arguments, how many calls at once, what came back."""
+        found = self._callable(_parse(self.fn_panel, line).name)
+        display(Panel(found if isinstance(found, Function) else function(found)).widget)
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")
