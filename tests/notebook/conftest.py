@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from nbfn import config, local, notebook
+from nbfn.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,8 +173,11 @@ class Lab:
 
 
 @pytest.fixture
-def lab(one_lab: Lab) -> Iterator[Lab]:
-    """JupyterLab without any page open."""
+def lab(one_lab: Lab, private: dict[str, str]) -> Iterator[Lab]:
+    """JupyterLab without any page open, over an executor without any function."""
+    with Session(config.load(private)) as session:
+        for each in session.target.list():
+            session.target.remove(each.app, each.name)
     yield one_lab
     one_lab.close()
 

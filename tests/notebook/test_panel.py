@@ -46,7 +46,7 @@ def test_it_calls_with_what_is_written_and_says_what_is_wrong(shell: Interactive
 
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(240)
-@pytest.mark.xdist_group("lab")
+@pytest.mark.browser
 def test_a_click_calls_and_the_card_shows_it(lab: Lab) -> None:
     page = lab.open("panel", "%load_ext nbfn", SUM, "%fn_panel total")
     for index in range(3):
