@@ -21,8 +21,10 @@ help:
 demo: $(VENV)/.tour
 	$(BIN)/python notebooks/run.py notebooks/00_tour.ipynb
 
+# The browser comes last and alone: it wants the machine, and its loop the thread.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not browser" $(ARGS)
+	$(BIN)/pytest -m browser $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check nbfn tests notebooks benchmarks

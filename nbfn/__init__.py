@@ -30,7 +30,8 @@ from nbfn.errors import (
 )
 
 if TYPE_CHECKING:
-    from nbfn.function import Function, deploy, function
+    from nbfn.function import Function, deploy, function, show
+    from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
     from nbfn.verbs import (
@@ -70,6 +71,7 @@ __all__ = [
     "Function",
     "ImageError",
     "NbfnError",
+    "Secret",
     "Session",
     "StateError",
     "TargetError",
@@ -92,6 +94,8 @@ __all__ = [
     "invoke_function",
     "list_contexts",
     "load_ipython_extension",
+    "secret",
+    "show",
     "triggers",
     "unload_ipython_extension",
     "update_app",
@@ -105,6 +109,7 @@ __all__ = [
 _LAZY = {
     "CallResult": "nbfn.spec",
     "Function": "nbfn.function",
+    "Secret": "nbfn.secrets",
     "Session": "nbfn.session",
     "deploy": "nbfn.function",
     "function": "nbfn.function",
@@ -130,6 +135,8 @@ _LAZY = {
     "update_context": "nbfn.verbs",
     "update_function": "nbfn.verbs",
     "use_context": "nbfn.verbs",
+    "secret": "nbfn.secrets",
+    "show": "nbfn.function",
 }
 
 

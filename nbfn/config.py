@@ -143,6 +143,11 @@ def variables() -> Mapping[str, str]:
     return os.environ
 
 
+def variable(name: str) -> str:
+    """One variable of this process's environment; empty if it is not there."""
+    return os.environ.get(name, "")
+
+
 def oci_environment() -> dict[str, str]:
     """What the environment says to clients of OCI: the variables ``OCI_*``, and where home is."""
     return {name: value for name, value in os.environ.items() if name.startswith("OCI_") or name == "HOME"}

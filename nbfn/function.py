@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import logging
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
+from nbfn import revisions
 from nbfn import session as sessions
 from nbfn.arguments import check_arguments
 from nbfn.capture import capture
+from nbfn.capture.report import large
 from nbfn.containerize import describe, read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
@@ -22,10 +25,14 @@ from nbfn.spec import FunctionSpec, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from nbfn.capture.diff import Difference
+    from nbfn.capture.report import Inside
     from nbfn.containerize import Description
     from nbfn.contexts import Context
     from nbfn.session import Session
-    from nbfn.spec import CallResult, Capture, Deployment, ImageRef, RunningInstance
+    from nbfn.spec import CallResult, Capture, Deployment, ImageRef, RunningInstance, Taken
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,6 +158,29 @@ class Function(Generic[P, R]):
         deployment, _ = self._deployed()
         return describe(self.session.layout.get(deployment.image))
 
+    def show(self) -> Inside:
+        """What is in its image, and what was left out and why; before a deployment, what would be in it.
+
+        Deploys nothing. Raises what :meth:`deploy` raises if something in it cannot travel.
+        """
+        deployment = self.deployment
+        taken = (self.capture if deployment else None) or self._capture()
+        return revisions.inside(self.spec, taken, self.session, deployment)
+
+    def diff(self) -> Difference:
+        """What deploying it now would change: source, data, packages, limits. False if nothing.
+
+        Raises:
+            NotFound: it is not deployed.
+            BadInput, ImageError, ExecutorError, TargetError: as :meth:`deploy`.
+        """
+        return revisions.since_deployed(self.spec, self._capture(), self.session)
+
+    @property
+    def taken(self) -> Sequence[Taken]:
+        """What the deployed source took along and from where; before a deployment, what would be taken."""
+        return (self.capture or self._capture()).taken
+
     @property
     def source(self) -> str:
         """The text of the deployed ``func.py``; before a deployment, of what would be deployed."""
@@ -187,6 +217,9 @@ class Function(Generic[P, R]):
         __tracebackhide__ = True
         taken, place = self._capture(), self.session.context
         deployment = self.session.deploy(self.spec, taken, force=force, progress=progress)
+        if deployment.changed:
+            for row in large(taken):
+                _log.warning("%s takes %r, of %s, along: %s", self.spec.name, row.name, row.origin, row.note)
         context = CallContext(
             namespace=self._namespace(),
             names=_defined_in(taken.source),
@@ -275,6 +308,18 @@ def deploy(f: Callable[P, R], /, **options: Unpack[Options]) -> Function[P, R]:
     __tracebackhide__ = True
     made = f if isinstance(f, Function) and not options else function(f, **options)
     return made.deploy()
+
+
+def show(f: Callable[..., object], /) -> Inside:
+    """What is, or would be, in the image of a function: generated code, packages, data, sizes and reasons.
+
+    ``f`` may be a :class:`Function` or a plain one; nothing is deployed.
+
+    Raises:
+        BadInput: something in it cannot travel.
+    """
+    made: Function[..., object] = f if isinstance(f, Function) else function(f)
+    return made.show()
 
 
 def _limits(memory: int | None, timeout: int | None, idle_timeout: int | None) -> Limits:

@@ -166,6 +166,8 @@ class Session:
             image = built.image
             self._built[key] = image
         ready = replace(image, tag=tag)
+        # What a person gives with the function goes before what its secrets were here.
+        spec = replace(spec, config={**capture.config, **spec.config})
         return self.ask(lambda target: target.apply(spec, ready, capture.fingerprint))
 
     def check_reach(self, name: str) -> None:

@@ -58,6 +58,12 @@ class Package:
         """Equal for two installations of the same files."""
         return hashlib.sha256(self.record.encode("utf-8", "surrogateescape")).hexdigest()
 
+    @property
+    def size(self) -> int:
+        """Bytes of its files, as its RECORD tells them; bytecode is not counted."""
+        rows = csv.reader(self.record.splitlines())
+        return sum(int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit() and row[0][-4:] != ".pyc")
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from nbfn import config, local, notebook
+from nbfn.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,28 +173,20 @@ class Lab:
 
 
 @pytest.fixture
-def lab(jupyterlab: tuple[str, Path], browser: Browser) -> Iterator[Lab]:
-    """JupyterLab without any page open."""
-    url, folder = jupyterlab
-    opened = Lab(url, "tok", folder, browser)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for a module and no longer: while it is open, this thread has an event loop running."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_CHROMIUM.split())
-        yield opened
-        opened.close()
+def lab(one_lab: Lab, private: dict[str, str]) -> Iterator[Lab]:
+    """JupyterLab without any page open, over an executor without any function."""
+    with Session(config.load(private)) as session:
+        for each in session.target.list():
+            session.target.remove(each.app, each.name)
+    yield one_lab
+    one_lab.close()
 
 
 @pytest.fixture(scope="session")
-def jupyterlab(private: dict[str, str]) -> Iterator[tuple[str, Path]]:
-    """One JupyterLab for all browser tests, at an address of the shape of Binder's; and its folder."""
+def one_lab(private: dict[str, str]) -> Iterator[Lab]:
+    """One JupyterLab for all browser tests, at an address of the shape of Binder's."""
+    from playwright.sync_api import sync_playwright
+
     home = Path(private["HOME"])
     settings = home / "settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
@@ -214,10 +207,13 @@ def jupyterlab(private: dict[str, str]) -> Iterator[tuple[str, Path]]:
     )  # fmt: skip
     log.close()
     try:
-        yield (
-            _address(home / "runtime" / f"jpserver-{server.pid}.json", server, home / "lab.log"),
-            home / "work",
-        )
+        url = _address(home / "runtime" / f"jpserver-{server.pid}.json", server, home / "lab.log")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=_CHROMIUM.split()
+            )
+            yield Lab(url, "tok", home / "work", browser)
+            browser.close()
     finally:
         server.terminate()
         server.wait(30)

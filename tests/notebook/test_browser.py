@@ -11,7 +11,7 @@ from tests.notebook.conftest import ARTIFACTS
 if TYPE_CHECKING:
     from tests.notebook.conftest import Lab
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(240), pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(240), pytest.mark.browser]
 
 CELLS = """%load_ext nbfn
 ---

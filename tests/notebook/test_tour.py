@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TOUR = Path(__file__).parents[2] / "notebooks/00_tour.ipynb"
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300), pytest.mark.browser]
 
 
 def test_the_tour_goes_from_cold_to_warm_and_scales_out_on_the_page(lab: Lab) -> None:
