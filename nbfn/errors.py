@@ -22,6 +22,7 @@
     └── CallError              a call that ended without the function's own answer
         ├── CallRefused        the executor would not run it: queue full, too large, not authorised
         ├── CallTimeout        it ran over the function's timeout
+        ├── CallCancelled      it was cancelled here
         ├── InstanceFailed     the instance could not start, or died: exit code, signal, out of memory
         ├── PayloadError       arguments or a result that cannot cross: not JSON, not authenticated
         └── RemoteError        the function raised something that cannot be rebuilt here
@@ -161,6 +162,10 @@ class CallRefused(CallError):
 
 class CallTimeout(CallError, TimeoutError):
     """The call ran over the function's timeout; its instance was killed."""
+
+
+class CallCancelled(CallError):
+    """The call was cancelled on this side; an instance that ran it was stopped."""
 
 
 class InstanceFailed(CallError):

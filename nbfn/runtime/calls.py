@@ -183,7 +183,9 @@ class Calls:
 
     def _stream_records(self, values: Any, request: Request, salt: bytes) -> Answer:
         if STREAM not in request.headers.get("accept", ""):
-            raise BadResult("the function yields its values one by one, and this caller asked for one result")
+            raise BadResult(
+                "the function yields its values, and one result was asked for: call it with .stream()"
+            )
         from .streams import Records
 
         return Answer.of(

@@ -34,6 +34,9 @@ KIND_CALL, KIND_RESULT, KIND_ERROR = 1, 2, 3
 SALT_HEADER = "Nbfn-Salt"
 """Header of an nbfn call: 16 random bytes in hex, under the MAC of the call and of its answer."""
 
+CALL_ID_HEADER = "Nbfn-Call-Id"
+"""Header of a call at the executor: the id that the caller has given it."""
+
 OUTPUT_TAIL_BYTES = 4096
 ERROR_HEADER_BYTES = 512
 
