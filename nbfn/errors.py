@@ -157,7 +157,25 @@ class CallError(NbfnError):
 
 
 class CallRefused(CallError):
-    """The executor would not run it: queue full, body too large, not authorised."""
+    """The executor would not run it: queue full, body too large, not authorised.
+
+    ``retry_after_s`` is when it suggests to try again (0: it does not); ``began`` is True if the call had
+    been given to an instance all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        call_id: str = "",
+        status: int = 0,
+        retry_after_s: float = 0.0,
+        began: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint, call_id=call_id, status=status)
+        self.retry_after_s = retry_after_s
+        self.began = began
 
 
 class CallTimeout(CallError, TimeoutError):
