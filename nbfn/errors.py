@@ -4,7 +4,7 @@
 
     NbfnError
     ├── BadInput               what was asked for cannot be: fix the cell, the option or the name
-    │   ├── CellError          the cell: syntax, no function, two candidates, a generator
+    │   ├── CellError          the cell: syntax, no function, two candidates
     │   ├── CaptureError       something the function uses cannot travel
     │   ├── LimitError         memory, timeout, idle timeout or size out of range
     │   ├── NameRefused        an application or function name that Fn does not take

@@ -162,6 +162,8 @@ class Post:
             while kept:
                 kept.pop().close()
 
+    __del__ = close  # a process may end without closing its session
+
     def _prepared(self, url: str) -> tuple[str, bytes]:
         """Where a URL's requests go, and how they begin."""
         split = urlsplit(url)
