@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Coroutine, Sized
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from nbfn.arguments import check_arguments
 from nbfn.calls.crew import crew
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-A = TypeVar("A")
 T = TypeVar("T")
 
 _PLAIN = Terms()
@@ -142,17 +141,7 @@ class Calling(Generic[P, R_co]):
         future = crew().start(lambda: self._call(args, kwargs, Terms(cancel=cancel, call_id=call_id)))
         return Call(call_id, self.__name__, deployment.fn_id, self.session, InThread(future, cancel))
 
-    @overload
-    def map(
-        self: Calling[Concatenate[A, ...], Coroutine[Any, Any, T]],
-        inputs: Iterable[A],
-        /,
-        **options: Unpack[MapOptions],
-    ) -> Mapped[T]: ...
-    @overload
-    def map(
-        self: Calling[Concatenate[A, ...], T], inputs: Iterable[A], /, **options: Unpack[MapOptions]
-    ) -> Mapped[T]: ...
+    # What the inputs are is checked when they are sent: mypy does not find a first parameter's type in P.
     @overload
     def map(
         self: Calling[..., Coroutine[Any, Any, T]],
