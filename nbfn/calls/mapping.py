@@ -129,7 +129,7 @@ class Mapped(Generic[R_co]):
                     return self._outcomes[at]
                 if not self._ordered and at < len(self._finished):
                     return self._outcomes[self._finished[at]]
-                if self._workers == 0:
+                if self.done == self.total or (self._workers == 0 and not self._stopped):
                     return None
                 if self._stopped:
                     raise CallCancelled("the map was cancelled", hint="what was done is in its .results")

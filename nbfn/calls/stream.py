@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from nbfn.calls.crew import crew
@@ -42,8 +43,12 @@ class Stream(Generic[T_co]):
     def close(self) -> None:
         """Stop the call, if it is not over."""
         self._over = True
+        if self.result is not None:
+            return
+        self._cancel.ask()
         if self._values is not None:
-            self._values.close()
+            with suppress(ValueError):  # another thread waits for a value: it hears that it was cancelled
+                self._values.close()
 
     def __iter__(self) -> Iterator[T_co]:
         return self

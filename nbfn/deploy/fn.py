@@ -215,12 +215,13 @@ def _log_line(item: Mapping[str, Any]) -> LogLine:
 def _call_record(told: Mapping[str, Any], function: str) -> CallRecord:
     result = CallResult(
         call_id=told["id"],
-        start=told["start"],
-        reason=told["reason"],
-        timings_ms=told["timings_ms"],
-        instance_id=told["instance_id"],
+        start=told.get("start") or "",
+        reason=told.get("reason") or "",
+        timings_ms=told.get("timings_ms") or {},
+        instance_id=told.get("instance_id") or "",
     )
-    return CallRecord(told["id"], told["fn_id"], function, int(told["status"]), told["message"], result)
+    message = told.get("message") or ""
+    return CallRecord(told["id"], told["fn_id"], function, int(told.get("status") or 0), message, result)
 
 
 def _instance(item: Mapping[str, Any]) -> RunningInstance:

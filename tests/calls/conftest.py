@@ -49,6 +49,11 @@ CELL = """
         if fail:
             raise LookupError("no more")
 
+    def hold():
+        print("begun")
+        yield 1
+        time.sleep(600)
+
     async def acount(n: int):
         for number in range(n):
             await asyncio.sleep(0)

@@ -151,6 +151,25 @@ def test_a_function_that_yields_is_iterated(lab: Lab, capsys: pytest.CaptureFixt
         count()
 
 
+def test_a_stream_is_closed_while_another_thread_waits_for_it(lab: Lab) -> None:
+    stream = lab["hold"].stream()
+    outcome: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            list(stream)
+        except CallCancelled as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: "begun" in lab["hold"].logs().text)
+    stream.close()
+    thread.join(60)
+    assert len(outcome) == 1
+    gone(lab, "hold")
+
+
 @pytest.mark.parametrize("how", ["spawn", "aio", "map"])
 def test_a_function_that_yields_has_no_one_result(lab: Lab, how: str) -> None:
     with pytest.raises(BadInput, match=r"iterate over count\.stream"):
@@ -208,6 +227,12 @@ def test_a_map_that_is_cancelled_keeps_what_was_done(lab: Lab) -> None:
         list(mapped)
     assert (dict(mapped.results), dict(mapped.errors), first.is_set()) == ({}, {}, False)
     gone(lab, "wait")
+    with pytest.raises(CallCancelled):  # also once its threads have ended
+        list(mapped)
+    whole = lab["add"].map([1, 2])
+    assert list(whole) == [2, 3]
+    whole.cancel()
+    assert list(whole) == [2, 3]
 
 
 def test_retries_only_where_asked_and_safe(lab: Lab) -> None:
