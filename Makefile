@@ -2,6 +2,7 @@
 # make test   every test
 # make check  lint, format, types, import layers, docs
 # make lab    the tour in JupyterLab
+# make oci    Oracle's SDKs and Fn's FDK, for the tests that drive the OCI test server with them (600 MB)
 # make bench  benchmarks; prints both sides of each ratio
 # Each makes its own .venv first. Needed beforehand: make and Python 3.11 or newer.
 
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 WORKERS ?= 2
 
-.PHONY: demo test check lab bench format clean help
+.PHONY: demo test check lab bench oci format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,12 +37,22 @@ lab: $(VENV)/.lab
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+oci: .venv-oci/.done .venv-oci-20181201/.done
+
+# --no-compile: of 35,000 modules a test imports a few hundred.
+.venv-oci/.done .venv-oci-20181201/.done: .venv-%/.done: pyproject.toml | $(VENV)/.pip
+	@echo "Installing the '$*' group into .venv-$* …"
+	@$(BIN)/python -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-$*/bin/python -m pip install --quiet --no-compile --group $*
+	@touch $@
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix nbfn tests notebooks benchmarks
 	$(BIN)/ruff format nbfn tests notebooks benchmarks
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
+	rm -rf $(VENV) .venv-oci .venv-oci-20181201 .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
 
 # One stamp a dependency group: `make demo` need not wait for the test tools.
 $(VENV)/.tour $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.pip

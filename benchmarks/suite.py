@@ -31,6 +31,12 @@ def increment(x: int) -> int:
     return x + 1
 
 
+def nap(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
+
+
 def total(values: list[float]) -> float:
     import numpy as np
 
@@ -47,6 +53,9 @@ def rows(session: Session) -> Iterator[Row]:
     """Every row, as it is measured."""
     yield _cold("cold-start", increment, b'{"x": 1}')
     yield _cold("cold-start-numpy", total, b'{"values": [1.0]}')
+    for count in (10, 50):
+        yield _cold_at_once(session, count)
+    yield _idle_memory(session)
     yield from _warm(session)
     yield _edit_loop()
     yield _array("array-10mb", 1_250_000, 20)
@@ -75,6 +84,54 @@ def _cold(name: str, function: Callable[..., object], body: bytes, runs: int = 1
             times.append((time.perf_counter() - begin) * 1e3)
     bare = milliseconds(lambda: subprocess.run(_BARE, check=True), runs)
     return row(name, "ms", times[1:], bare, "a bare python -S process")
+
+
+def _cold_at_once(session: Session, count: int, runs: int = 3) -> Row:
+    """So many calls at once of a function that keeps its instance busy: each takes a new one."""
+    times = []
+    for number in range(runs):
+        deployed = nbfn.deploy(nap, name=f"at-once-{count}-{number}", memory=64, idle_timeout=1)
+        deployed(0.0)  # the image is unpacked
+        request = post(_path(deployed), b'{"seconds": 1.0}', session.endpoint.token)
+        seconds = _all_at_once(session, [request] * count)
+        times.append((seconds - 1.0) * 1e3)
+    return row(f"cold-start-{count}-at-once", "ms", times, digits=1)
+
+
+def _all_at_once(session: Session, requests: list[bytes]) -> float:
+    """Seconds from the first request to the last answer, each on a connection of its own."""
+    socket = session.endpoint.socket
+    assert socket is not None
+    barrier = threading.Barrier(len(requests) + 1)
+
+    def work(request: bytes) -> None:
+        with RawClient(socket) as client:
+            barrier.wait()
+            client.exchange(request)
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        done = [pool.submit(work, request) for request in requests]
+        barrier.wait()
+        begin = time.perf_counter()
+        for each in done:
+            each.result()
+        return time.perf_counter() - begin
+
+
+def _idle_memory(session: Session, instances: int = 5) -> Row:
+    """What each idle instance with numpy holds alone, after a call; and a process that imported numpy."""
+    sizes = []
+    for number in range(instances):
+        deployed = nbfn.deploy(total, name=f"idle-{number}", memory=128)
+        deployed([1.0])
+        assert deployed.deployment is not None
+        with session.endpoint.client() as client:
+            found = client.get(f"/nbfn/v1/fns/{deployed.deployment.fn_id}/instances").json()["items"]
+        sizes += [each["memory_bytes"] / 1e6 for each in found]
+    code = "import numpy; print(open('/proc/self/smaps_rollup').read())"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    alone = sum(int(line.split()[1]) for line in told.splitlines() if line.startswith("Private_"))
+    return row("idle-instance-private-mb", "MB", sizes, [alone * 1024 / 1e6], "a process that imported numpy")
 
 
 def _warm(session: Session) -> Iterator[Row]:

@@ -31,7 +31,8 @@ from nbfn.errors import (
 
 if TYPE_CHECKING:
     from nbfn.calls import Call, Mapped, Stream
-    from nbfn.function import Function, call, deploy, function
+    from nbfn.function import Function, call, deploy, function, show
+    from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
 
@@ -47,6 +48,7 @@ __all__ = [
     "ImageError",
     "Mapped",
     "NbfnError",
+    "Secret",
     "Session",
     "StateError",
     "Stream",
@@ -56,6 +58,8 @@ __all__ = [
     "errors",
     "function",
     "load_ipython_extension",
+    "secret",
+    "show",
     "unload_ipython_extension",
 ]
 
@@ -66,11 +70,14 @@ _LAZY = {
     "CallResult": "nbfn.spec",
     "Function": "nbfn.function",
     "Mapped": "nbfn.calls",
+    "Secret": "nbfn.secrets",
     "Session": "nbfn.session",
     "Stream": "nbfn.calls",
     "call": "nbfn.function",
     "deploy": "nbfn.function",
     "function": "nbfn.function",
+    "secret": "nbfn.secrets",
+    "show": "nbfn.function",
 }
 
 

@@ -14,6 +14,16 @@
 ``NBFN_TIER``               highest isolation tier that the sandbox may use: ``T0``, ``T1`` or ``T2``
 ``NBFN_MEMORY_MB``          memory that all instances together may hold (default: 80 % of what the
                             machine, or its cgroup, has)
+``NBFN_BASE``               what base ``fn`` stands for: the image that functions in containers are
+                            built on; ``{python}`` in it is the kernel's minor version
+                            (default ``docker.io/fnproject/python:{python}``)
+``NBFN_REGISTRY_CA``        file of certificates to trust of registries, beside the system's
+``NBFN_REGISTRY_HTTP``      registries that are spoken to in plain http, as ``host:port,…``
+                            (this machine's own always may be)
+``DOCKER_CONFIG``           folder of Docker's ``config.json``, which has the registries' logins
+                            (default ``~/.docker``)
+``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
+                            forked from; 0 starts each as a new process (default 4)
 ==========================  ====================================================================
 """
 
@@ -31,6 +41,8 @@ from nbfn.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_BASE = "docker.io/fnproject/python:{python}"
+"""The image that Fn's own Python functions run on."""
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96
 
@@ -50,6 +62,13 @@ class Settings:
     driver: str
     tier: str | None
     memory_mb: int | None
+    base: str
+    """Image that functions in containers are built on; ``{python}`` is the minor version."""
+    registry_ca: Path | None
+    registry_http: tuple[str, ...]
+    docker_config: Path
+    """Folder of Docker's ``config.json``."""
+    zygotes: int
 
     @property
     def images(self) -> Path:
@@ -83,6 +102,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "sandbox", ("sandbox", "fake")),
         "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
         "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
+        "base": env.get("NBFN_BASE") or DEFAULT_BASE,
+        "registry_ca": _file("NBFN_REGISTRY_CA", env.get("NBFN_REGISTRY_CA") or ""),
+        "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
+        "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),
+        "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
     }
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
@@ -100,6 +124,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_DRIVER": settings.driver,
         "NBFN_TIER": settings.tier or "",
         "NBFN_MEMORY_MB": str(settings.memory_mb or 0),
+        "NBFN_BASE": settings.base,
+        "NBFN_REGISTRY_CA": str(settings.registry_ca or ""),
+        "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
+        "DOCKER_CONFIG": str(settings.docker_config),
+        "NBFN_ZYGOTES": str(settings.zygotes),
     }
     return {**os.environ, **told}
 
@@ -107,6 +136,16 @@ def environment(settings: Settings) -> dict[str, str]:
 def inherited(*, without: str) -> dict[str, str]:
     """This process's environment, less the variables whose names begin with ``without``."""
     return {name: value for name, value in os.environ.items() if not name.startswith(without)}
+
+
+def variable(name: str) -> str:
+    """One variable of this process's environment; empty if it is not there."""
+    return os.environ.get(name, "")
+
+
+def oci_environment() -> dict[str, str]:
+    """What the environment says to clients of OCI: the variables ``OCI_*``, and where home is."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OCI_") or name == "HOME"}
 
 
 def _default_state(env: Mapping[str, str]) -> Path:
@@ -129,6 +168,15 @@ def _port(text: str) -> int | None:
     if port > 65535:
         raise BadInput(f"NBFN_PORT is {text}", hint="use 0 to 65535, or 'off'")
     return port
+
+
+def _file(name: str, text: str) -> Path | None:
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise BadInput(f"{name} is {text!r}, and no file is there", hint="set it to a file, or unset it")
+    return path
 
 
 def _number(name: str, text: str) -> float:

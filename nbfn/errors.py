@@ -6,11 +6,14 @@
     ├── BadInput               what was asked for cannot be: fix the cell, the option or the name
     │   ├── CellError          the cell: syntax, no function, two candidates
     │   ├── CaptureError       something the function uses cannot travel
+    │   ├── CredentialsError   who is asking cannot be shown: profile, key, token, pass phrase
     │   ├── LimitError         memory, timeout, idle timeout or size out of range
     │   ├── NameRefused        an application or function name that Fn does not take
     │   ├── RequirementError   a package that is missing, or pinned to what is not installed
     │   └── ArgumentsError     arguments that do not fit the function's signature: nothing was sent
     ├── ImageError             an image is broken, missing or does not fit where it should run
+    │   └── RegistryError      a registry refused, could not be reached, or sent what is wrong
+    │       └── LoginFailed    it does not know who asks, or does not let them
     ├── StateError             the state folder: full disk, no permission, damaged
     ├── ExecutorError          the local executor
     │   ├── ExecutorNotRunning none is running and none could be started
@@ -18,9 +21,18 @@
     │   └── ExecutorMismatch   one of another version is running
     ├── TargetError            a control-plane request was refused (status and message kept)
     │   ├── NotFound
-    │   └── Conflict
+    │   ├── Conflict
+    │   │   └── Changed        somebody else changed it since it was read
+    │   ├── NotAuthenticated   the signature or token was not accepted
+    │   ├── LimitReached       a quota or service limit is used up
+    │   ├── RequestTooLarge    the request does not fit
+    │   ├── Throttled          too many requests at once
+    │   ├── TargetUnavailable  no answer that means anything: 5xx, or nobody there
+    │   └── WorkFailed         it was accepted, and the work on it failed
     └── CallError              a call that ended without the function's own answer
         ├── CallRefused        the executor would not run it: queue full, too large, not authorised
+        │   ├── CallThrottled  too many calls at once
+        │   └── CallTooLarge   the arguments do not fit
         ├── CallTimeout        it ran over the function's timeout
         ├── CallCancelled      it was cancelled here
         ├── InstanceFailed     the instance could not start, or died: exit code, signal, out of memory
@@ -87,6 +99,10 @@ class CaptureError(BadInput):
         self.used_at = used_at
 
 
+class CredentialsError(BadInput):
+    """Who is asking cannot be shown to a cloud: a profile, key, token or pass phrase is missing or unfit."""
+
+
 class LimitError(BadInput):
     """A memory, timeout, idle timeout or size that is out of range."""
 
@@ -111,6 +127,18 @@ class ImageError(NbfnError):
         self.problems = tuple(problems)
 
 
+class RegistryError(ImageError):
+    """A registry refused, could not be reached, or sent what is wrong. ``status`` is HTTP's, or 0."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class LoginFailed(RegistryError):
+    """The registry does not know who asks, or does not let them do it."""
+
+
 class StateError(NbfnError):
     """The state folder cannot be used: full disk, no permission, damaged."""
 
@@ -132,11 +160,18 @@ class ExecutorMismatch(ExecutorError):
 
 
 class TargetError(NbfnError):
-    """A control-plane request was refused. ``status`` is the HTTP status."""
+    """A control-plane request was refused. ``status`` is the HTTP status.
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    ``code`` and ``request_id`` are what a cloud calls the error and the request; empty where there is none.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, code: str = "", request_id: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.code = code
+        self.request_id = request_id
 
 
 class NotFound(TargetError):
@@ -145,6 +180,47 @@ class NotFound(TargetError):
 
 class Conflict(TargetError):
     """Something else has that name, or changed it meanwhile (409, 412)."""
+
+
+class Changed(Conflict):
+    """Somebody else changed it between our reading and our writing (412)."""
+
+
+class NotAuthenticated(TargetError):
+    """The signature, key or token was not accepted (401)."""
+
+
+class LimitReached(TargetError):
+    """A quota or service limit is used up."""
+
+
+class RequestTooLarge(TargetError):
+    """The request does not fit (413)."""
+
+
+class Throttled(TargetError):
+    """Too many requests at once, and waiting did not help (429)."""
+
+
+class TargetUnavailable(TargetError):
+    """No answer that means anything: 5xx after every attempt, a broken connection, or nobody there."""
+
+
+class WorkFailed(TargetError):
+    """The request was accepted, and the work on it failed later. ``problems`` is what was logged of it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int = 0,
+        code: str = "",
+        request_id: str = "",
+        problems: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, code=code, request_id=request_id)
+        self.problems = tuple(problems)
 
 
 class CallError(NbfnError):
@@ -176,6 +252,14 @@ class CallRefused(CallError):
         super().__init__(message, hint=hint, call_id=call_id, status=status)
         self.retry_after_s = retry_after_s
         self.began = began
+
+
+class CallThrottled(CallRefused):
+    """Too many calls at once (429): it did not run."""
+
+
+class CallTooLarge(CallRefused):
+    """The arguments do not fit into a request (413): it did not run."""
 
 
 class CallTimeout(CallError, TimeoutError):

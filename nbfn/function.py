@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import logging
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
+from nbfn import revisions
 from nbfn import session as sessions
 from nbfn.calls import Call, Retries, found
 from nbfn.calls.calling import Calling
 from nbfn.capture import capture
-from nbfn.containerize import describe
+from nbfn.capture.report import large
+from nbfn.containerize import describe, read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
 from nbfn.observe.logs import Logs
@@ -21,9 +25,13 @@ from nbfn.spec import FunctionSpec, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from nbfn.capture.diff import Difference
+    from nbfn.capture.report import Inside
     from nbfn.containerize import Description
     from nbfn.session import Session
-    from nbfn.spec import Capture, Deployment, ImageRef, RunningInstance
+    from nbfn.spec import Capture, Deployment, ImageRef, RunningInstance, Taken
+
+_log = logging.getLogger(__name__)
 
 _RETRIES_MAX = 100
 _NO_RETRIES = Retries()
@@ -122,6 +130,29 @@ class Function(Calling[P, R_co]):
         deployment, _ = self._deployed()
         return describe(self.session.layout.get(deployment.image))
 
+    def show(self) -> Inside:
+        """What is in its image, and what was left out and why; before a deployment, what would be in it.
+
+        Deploys nothing. Raises what :meth:`deploy` raises if something in it cannot travel.
+        """
+        deployment = self.deployment
+        taken = (self.capture if deployment else None) or self._capture()
+        return revisions.inside(self.spec, taken, self.session, deployment)
+
+    def diff(self) -> Difference:
+        """What deploying it now would change: source, data, packages, limits. False if nothing.
+
+        Raises:
+            NotFound: it is not deployed.
+            BadInput, ImageError, ExecutorError, TargetError: as :meth:`deploy`.
+        """
+        return revisions.since_deployed(self.spec, self._capture(), self.session)
+
+    @property
+    def taken(self) -> Sequence[Taken]:
+        """What the deployed source took along and from where; before a deployment, what would be taken."""
+        return (self.capture or self._capture()).taken
+
     @property
     def source(self) -> str:
         """The text of the deployed ``func.py``; before a deployment, of what would be deployed."""
@@ -157,6 +188,9 @@ class Function(Calling[P, R_co]):
         __tracebackhide__ = True
         taken = self._capture()
         deployment = self.session.deploy(self.spec, taken, force=force, progress=progress)
+        if deployment.changed:
+            for row in large(taken):
+                _log.warning("%s takes %r, of %s, along: %s", self.spec.name, row.name, row.origin, row.note)
         context = CallContext(
             namespace=self._namespace(),
             names=_defined_in(taken.source),
@@ -209,8 +243,11 @@ def function(
         timeout: what a call may take, in seconds (1 to 300; default 30).
         idle_timeout: how long an instance waits for another call, in seconds (1 to 3600; default 30).
         config: environment variables of its instances.
-        requires: requirements beyond those that its imports show, as ``pip`` takes them.
-        base: what its image builds on; ``host`` is this machine's own Python.
+        requires: requirements beyond those that its imports show, as ``pip`` takes them, or files of them
+            (``requirements.txt``).
+        base: what its image builds on: ``host`` is this machine's own Python, ``fn`` Fn's image of Python,
+            anything else an image by its name in a registry, or by where it is (``docker-daemon:NAME``,
+            ``oci:FOLDER``, ``oci-archive:FILE``).
         retries: how often a call is made again that was refused before it began (the queue was full).
         idempotent: running it twice is as good as once: a call is then also made again if its instance died
             or the executor went away, at most ``retries`` times. What it raises itself is never retried.
@@ -258,6 +295,18 @@ def call(call_id: str) -> Call[Any]:
     return found(call_id, sessions.current())
 
 
+def show(f: Callable[..., object], /) -> Inside:
+    """What is, or would be, in the image of a function: generated code, packages, data, sizes and reasons.
+
+    ``f`` may be a :class:`Function` or a plain one; nothing is deployed.
+
+    Raises:
+        BadInput: something in it cannot travel.
+    """
+    made: Function[..., object] = f if isinstance(f, Function) else function(f)
+    return made.show()
+
+
 def _limits(memory: int | None, timeout: int | None, idle_timeout: int | None) -> Limits:
     default = Limits()
     return Limits(
@@ -286,7 +335,10 @@ def _config(config: Mapping[Any, Any] | None) -> Mapping[str, str]:
 def _requires(requires: object) -> tuple[str, ...]:
     if not isinstance(requires, list | tuple) or not all(isinstance(each, str) for each in requires):
         raise BadInput(f"requires is {requires!r}", hint=f"give a list of texts: [{requires!r}]")
-    return tuple(requires)
+    found: list[str] = []
+    for each in requires:
+        found += read_requirements(Path(each).expanduser()) if each.endswith(".txt") else [each]
+    return tuple(dict.fromkeys(found))
 
 
 def _defined_in(source: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -114,9 +114,12 @@ class Session:
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):
-            image = build(spec, capture, self.layout, progress=progress).image
+            built = build(spec, capture, self.layout, progress=progress, settings=self.settings)
+            image = built.image
             self._built[key] = image
         ready = image
+        # What a person gives with the function goes before what its secrets were here.
+        spec = replace(spec, config={**capture.config, **spec.config})
         return self.ask(lambda target: target.apply(spec, ready, capture.fingerprint))
 
     def ask(self, question: Callable[[Target], T]) -> T:

@@ -111,7 +111,8 @@ class FunctionSpec:
     name: str
     app: str
     limits: Limits = field(default_factory=Limits)
-    config: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables of its instances. Some may be secret, so no repr shows any."""
     requires: tuple[str, ...] = ()
     """Requirements beyond those that its imports show, as PEP 508 strings."""
     base: str = "host"
@@ -141,11 +142,21 @@ class Taken:
     """One thing that a capture took, for the table that shows it."""
 
     name: str
-    kind: Literal["function", "class", "import", "constant", "data", "pickle", "package"]
+    kind: Literal["function", "class", "import", "constant", "data", "pickle", "package", "secret"]
     origin: str
     """Where it came from: ``cell 3``, ``numpy 2.4.6``, a file."""
     size: int = 0
     """Bytes, where it takes any worth telling."""
+    note: str = ""
+    """What a person should know about it: that it is large, that a later cell changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One thing that a capture did not take, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,10 @@ class Capture:
     source_map: tuple[SourceSpan, ...] = ()
     """Not part of the fingerprint: cells have other numbers in another kernel."""
     taken: tuple[Taken, ...] = ()
+    left: tuple[Left, ...] = ()
+    """What the text speaks of and the function does without."""
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Values of marked secrets, by environment variable. Not part of the fingerprint, and never shown."""
 
     @property
     def fingerprint(self) -> str:

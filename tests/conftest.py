@@ -17,12 +17,25 @@ from nbfn import config
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
+def debian_base() -> Path:
+    """The files of a Debian with Python, which ``.ci/base`` makes once for a machine."""
+    return Path(os.environ.get("NBFN_TEST_CACHE", "/var/cache/nbfn-tests")) / "debian-python.tar"
+
+
 _PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "curl": lambda: shutil.which("curl") is not None,
+    "base": lambda: debian_base().is_file(),
+    "docker": lambda: Path("/var/run/docker.sock").is_socket(),
+    "docker-registry": lambda: shutil.which("docker-registry") and shutil.which("htpasswd"),
+    "openssl": lambda: shutil.which("openssl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "root": lambda: os.geteuid() == 0,
+    "oci-sdk": lambda: all(
+        (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")
+    ),
     "umoci": lambda: shutil.which("umoci") is not None,
 }
 

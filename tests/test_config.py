@@ -51,6 +51,12 @@ def test_a_long_state_folder_has_its_socket_in_a_short_one() -> None:
         {"NBFN_STATE": "/s"},
         {"NBFN_STATE": "/s", "NBFN_PORT": "off", "NBFN_DRIVER": "fake", "NBFN_TIER": "T1"},
         {"NBFN_STATE": "/s", "NBFN_SOCKET": "/t/x.sock", "NBFN_PORT": "8080", "NBFN_MEMORY_MB": "512"},
+        {
+            "NBFN_STATE": "/s",
+            "NBFN_BASE": "x/{python}",
+            "NBFN_REGISTRY_HTTP": "a:1,b:2",
+            "DOCKER_CONFIG": "/d",
+        },
         {"NBFN_STATE": "/s", "NBFN_APP": "lab", "NBFN_LINGER_S": "1.5", "NBFN_TOKEN_FILE": "/t/token"},
     ],
 )

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Literal
 from nbfn.capture.bindings import Import
 from nbfn.capture.cells import CellInfo, Cells
 from nbfn.capture.imports import written
+from nbfn.capture.limits import written_in
 from nbfn.capture.live import peel
 from nbfn.capture.requirements import pinned
 from nbfn.capture.source import arrange, render
 from nbfn.capture.target import find_target
 from nbfn.capture.walk import Walk
 from nbfn.errors import CellError
+from nbfn.secrets import Secret
 from nbfn.spec import Capture, PythonVersion, Taken
 
 if TYPE_CHECKING:
@@ -59,6 +61,11 @@ def capture(
         preamble=walk.loaders.preamble(walk.loads),
         future=walk.future,
     )
+    marked = {each.name or name: str(each) for name, each in namespace.items() if isinstance(each, Secret)}
+    for variable, value in {**marked, **walk.secrets.config}.items():
+        path = written_in(value, source, walk.files)
+        if path is not None:
+            raise walk.explain.secret_written(variable, path)
     requirements = pinned(walk.modules, requires)
     packages = [Taken(pin.partition("==")[0], "package", pin.replace("==", " ")) for pin in requirements]
     return Capture(
@@ -73,6 +80,8 @@ def capture(
         pickles=walk.pickles,
         source_map=spans,
         taken=(*(walk.taken[name] for name in sorted(walk.taken)), *packages),
+        left=tuple(walk.left[name] for name in sorted(walk.left) if name not in walk.taken),
+        config=dict(sorted(walk.secrets.config.items())),
     )
 
 

@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_CHANGING = {
+    *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft"),
+    *("fill", "insert", "intersection_update", "move_to_end", "pop", "popitem", "popleft", "put", "remove"),
+    *(
+        "resize",
+        "reverse",
+        "rotate",
+        "setdefault",
+        "sort",
+        "subtract",
+        "symmetric_difference_update",
+        "update",
+    ),
+}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -64,6 +78,24 @@ def bound_names(tree: ast.Module) -> dict[str, int]:
             for name in node.names:
                 found.setdefault(name, node.lineno)
     return found
+
+
+def changed_names(tree: ast.Module) -> frozenset[str]:
+    """Names whose values running ``tree`` may change in place: ``x[0] = …``, ``x.y = …``, ``x.append(…)``."""
+    return frozenset(name for node in module_scope(tree) if (name := _changes(node)) is not None)
+
+
+def _changes(node: ast.AST) -> str | None:
+    match node:
+        case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+            at: ast.AST = node
+        case ast.Call(func=ast.Attribute(attr=attribute)) if attribute in _CHANGING:
+            at = node.func
+        case _:
+            return None
+    while isinstance(at, (ast.Subscript, ast.Attribute)):
+        at = at.value
+    return at.id if isinstance(at, ast.Name) else None
 
 
 def _binds(node: ast.AST) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.capture.bindings import Import, bound_names, imports_of, module_scope
+from nbfn.capture.bindings import Import, bound_names, changed_names, imports_of, module_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ class CellInfo:
     names: dict[str, int] = field(default_factory=dict, repr=False)
     """What it binds at its top level, with the line."""
     imports: tuple[Import, ...] = ()
+    changes: frozenset[str] = frozenset()
+    """Names whose values it may change in place."""
     tree: ast.Module | None = field(default=None, repr=False)
 
     @property
@@ -67,7 +69,8 @@ class Cells:
         imports: tuple[Import, ...] = ()
         if tree is not None:
             imports = tuple(found for node in module_scope(tree) for found in imports_of(node))
-        self.cells.append(CellInfo(raw, number, cell_id, filename, names, imports, tree))
+        changes = frozenset[str]() if tree is None else changed_names(tree)
+        self.cells.append(CellInfo(raw, number, cell_id, filename, names, imports, changes, tree))
 
     @classmethod
     def over(cls, namespace: Mapping[str, object], cells: Cells | None) -> Cells:
@@ -86,6 +89,16 @@ class Cells:
     def made(self, name: str) -> CellInfo | None:
         """The cell that bound ``name`` last."""
         return next((cell for cell in self.newest_first() if name in cell.names), None)
+
+    def changed(self, name: str) -> list[CellInfo]:
+        """The cells that may have changed the value of ``name`` in place since it was bound, oldest first."""
+        found: list[CellInfo] = []
+        for cell in self.newest_first():
+            if name in cell.names:
+                break
+            if name in cell.changes:
+                found.append(cell)
+        return found[::-1]
 
     def of_file(self, filename: str) -> CellInfo | None:
         """The cell that code with this ``co_filename`` was compiled from."""

@@ -7,16 +7,15 @@ from __future__ import annotations
 import __future__
 
 import ast
-import contextlib
 import inspect
 import linecache
-import textwrap
 import types
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nbfn.capture.cells import parse
+from nbfn.capture.names import uses_of_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ for _name in __future__.all_feature_names:
     _FUTURE |= getattr(__future__, _name).compiler_flag
 
 Def = ast.FunctionDef | ast.AsyncFunctionDef
-_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,13 @@ class Definition:
     """The whole text of the cell or file."""
     flags: int = 0
     """Its ``from __future__`` features, as :func:`compile` takes them."""
+    free: tuple[str, ...] = ()
+    """Variables of the function around it that it closes over."""
 
     @property
     def decorators(self) -> list[ast.expr]:
         """Its decorators, top first."""
-        return self.node.decorator_list if isinstance(self.node, _NAMED) else []
+        return self.node.decorator_list if isinstance(self.node, NAMED) else []
 
     @property
     def first_line(self) -> int:
@@ -70,53 +71,120 @@ class NoSource(Exception):
     """There is no text that says what a function or class does; the message says why."""
 
 
-def of_function(function: types.FunctionType, cells: Cells) -> Definition:
+def of_function(function: types.FunctionType, cells: Cells, *, closures: bool = False) -> Definition:
     """The ``def`` statement or the lambda expression that made ``function``.
 
     Raises:
-        NoSource: it closes over variables, was made in another function, or has no text.
+        NoSource: it is a method, it has no text, or its text needs variables of the function around it. With
+            ``closures``, those that it closes over are no obstacle.
     """
     code = function.__code__
-    if code.co_freevars:
+    if code.co_freevars and not closures:
         raise NoSource(f"closes over {', '.join(map(repr, code.co_freevars))}")
-    if "<locals>" in function.__qualname__:
-        raise NoSource("was made inside another function")
-    if "." in function.__qualname__:
+    if "." in _local_part(function.__qualname__) and "." in _local_part(code.co_qualname):
         raise NoSource("is a method")
     flags = code.co_flags & _FUTURE
     for text in _texts(code.co_filename, cells):
         tree = _tree(text)
         if tree is None or code not in _codes(text, flags):
             continue
-        if code.co_name == "<lambda>":
-            inner = _lambda_node(code, tree)
-            return Definition(ast.copy_location(ast.Expr(inner), inner), code.co_filename, text, flags)
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                found = Definition(node, code.co_filename, text, flags)
-                if node.name == code.co_name and found.first_line == code.co_firstlineno:
-                    return found
+        node = _lambda_node(code, tree) if code.co_name == "<lambda>" else _def_node(code, tree)
+        if node is not None:
+            found = Definition(node, code.co_filename, text, flags, code.co_freevars)
+            _check_stands_alone(found, code)
+            return found
     raise NoSource("has no source text")
+
+
+def _local_part(qualname: str) -> str:
+    """What follows the functions around it: ``Point.norm`` of ``make.<locals>.Point.norm``."""
+    return qualname.rpartition("<locals>.")[2]
+
+
+def _def_node(code: types.CodeType, tree: ast.Module) -> ast.stmt | None:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
+    return None
+
+
+def _check_stands_alone(found: Definition, code: types.CodeType) -> None:
+    """Raises NoSource if a default, decorator or base is a variable of the function around it."""
+    around = _variables_around(found.text, found.flags, code) - set(found.free)
+    if not around:
+        return
+    for use in uses_of_node(found.node, flags=found.flags).loads:
+        if use.at_once and use.name in around:
+            raise NoSource(f"is defined with {use.name!r} of the function around it")
+
+
+def _variables_around(text: str, flags: int, wanted: types.CodeType) -> set[str]:
+    """Local names of the functions in whose bodies ``wanted`` is defined."""
+
+    def search(code: types.CodeType, names: set[str]) -> set[str] | None:
+        if code == wanted:
+            return names
+        own = {*code.co_varnames, *code.co_cellvars} if code.co_flags & inspect.CO_NEWLOCALS else set()
+        for inner in code.co_consts:
+            if isinstance(inner, types.CodeType):
+                found = search(inner, names | own)
+                if found is not None:
+                    return found
+        return None
+
+    top = _compiled(text, flags)
+    return (search(top, set()) if top is not None else None) or set()
 
 
 def of_class(cls: type, cells: Cells) -> Definition:
     """The ``class`` statement that made ``cls``.
 
     Raises:
-        NoSource: no text is found that fits the live class.
+        NoSource: no text is found that fits the live class, or it needs variables of the function around it.
     """
-    if "<locals>" in cls.__qualname__ or "." in cls.__qualname__:
-        raise NoSource("was made inside another function or class")
-    by_method = _by_method(cls, cells)
-    if by_method:
-        return by_method
+    if "." in _local_part(cls.__qualname__):
+        raise NoSource("was made inside another class")
+    nested = "<locals>" in cls.__qualname__
+    if nested:
+        _check_methods(cls)
+    found = _by_method(cls, cells) or _by_fit(cls, cells, nested=nested)
+    if found is None:
+        raise NoSource("has no source text")
+    if nested:
+        body = _class_code(found)
+        if body is not None:
+            _check_stands_alone(found, body)
+    return found
+
+
+def _by_fit(cls: type, cells: Cells, *, nested: bool) -> Definition | None:
+    """The newest ``class`` statement of that name whose body makes what the live class has."""
     for cell in cells.newest_first():
-        if cell.tree is None or cls.__name__ not in cell.names:
+        if cell.tree is None or not (nested or cls.__name__ in cell.names):
             continue
-        for node in statements(cell.tree):
+        for node in ast.walk(cell.tree) if nested else statements(cell.tree):
             if isinstance(node, ast.ClassDef) and node.name == cls.__name__ and _fits(node, cls):
                 return Definition(node, cell.filename, cell.source, _future_of(node, cls))
-    raise NoSource("has no source text")
+    return None
+
+
+def _check_methods(cls: type) -> None:
+    for value in vars(cls).values():
+        function = _plain(value)
+        free = set(function.__code__.co_freevars) - {"__class__"} if function else set()
+        if free and function and function.__module__ == cls.__module__:
+            raise NoSource(f"has methods that close over {', '.join(map(repr, sorted(free)))}")
+
+
+def _class_code(found: Definition) -> types.CodeType | None:
+    """The code of a class's body."""
+    for code in _codes(found.text, found.flags):
+        name = found.node.name if isinstance(found.node, ast.ClassDef) else ""
+        if (code.co_name, code.co_firstlineno) == (name, found.first_line):
+            return code
+    return None
 
 
 def of_assignment(name: str, cells: Cells) -> Definition:
@@ -130,51 +198,14 @@ def of_assignment(name: str, cells: Cells) -> Definition:
             continue
         for node in reversed(list(statements(cell.tree))):
             match node:
-                case ast.Assign(targets=[ast.Name(id=target)]) if target == name:
+                case (
+                    ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target))
+                ) if target == name:
                     return Definition(node, cell.filename, cell.source)
                 case ast.stmt() if type(node).__name__ == "TypeAlias" and node.name.id == name:  # type: ignore[attr-defined]
                     return Definition(node, cell.filename, cell.source)
         break
     raise NoSource("has no source text")
-
-
-def text_of(
-    definition: Definition, *, name: str, without: frozenset[int] = frozenset()
-) -> list[tuple[int, str]]:
-    """Its lines, each with its number in the file: not indented, ``without`` some lines, bound to ``name``.
-
-    Where removing the indentation would change a string, the lines stay as they are under ``if True:``
-    (numbered 0).
-    """
-    lines = definition.text.splitlines()
-    node = definition.node
-    if not isinstance(node, _NAMED):
-        segment = ast.get_source_segment(definition.text, node) or ""
-        if isinstance(node, ast.Expr):  # a lambda
-            segment = f"{name} = ({segment})" if "\n" in segment else f"{name} = {segment}"
-        return [(node.lineno + at, line) for at, line in enumerate(segment.split("\n"))]
-    kept = [
-        (number, lines[number - 1].rstrip("\r\n"))
-        for number in range(definition.first_line, definition.last_line + 1)
-        if number not in without
-    ]
-    if name != node.name:
-        at = next(index for index, (number, _) in enumerate(kept) if number == node.lineno)
-        kept[at] = (node.lineno, _rename(kept[at][1], node.name, name))
-    if not kept[0][1][:1].isspace():
-        return kept
-    raw = "\n".join(line for _, line in kept)
-    dedented = textwrap.dedent(raw)
-    wrapped = "if True:\n" + raw
-    with contextlib.suppress(SyntaxError):
-        if ast.dump(ast.parse(dedented).body[0]) == ast.dump(ast.parse(wrapped).body[0].body[0]):  # type: ignore[attr-defined]
-            return [(number, line) for (number, _), line in zip(kept, dedented.split("\n"), strict=True)]
-    return [(0, "if True:"), *kept]
-
-
-def _rename(line: str, old: str, new: str) -> str:
-    head, keyword, tail = line.partition("class " if line.lstrip().startswith("class ") else "def ")
-    return head + keyword + tail.replace(old, new, 1)
 
 
 def _texts(filename: str, cells: Cells) -> Iterator[str]:
@@ -192,17 +223,24 @@ def _tree(text: str) -> ast.Module | None:
 
 
 @lru_cache(maxsize=256)
-def _codes(text: str, flags: int) -> frozenset[types.CodeType]:
-    """Every code object that compiling ``text`` gives."""
+def _compiled(text: str, flags: int) -> types.CodeType | None:
     tree = _tree(text)
     if tree is None:
-        return frozenset()
+        return None
     try:
         # A cell may await at its top level.
-        top = compile(tree, "<cell>", "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        more = flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code: types.CodeType = compile(tree, "<cell>", "exec", more, dont_inherit=True)
     except (SyntaxError, ValueError):
-        return frozenset()
-    found, todo = set(), [top]
+        return None
+    return code
+
+
+@lru_cache(maxsize=256)
+def _codes(text: str, flags: int) -> frozenset[types.CodeType]:
+    """Every code object that compiling ``text`` gives."""
+    top = _compiled(text, flags)
+    found, todo = set(), [] if top is None else [top]
     while todo:
         code = todo.pop()
         found.add(code)
@@ -210,7 +248,7 @@ def _codes(text: str, flags: int) -> frozenset[types.CodeType]:
     return frozenset(found)
 
 
-def _lambda_node(code: types.CodeType, tree: ast.Module) -> ast.Lambda:
+def _lambda_node(code: types.CodeType, tree: ast.Module) -> ast.stmt:
     """The smallest lambda of ``tree`` around the first instruction of ``code`` that has a column."""
     place = next(
         (p for p in code.co_positions() if None not in p and p[1:] != (0, 0, 0) and p[2:] != (0, 0)), None
@@ -227,7 +265,8 @@ def _lambda_node(code: types.CodeType, tree: ast.Module) -> ast.Lambda:
     ]
     if not around:
         raise NoSource("is a lambda whose place in the text is not known")
-    return max(around, key=lambda node: (node.lineno, node.col_offset))
+    inner = max(around, key=lambda node: (node.lineno, node.col_offset))
+    return ast.copy_location(ast.Expr(inner), inner)
 
 
 def _by_method(cls: type, cells: Cells) -> Definition | None:
@@ -242,7 +281,7 @@ def _by_method(cls: type, cells: Cells) -> Definition | None:
             tree = _tree(text)
             if tree is None or code not in _codes(text, flags):
                 continue
-            for node in statements(tree):
+            for node in ast.walk(tree) if "<locals>" in cls.__qualname__ else statements(tree):
                 if (
                     isinstance(node, ast.ClassDef)
                     and node.name == cls.__name__
@@ -266,7 +305,7 @@ def _fits(node: ast.ClassDef, cls: type) -> bool:
     """True if ``cls`` has what the body of ``node`` makes, and annotates the same names."""
     if set(_annotated(node)) != set(inspect.get_annotations(cls)):
         return False
-    made = {part.name for part in node.body if isinstance(part, _NAMED)}
+    made = {part.name for part in node.body if isinstance(part, NAMED)}
     for part in node.body:
         if isinstance(part, ast.Assign):
             made |= {target.id for target in part.targets if isinstance(target, ast.Name)}
@@ -297,5 +336,5 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.stmt):
             yield child
-        if not isinstance(child, (*_NAMED, ast.expr)):
+        if not isinstance(child, (*NAMED, ast.expr)):
             yield from statements(child)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import builtins
 import difflib
 import linecache
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbfn.capture.limits import TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size
+from nbfn.capture.limits import LARGE_BYTES, TOTAL_MAX_BYTES, VALUE_MAX_BYTES, readable_size, variable_of
 from nbfn.errors import CaptureError, RequirementError
 
 if TYPE_CHECKING:
@@ -53,16 +52,43 @@ class Site:
         return linecache.getline(self.filename, self.line).strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a name stands for that no cell binds: a part of ``owner``, whose value is ``whole``."""
+
+    owner: str
+    whole: object
+    site: Site | None
+    path: str
+    """``.__closure__['rows']``"""
+
+
 class Explainer:
     """Makes the errors of one capture, with what is known of its cells."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
+        self.parts: dict[str, Part] = {}
+        """By the names that func.py gives them."""
 
     def made_in(self, name: str) -> str:
         """``cell 4``; empty if no known cell made it."""
+        while name in self.parts:
+            name = self.parts[name].owner
         cell = self._cells.made(name)
         return cell.label if cell else ""
+
+    def note(self, name: str, size: int = 0) -> str:
+        """What a person should know about a thing that was taken; mostly nothing."""
+        notes = []
+        cells = dict.fromkeys(cell.label for cell in self._cells.changed(name))
+        if cells:
+            notes.append(f"value at deploy time; {' and '.join(cells)} changed it")
+        if size >= LARGE_BYTES:
+            notes.append(
+                f"{readable_size(size)} in the image; pass it, or load it inside, if it changes often"
+            )
+        return "; ".join(notes)
 
     def place(self, site: Site) -> str:
         """``cell 6, line 3``, or the file."""
@@ -76,6 +102,11 @@ class Explainer:
         self, name: str, value: object, site: Site | None, *, path: str = "", part: object = None
     ) -> CaptureError:
         """``value`` cannot be pickled, because of ``part`` at ``path`` in it."""
+        if name in self.parts:
+            whole = self.parts[name]
+            path = whole.owner + whole.path + path.removeprefix(name)
+            part = value if part is None else part
+            return self.unfit(whole.owner, whole.whole, whole.site, path=path, part=part)
         if path and path != name:
             what = f"holds {_a(type_name(part))} at {path}"
             return self.refused(name, value, site, what, _hint(part, inner=True))
@@ -111,14 +142,33 @@ class Explainer:
 
     def secret(self, name: str, path: str, value: object, site: Site | None) -> CaptureError:
         """A value that is named like a secret. The value itself is never shown."""
-        key = re.sub(r"\W+|_+", "_", path.replace("__closure__", "")).strip("_").upper()
+        key = variable_of(path)
         where = "" if path == name else f" at {path}"
         return self.refused(
             name,
             value,
             site,
             f"holds a secret by its name{where}, and whoever has the image could read it",
-            f'pass it with config={{"{key}": …}} and read os.environ["{key}"] in the function',
+            f"mark it as nbfn.Secret(…): it then goes to the function's config, and func.py reads "
+            f'os.environ["{key}"]',
+        )
+
+    def two_secrets(self, variable: str, name: str, value: object, site: Site | None) -> CaptureError:
+        """Another secret has the same environment variable."""
+        return self.refused(
+            name,
+            value,
+            site,
+            f"is a secret for the variable {variable}, as another one is that the function uses",
+            "name one of them: nbfn.Secret(…, name='…')",
+        )
+
+    def secret_written(self, variable: str, path: str) -> CaptureError:
+        """A marked secret is also there in plain text."""
+        return CaptureError(
+            f"the text of the secret {variable} is in {path}, and whoever has the image could read it",
+            hint="put it together inside the function, or mark what holds it as nbfn.Secret(…) too",
+            name=variable,
         )
 
     def too_large(self, name: str, value: object, size: int, site: Site | None) -> CaptureError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbfn.capture.cells import Cells
 
-_GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+CATCHES_IMPORT_ERROR = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
 def import_of(name: str, value: object, cells: Cells, main: str = "__main__") -> Import | None:
@@ -78,12 +78,14 @@ def _attribute(start: object, path: str) -> object:
 
 
 def _gives(line: Import) -> object:
-    """What the line would bind now, without importing anything."""
+    """What the line would bind now, without importing anything; a new object if it would fail."""
     if not line.name:
-        return sys.modules.get(line.module if line.alias else line.binds)
-    module = sys.modules.get(line.module)
-    found = _attribute(module, line.name)
-    return sys.modules.get(f"{line.module}.{line.name}") if found is None else found
+        return sys.modules.get(line.module if line.alias else line.binds) or object()
+    held = getattr(sys.modules.get(line.module), "__dict__", {})
+    if line.name in held:
+        return held[line.name]
+    found = _attribute(sys.modules.get(line.module), line.name)  # a module's ``__getattr__`` makes it
+    return sys.modules.get(f"{line.module}.{line.name}", object()) if found is None else found
 
 
 def submodules(module: types.ModuleType, chain: Sequence[str], cells: Cells) -> Iterator[str]:
@@ -150,7 +152,9 @@ def _inner(node: ast.AST, *, guarded: bool) -> Iterator[tuple[str, int, bool]]:
 def _catches(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return True
-    return any(isinstance(node, ast.Name) and node.id in _GUARDS for node in ast.walk(handler.type))
+    return any(
+        isinstance(node, ast.Name) and node.id in CATCHES_IMPORT_ERROR for node in ast.walk(handler.type)
+    )
 
 
 def written(lines: Iterable[Import]) -> list[str]:

@@ -7,9 +7,12 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from nbfn.secrets import Secret
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LARGE_BYTES = 10 * 1000 * 1000
 VALUE_MAX_BYTES = 64 * 1000 * 1000
 TOTAL_MAX_BYTES = 128 * 1000 * 1000
 
@@ -21,6 +24,7 @@ _SECRET = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LEVELS_MAX, _PARTS_MAX = 4, 1000
 _HOLDS_DATA_BYTES = 10_000
+_FINDABLE = 6
 _PLAIN_BYTES = 9  # a float in a pickle; ints and references take about as much or less
 
 
@@ -65,7 +69,7 @@ def _opaque_size(item: object) -> int:
     held = getattr(item, "nbytes", None)
     if isinstance(held, int) and not isinstance(held, bool):
         return held
-    if isinstance(item, type) or callable(item):
+    if isinstance(item, (type, types.ModuleType)) or callable(item):
         return _PLAIN_BYTES
     try:
         return sys.getsizeof(item)
@@ -78,7 +82,7 @@ def _attributes(item: object) -> dict[str, object]:
     if isinstance(item, types.FunctionType):
         cells = zip(item.__code__.co_freevars, item.__closure__ or (), strict=True)
         return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
-    if isinstance(item, type) or callable(item):
+    if isinstance(item, (type, types.ModuleType)) or callable(item):
         return {}
     found = getattr(item, "__dict__", None)
     return dict(found) if isinstance(found, dict) else {}
@@ -89,16 +93,40 @@ def secret_in(name: str, value: object) -> str | None:
 
     Looks at the value itself, the keys of dictionaries and the attributes of objects, some levels deep.
     """
-    return next(_secrets(name, name, value, depth=0), None)
+    for path, key, text in _texts(name, name, value, depth=0):
+        if text and not isinstance(text, Secret) and _SECRET.search(_CAMEL.sub("_", key).replace("-", "_")):
+            return path
+    return None
 
 
-def _secrets(path: str, name: str, value: object, depth: int) -> Iterator[str]:
+def marked_in(name: str, value: object) -> Iterator[tuple[str, Secret]]:
+    """The secrets in ``value`` that are marked as such, with their paths."""
+    for path, _, text in _texts(name, name, value, depth=0):
+        if isinstance(text, Secret):
+            yield path, text
+
+
+def variable_of(path: str) -> str:
+    """The environment variable for a secret at ``path``: ``CONF_PASSWORD`` for ``conf['password']``."""
+    return re.sub(r"\W+|_+", "_", path.replace("__closure__", "")).strip("_").upper()
+
+
+def written_in(secret: str, source: str, files: Mapping[str, bytes]) -> str | None:
+    """The file that holds the text of a secret, if one does. Very short texts would be found anywhere."""
+    if len(secret) < _FINDABLE:
+        return None
+    if secret in source:
+        return "func.py"
+    return next((path for path, data in files.items() if secret.encode() in data), None)
+
+
+def _texts(path: str, name: str, value: object, depth: int) -> Iterator[tuple[str, str, str | bytes]]:
+    """Every text in ``value``: its path, the name it is held by, and the text."""
     if isinstance(value, (str, bytes)):
-        if value and _SECRET.search(_CAMEL.sub("_", name).replace("-", "_")):
-            yield path
+        yield path, name, value
     elif depth < _LEVELS_MAX:
         for step, key, item in _named_parts(value):
-            yield from _secrets(path + step, key, item, depth + 1)
+            yield from _texts(path + step, key, item, depth + 1)
 
 
 def _named_parts(value: object) -> Iterator[tuple[str, str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime
 import decimal
 import enum
@@ -44,7 +45,7 @@ def literal(value: object, namer: Namer, indent: int = 0) -> str | None:
     Classes, functions and the like are spelled by ``namer``.
     """
     try:
-        if isinstance(value, str) and "\n" in value and len(value) <= PROMPT_MAX:
+        if type(value) is str and "\n" in value and len(value) <= PROMPT_MAX:
             return _block(value)
         text = _expression(value, namer, indent, WIDTH - 30, ())
     except (NotLiteral, ValueError):  # an int of more than 4300 digits is a ValueError
@@ -62,10 +63,12 @@ def is_fixed(value: object) -> bool:
 
 def _expression(value: object, namer: Namer, indent: int, room: int, above: tuple[int, ...]) -> str:
     kind = type(value)
-    if value is None or kind in (bool, int, bytes, complex, str):
+    if value is None or kind in (bool, int, bytes, str):
         return _double_quoted(repr(value))
     if isinstance(value, float) and kind is float:
-        return repr(value) if math.isfinite(value) else f'float("{value}")'
+        return _float(value)
+    if isinstance(value, complex) and kind is complex:
+        return _complex(value)
     if id(value) in above or len(above) > _LEVELS_MAX:
         raise NotLiteral
     above = (*above, id(value))
@@ -84,6 +87,19 @@ def _expression(value: object, namer: Namer, indent: int, room: int, above: tupl
     if named is None:
         raise NotLiteral
     return named
+
+
+def _float(value: float) -> str:
+    return repr(value) if math.isfinite(value) else f'float("{value}")'
+
+
+def _complex(value: complex) -> str:
+    """Its repr, unless that is no expression for it: an infinite part, or a zero below zero."""
+    text = repr(value)
+    with contextlib.suppress(ValueError):
+        if repr(ast.literal_eval(text)) == text:
+            return text
+    return f"complex({_float(value.real)}, {_float(value.imag)})"
 
 
 def _double_quoted(text: str) -> str:

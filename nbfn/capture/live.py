@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import keyword
 import types
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -62,7 +63,22 @@ class Live:
         own = getattr(value, "__name__", None)
         if isinstance(own, str) and self.get(own, _MISSING) is value:
             return own
-        return self._names.get(id(value))
+        adopted = next((name for name, each in self._own.items() if each is value), None)
+        return adopted or self._names.get(id(value))
+
+    def holder_of(self, value: object) -> str | None:
+        """The first name that is bound to this very object, whatever it is."""
+        names = (*self._own, *sorted(key for key in self._namespace if not key.startswith("_")))
+        return next((name for name in names if self.get(name) is value), None)
+
+    def adopt(self, wanted: str, value: object) -> str:
+        """Bind an object that has no name to ``wanted``, or to a name like it that is free."""
+        name, count = wanted, 1
+        while name in self or hasattr(builtins, name) or keyword.iskeyword(name):
+            count += 1
+            name = f"{wanted}_{count}"
+        self._own[name] = value
+        return name
 
     @cached_property
     def _names(self) -> dict[int, str]:

@@ -37,13 +37,15 @@ class Loaders:
         return "Path" if self.live.is_free("Path", Path) else "_nbfn_Path"
 
     def imports(self, used: Collection[str]) -> list[Import]:
-        """Import lines for the loaders in ``used``; ``func`` there stands for pickles that name classes."""
+        """Import lines for what is ``used``: loaders, ``os``, and ``func`` for pickles that name classes."""
         lines = [_import(name, self.module(name)) for name in _LOADERS if name in used]
         if lines:
             path = self._path
             lines.append(Import("pathlib", "Path", "" if path == "Path" else path))
         if "func" in used:
             lines.append(_import("sys", self.module("sys")))
+        if "os" in used:
+            lines.append(_import("os", self.module("os")))
         return lines
 
     def preamble(self, used: Collection[str]) -> list[str]:
@@ -57,6 +59,10 @@ class Loaders:
         if any(name in used for name in _LOADERS):
             lines.append(f'{self.folder} = {self._path}(__file__).parent / "data"')
         return lines
+
+    def secret(self, variable: str) -> str:
+        """The expression for an environment variable."""
+        return f'{self.module("os")}.environ["{variable}"]'
 
     def load_text(self, name: str) -> str:
         """The line that loads ``data/NAME.json``."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # Scopes that the compiler makes of code which runs at once, where it stands.
 _RUNS_AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<generic parameters")
@@ -48,6 +48,10 @@ class Uses:
     """In the order of the text, each name and chain once per kind."""
     stores: frozenset[str]
     """Names that it makes itself, by ``global``."""
+
+    def without(self, names: Collection[str]) -> Uses:
+        """The same but for names that are no global ones where the code really stands."""
+        return Uses(tuple(use for use in self.loads if use.name not in names), self.stores)
 
 
 def uses_of_node(node: ast.stmt, *, flags: int = 0) -> Uses:

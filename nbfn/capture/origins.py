@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from nbfn.capture import definitions
+from nbfn.capture.closures import closed_over
 from nbfn.capture.definitions import Definition, NoSource
 from nbfn.capture.live import nbfn_decorators, peel
 
@@ -39,9 +40,10 @@ def definition(name: str, value: object, live: Live, cells: Cells) -> Definition
             return definitions.of_function(value, cells)
         except NoSource:
             decorated = _decorated(name, value, live, cells)
-            if decorated is None:
-                raise
-            return decorated
+            if decorated is not None:
+                return decorated
+            closed_over(value)  # raises where no text could say it
+            return definitions.of_function(value, cells, closures=True)
     return _decorated(name, value, live, cells) if callable(value) else None
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import operator
+import os
 import pickle
 import pickletools
 import types
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from nbfn.capture.limits import VALUE_MAX_BYTES
 from nbfn.capture.live import peel
+from nbfn.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +41,15 @@ class _Func(StandIn):
         return importlib.import_module, ("func",)
 
 
+class _Environment(StandIn):
+    """Stands for ``os.environ`` in a pickle."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, str]]:
+        return getattr, (os, "environ")
+
+
 FUNC = _Func()
+_ENVIRONMENT = _Environment()
 
 
 class Reference(NamedTuple):
@@ -49,7 +60,7 @@ class Reference(NamedTuple):
 
 
 class Referrer(Protocol):
-    """Says under which name func.py has a class or function of the notebook.
+    """Says under which name func.py has a class or function of the notebook, or the environment a secret.
 
     None: it is not the notebook's. Raises when it is, and func.py cannot have it.
     """
@@ -85,6 +96,10 @@ class Naming:
     def reduce(self, value: object) -> Any:
         if isinstance(value, StandIn):
             return NotImplemented
+        if isinstance(value, Secret):
+            found = self._refer(value)
+            assert found is not None
+            return operator.getitem, (_ENVIRONMENT, found.name)
         if getattr(type(value), "__nbfn_function__", False) is True:
             value = peel(value)
             found = self._refer(value)

@@ -14,6 +14,7 @@ from nbfn.capture.imports import public_path
 from nbfn.capture.live import is_nbfn, peel
 from nbfn.capture.names import uses_of_node
 from nbfn.capture.pickles import Reference
+from nbfn.secrets import Secret
 
 if TYPE_CHECKING:
     from nbfn.capture.explain import Site
@@ -39,6 +40,8 @@ class References:
         Raises:
             CaptureError: it is nbfn's own, or a class that was defined again since.
         """
+        if isinstance(value, Secret):
+            return Reference(self._walk.secrets.variable(value, self._name, self.site))
         if is_nbfn(value):
             raise self._walk.explain.machinery(self._name, self._root, self.site)
         if value is self._root or not self._live.is_own(value):
@@ -47,9 +50,8 @@ class References:
         owner = self._attribute(outer) if outer and "<" not in outer else None
         if owner is not None and getattr(owner, inner, None) is value:
             return Reference(inner, owner)
-        name = self._live.name_of(value)
+        name = self._name_of(value)
         if name is None:
-            self._check_not_stale(value)
             self.sourceless = True
             return None
         self._need(name)
@@ -58,8 +60,14 @@ class References:
 
     def spelled(self, value: object) -> str | None:
         """An expression for a class, function or library object; None if there is none."""
+        if isinstance(value, Secret):
+            self._walk.loads.add("os")
+            return self._walk.loaders.secret(self._walk.secrets.variable(value, self._name, self.site))
         value = peel(value)
         live = self._live
+        member = self.member(value)
+        if member is not None:
+            return member
         name = getattr(value, "__name__", None)
         if not isinstance(name, str) or isinstance(value, types.ModuleType):
             return None
@@ -69,6 +77,25 @@ class References:
             return self._spelled_own(value)
         found = public_path(value, live.main)
         return self._spelled_path(value, *found) if found else None
+
+    def member(self, value: object) -> str | None:
+        """``Scaler.make`` or ``scaler.scale``: a method, by the name of its owner; None if that has none."""
+        if isinstance(value, types.MethodType):
+            owner: object = value.__self__
+            named = isinstance(owner, type) and self._live.is_own(owner)
+            holder = self._live.name_of(owner) if named else self._live.holder_of(owner)
+            attribute = value.__func__.__name__
+            if holder is None or getattr(owner, attribute, None) != value:
+                return None
+        elif isinstance(value, types.FunctionType) and self._live.is_own(value):
+            holder, _, attribute = value.__qualname__.rpartition(".")
+            cls = self._live.get(holder) if holder.isidentifier() else None
+            if not isinstance(cls, type) or getattr(cls, attribute, None) is not value:
+                return None
+        else:
+            return None
+        self._need(holder)
+        return f"{holder}.{attribute}"
 
     def _spelled_path(self, value: object, module: str, path: str) -> str | None:
         """A member of a library: by the name it has here, through its module, or by a new import line."""
@@ -89,14 +116,20 @@ class References:
         return f"{module}.{path}"
 
     def _spelled_own(self, value: type | types.FunctionType) -> str | None:
-        name = self._live.name_of(value)
+        if self._live.name_of(value) is None and value.__name__ == "<lambda>":
+            text = self._lambda(value)
+            if text is not None:
+                return text
+        name = self._name_of(value)
         if name is not None:
             self._need(name)
-            return name
-        if not isinstance(value, types.FunctionType) or value.__name__ != "<lambda>":
-            return None
+        return name
+
+    def _lambda(self, function: object) -> str | None:
+        """The text of a lambda that fits into an expression."""
         try:
-            found = definitions.of_function(value, self._walk.cells)
+            assert isinstance(function, types.FunctionType)
+            found = definitions.of_function(function, self._walk.cells)
         except NoSource:
             return None
         text = ast.get_source_segment(found.text, found.node)
@@ -104,6 +137,14 @@ class References:
             return None
         self.needs += self._walk.follow(uses_of_node(found.node), self._name, found.filename, found.text)
         return text
+
+    def _name_of(self, value: object) -> str | None:
+        """The name that leads to a function or class of the notebook, or one that it gets now."""
+        name = self._live.name_of(value)
+        if name is None:
+            self._check_not_stale(value)
+            name = self._walk.adopt(value, self._name)
+        return name
 
     def _need(self, name: str) -> None:
         self._walk.want(name, self.site)

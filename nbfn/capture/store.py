@@ -77,3 +77,13 @@ def by_value(
     data, modules = fallback.dumps(value, refer, main, code_met)
     text = f"# {why}\n{loaders.load_pickle(name, 'cloudpickle')}"
     return Stored("pickle", text, f"data/{name}.pickle", data, frozenset(modules))
+
+
+def in_two_steps(name: str, value: object, text: str) -> tuple[str, tuple[str, ...]]:
+    """How to make a dictionary or list empty first and fill it later; see :func:`.source.arrange`."""
+    expression = text.removeprefix(f"{name} = ")
+    if type(value) is dict:
+        return "{}", tuple(f"{name}.update({expression})".split("\n"))
+    if type(value) is list:
+        return "[]", tuple(f"{name}[:] = {expression}".split("\n"))
+    return "", ()

@@ -11,23 +11,28 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.capture import definitions, drift, limits, origins, pickles, store
-from nbfn.capture.definitions import Definition, NoSource
-from nbfn.capture.explain import Explainer, Site
+from nbfn.capture import closures, drift, limits, origins, pickles, store, texts
+from nbfn.capture.compiled import imports_of_code
+from nbfn.capture.constants import as_written
+from nbfn.capture.definitions import NAMED, Definition, NoSource
+from nbfn.capture.explain import Explainer, Part, Site
 from nbfn.capture.imports import import_of, inner_imports, submodules
+from nbfn.capture.later import changes, move_below_subclasses
 from nbfn.capture.literals import is_fixed
 from nbfn.capture.live import Live, is_nbfn
 from nbfn.capture.loaders import Loaders
 from nbfn.capture.local import shipped
+from nbfn.capture.marked import Secrets
 from nbfn.capture.modules import home_of
 from nbfn.capture.names import Use, Uses, uses_of_code, uses_of_node
 from nbfn.capture.references import References
 from nbfn.capture.source import Piece
-from nbfn.errors import CaptureError
-from nbfn.spec import Taken
+from nbfn.errors import BadInput, CaptureError
+from nbfn.secrets import Secret
+from nbfn.spec import Left, Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbfn.capture.bindings import Import
     from nbfn.capture.cells import Cells
@@ -46,11 +51,14 @@ class Walk:
         self.submodules: set[str] = set()
         self.files: dict[str, bytes] = {}
         self.taken: dict[str, Taken] = {}
+        self.left: dict[str, Left] = {}
         self.modules: set[str] = set()
         """Top-level packages that the function needs installed."""
         self.preload: set[str] = set()
         self.loads: set[str] = set()
         """Loaders that the pieces use: ``json``, ``pickle``, ``cloudpickle``, and ``func`` for references."""
+        self.changed_classes: dict[str, int] = {}
+        """Classes whose pieces end in so many lines that set what was changed later."""
         self.future = False
         self.by_value = False
         self.pickles = False
@@ -59,6 +67,7 @@ class Walk:
         self.loaders = Loaders(self.live)
         self.cells = cells
         self.explain = Explainer(cells)
+        self.secrets = Secrets(self.explain)
         self._queue: deque[tuple[str, Site | None]] = deque()
         self._met: set[str] = set()
         self._first_name: dict[int, str] = {}
@@ -80,6 +89,7 @@ class Walk:
         for use, site in self._undefined:
             if use.name not in self._stores:
                 raise self.explain.undefined(use.name, site, self.live.names())
+        move_below_subclasses(self)
         if sum(map(len, self.files.values())) > limits.TOTAL_MAX_BYTES:
             raise self.explain.too_much(self.files)
 
@@ -98,9 +108,12 @@ class Walk:
                 if name in ("display", "get_ipython"):
                     raise self.explain.notebook_only(name, live.get(name), site)
                 self._undefined.append((use, site))
+            elif not use.needed and not live.is_builtin(name):
+                self._leave(name, f"only an annotation of {site.owner} speaks of it")
             return False
         value = live.get(name)
         if not use.needed and not isinstance(value, (type, types.ModuleType, *origins.TYPE_WORDS)):
+            self._leave(name, f"only an annotation of {site.owner} speaks of it")
             return False
         if isinstance(value, types.ModuleType):
             self.submodules.update(submodules(value, use.chain, self.cells))
@@ -119,6 +132,9 @@ class Walk:
     # -- one thing -----------------------------------------------------------------------------
 
     def _take(self, name: str, value: object, site: Site | None) -> None:
+        if isinstance(value, Secret):
+            self._take_secret(name, value, site)
+            return
         self._refuse_machinery(name, value, site)
         line = import_of(name, value, self.cells, self.live.main)
         if line is not None:
@@ -126,7 +142,7 @@ class Walk:
             return
         if isinstance(value, types.ModuleType):
             raise self.explain.unfit(name, value, site)
-        if self._is_alias(name, value):
+        if self._is_alias(name, value) or self._is_member(name, value, site):
             return
         try:
             definition = origins.definition(name, value, self.live, self.cells)
@@ -137,7 +153,7 @@ class Walk:
             self._value(name, value, site)
             return
         try:
-            self._define(name, definition, value)
+            self._define(name, definition, value, site)
         except NoSource as reason:
             self._by_value(name, value, site, str(reason))
 
@@ -165,14 +181,23 @@ class Walk:
         self.pieces[name] = Piece.of_text(name, f"{name} = {first}", [first])
         return True
 
+    def _is_member(self, name: str, value: object, site: Site | None) -> bool:
+        """Bind a method of something that has a name by ``name = thing.method``."""
+        names = References(self, name, value, site)
+        text = names.member(value)
+        if text is not None:
+            self.pieces[name] = Piece(name, ((0, f"{name} = {text}"),), needs=tuple(names.needs))
+        return text is not None
+
     # -- functions and classes -----------------------------------------------------------------
 
-    def _define(self, name: str, definition: Definition, value: object) -> None:
+    def _define(self, name: str, definition: Definition, value: object, site: Site | None) -> None:
         for stale in drift.stale_names(definition, value, self.live):
-            raise self._stale(name, stale, definition)
+            if stale.name not in definition.free:
+                raise self._stale(name, stale, definition)
         kept = origins.own_decorators(definition, self.live)
         node = copy.copy(definition.node)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, NAMED):
             node.decorator_list = kept
         stripped = frozenset(
             line
@@ -180,60 +205,43 @@ class Walk:
             if decorator not in kept
             for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1)
         )
-        lines = definitions.text_of(definition, name=name, without=stripped)
-        after, more = self._changes(name, definition, value)
-        needs = self.follow(
-            uses_of_node(node, flags=definition.flags), name, definition.filename, definition.text
-        )
-        self._inner_imports(node, name, definition)
+        more: list[tuple[str, bool]] = []
+        apart = closures.held_apart(self, definition, name, value)
+        if apart and isinstance(value, types.FunctionType):
+            lines, more = closures.factory(self, name, definition, value, apart, site)
+        else:
+            lines = texts.text_of(definition, name=name, without=stripped)
+        after, later = changes(self, name, definition, value)
+        if isinstance(value, type) and after:
+            self.changed_classes[name] = len(after)
+        uses = uses_of_node(node, flags=definition.flags).without(apart)
+        needs = self.follow(uses, name, definition.filename, definition.text)
+        self._inner_imports(inner_imports(node), name, definition.filename, definition.text)
         self.future |= definition.future_annotations
         self.pieces[name] = Piece(
             name,
             (*lines, *((0, line) for line in after)),
             definition.filename,
-            tuple(needs + more),
-            block=isinstance(definition.node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)),
+            tuple(needs + more + later),
+            block=isinstance(definition.node, NAMED) or bool(apart),
         )
-        kind: typing.Literal["class", "function"] = "class" if isinstance(value, type) else "function"
+        kind: typing.Literal["class", "function", "constant"] = (
+            "class"
+            if isinstance(value, type)
+            else "constant"
+            if isinstance(value, origins.TYPE_WORDS)
+            else "function"
+        )
+        for decorator in definition.decorators:
+            if decorator not in kept:
+                self._leave(f"@{ast.unparse(decorator)}", "it deploys; that stays in the notebook")
+        note = self.explain.note(name)
         cell = self.cells.of_file(definition.filename)
         origin = cell.label if cell else Path(definition.filename).name
-        self.taken[name] = Taken(name, kind, origin, sum(len(line) + 1 for _, line in lines))
+        self.taken[name] = Taken(name, kind, origin, sum(len(line) + 1 for _, line in lines), note)
 
-    def _changes(
-        self, name: str, definition: Definition, value: object
-    ) -> tuple[list[str], list[tuple[str, bool]]]:
-        """What was set on the object after its definition, as lines, and what those need."""
-        node = definition.node
-        if isinstance(node, ast.ClassDef) and isinstance(value, type):
-            lines, patches = drift.class_changes(name, definition, value, self.live)
-            needs: list[tuple[str, bool]] = []
-            for patch in patches:
-                function = self.live.name_of(patch.function)
-                if function is not None:
-                    self.want(function, None)
-                    lines.append(f"{name}.{patch.attribute} = {function}")
-                    needs.append((function, True))
-            return (["", "", *lines] if lines else []), needs
-        if hasattr(value, "registry") and hasattr(value, "register"):
-            return self._registered(name, value)
-        if isinstance(value, types.FunctionType) and not definition.decorators:
-            lines = drift.function_attributes(name, value)
-            return (["", "", *lines] if lines else []), []
-        return [], []
-
-    def _registered(self, name: str, value: object) -> tuple[list[str], list[tuple[str, bool]]]:
-        """The implementations that were registered with a ``functools.singledispatch`` function."""
-        lines: list[str] = []
-        needs: list[tuple[str, bool]] = []
-        for part in getattr(value, "registry", {}).values():
-            if not isinstance(part, types.FunctionType) or not self.live.is_own(part):
-                continue
-            found = definitions.of_function(part, self.cells)
-            if found.decorators and part is not getattr(value, "__wrapped__", None):
-                lines += ["", "", *(line for _, line in definitions.text_of(found, name=part.__name__))]
-                uses = uses_of_node(found.node, flags=found.flags)
-                needs += self.follow(uses, name, found.filename, found.text)
-        return lines, needs
+    def _leave(self, name: str, reason: str) -> None:
+        self.left.setdefault(name, Left(name, reason))
 
     def _stale(self, name: str, stale: drift.Stale, definition: Definition) -> CaptureError:
         site = Site(name, definition.filename, stale.line, definition.text)
@@ -247,20 +255,24 @@ class Walk:
             f"run {again} again, so that both agree",
         )
 
-    def _inner_imports(self, node: ast.AST, name: str, definition: Definition) -> None:
-        for module, line, guarded in inner_imports(node):
+    def _inner_imports(
+        self, found: Iterable[tuple[str, int, bool]], name: str, filename: str, text: str = ""
+    ) -> None:
+        for module, line, guarded in found:
             home = home_of(module)
-            site = Site(name, definition.filename, line, definition.text)
+            site = Site(name, filename, line, text)
             if module.partition(".")[0] == "nbfn":
                 raise self.explain.machinery("nbfn", importlib.import_module("nbfn"), site)
             if home.kind == "missing" and not guarded:
                 raise self.explain.not_installed(module, site)
-            if home.kind != "missing":
+            if home.kind == "missing":
+                self._leave(module, f"{name} can do without it, and it is not installed here")
+            else:
                 self._module(module, preload=not guarded)
 
     def _by_value(self, name: str, value: object, site: Site | None, reason: str) -> None:
         """Something without source: its code goes into a cloudpickle, its global names stay in func.py."""
-        self._check_limits(name, value, site)
+        self.check_limits(name, value, site)
         names = References(self, name, value, site)
         met: set[types.CodeType] = set()
 
@@ -269,6 +281,7 @@ class Walk:
             if code not in met:
                 met.add(code)
                 names.needs += self.follow(uses_of_code(code), name, code.co_filename)
+                self._inner_imports(imports_of_code(code), name, code.co_filename)
 
         def stored() -> Stored:
             why = f"{name} {reason}, so it travels as compiled code"
@@ -281,7 +294,7 @@ class Walk:
     # -- values --------------------------------------------------------------------------------
 
     def _value(self, name: str, value: object, site: Site | None) -> None:
-        self._check_limits(name, value, site)
+        self.check_limits(name, value, site)
         names = References(self, name, value, site)
         stored = store.as_text(name, value, self.loaders, names.spelled)
         if stored is None:
@@ -303,18 +316,22 @@ class Walk:
             return stored()
         except pickles.TooLarge:
             raise self.explain.too_large(name, value, limits.VALUE_MAX_BYTES, names.site) from None
-        except CaptureError:
+        except BadInput:
             raise
         except Exception as error:
             path, part = pickles.culprit(name, value, names.refer)
             raise self.explain.unfit(name, value, names.site, path=path, part=part) from error
 
     def _store(self, name: str, value: object, stored: Stored, needs: list[tuple[str, bool]]) -> None:
-        lines = tuple((0, line) for line in stored.text.split("\n"))
-        empty, filled = _in_two_steps(name, value, stored.text)
-        self.pieces[name] = Piece(name, lines, needs=tuple(needs), empty=empty, filled=filled)
+        lines, filename = as_written(name, stored.text, self.cells)
+        empty, filled = store.in_two_steps(name, value, stored.text)
+        self.pieces[name] = Piece(
+            name, tuple(lines), filename, needs=tuple(needs), empty=empty, filled=filled
+        )
         made = self.explain.made_in(name) or "the notebook"
-        self.taken[name] = Taken(name, stored.kind, made, len(stored.data))
+        self.taken[name] = Taken(
+            name, stored.kind, made, len(stored.data), self.explain.note(name, len(stored.data))
+        )
         if stored.path:
             self.files[stored.path] = stored.data
         if stored.kind == "data":
@@ -325,13 +342,39 @@ class Walk:
                 self._module(module.partition(".")[0], preload=True)
                 self.pickles |= home_of(module).kind == "package" and module != "cloudpickle"
 
-    def _check_limits(self, name: str, value: object, site: Site | None) -> None:
+    def _take_secret(self, name: str, value: Secret, site: Site | None) -> None:
+        self.loads.add("os")
+        variable = self.secrets.variable(value, name, site)
+        self.pieces[name] = Piece.of_text(name, f"{name} = {self.loaders.secret(variable)}")
+        made = self.explain.made_in(name) or "the notebook"
+        self.taken[name] = Taken(name, "secret", made, note=f"{variable} of the function's config")
+
+    def check_limits(self, name: str, value: object, site: Site | None) -> None:
+        """Raises CaptureError for a value that is too large, or holds a secret that is not marked."""
+        for path, marked in limits.marked_in(name, value):
+            self.secrets.variable(marked, path, site)
         secret = limits.secret_in(name, value)
         if secret is not None:
             raise self.explain.secret(name, secret, value, site)
         size = limits.estimated_size(value)
         if size > limits.VALUE_MAX_BYTES:
             raise self.explain.too_large(name, value, size, site)
+
+    def adopt(self, value: object, owner: str) -> str | None:
+        """A name for a function or class that none leads to, taken from where it is defined; None without.
+
+        ``owner`` is the value that holds it.
+        """
+        own = getattr(value, "__name__", "")
+        try:
+            if origins.definition(own, value, self.live, self.cells) is None:
+                return None
+        except NoSource:
+            return None
+        free = own.isidentifier() and own not in self.live
+        name = self.live.adopt(own if free else f"{owner}_{own.strip('<>')}", value)
+        self.explain.parts[name] = Part(owner, self.live.get(owner), None, "")
+        return name
 
     # -- imports -------------------------------------------------------------------------------
 
@@ -350,13 +393,3 @@ class Walk:
             files, others = shipped(module)
             self.files |= files
             self.modules |= others
-
-
-def _in_two_steps(name: str, value: object, text: str) -> tuple[str, tuple[str, ...]]:
-    """How to make a dictionary or list empty first and fill it later; see :func:`arrange`."""
-    expression = text.removeprefix(f"{name} = ")
-    if type(value) is dict:
-        return "{}", tuple(f"{name}.update({expression})".split("\n"))
-    if type(value) is list:
-        return "[]", tuple(f"{name}[:] = {expression}".split("\n"))
-    return "", ()

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from nbfn.containerize.bases import find_base
 from nbfn.containerize.build import Built, BuiltLayer, build
+from nbfn.containerize.changes import Changes, changes
+from nbfn.containerize.compress import compressed
 from nbfn.containerize.describe import Description, describe
 from nbfn.containerize.host import fits
 from nbfn.containerize.image import Image, Layer
 from nbfn.containerize.layout import Layout
+from nbfn.containerize.manage import listed, prune, tag, verify
 from nbfn.containerize.packages import Package
+from nbfn.containerize.publish import publish
+from nbfn.containerize.requirements import read_requirements
 from nbfn.containerize.unpack import unpack
 from nbfn.containerize.validate import validate
 
 __all__ = [
     "Built",
     "BuiltLayer",
+    "Changes",
     "Description",
     "Image",
     "Layer",
     "Layout",
     "Package",
     "build",
+    "changes",
+    "compressed",
     "describe",
+    "find_base",
     "fits",
+    "listed",
+    "prune",
+    "publish",
+    "read_requirements",
+    "tag",
     "unpack",
     "validate",
+    "verify",
 ]

@@ -6,18 +6,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbfn.containerize import layers, packages, parts, recipe
+from nbfn.containerize import dependencies, layers, parts, recipe
 from nbfn.containerize.bases import find_base
+from nbfn.containerize.describe import packages_in
 from nbfn.containerize.image import LAYER_KEY, LAYER_TYPE, Descriptor, Layer
+from nbfn.containerize.packages import Package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from nbfn.config import Settings
     from nbfn.containerize.files import Sink
     from nbfn.containerize.layers import Entry
     from nbfn.containerize.layout import Layout
-    from nbfn.containerize.packages import Package
     from nbfn.spec import Capture, FunctionSpec, ImageRef
 
     Progress = Callable[[str, int, int], None]
@@ -61,24 +63,32 @@ class Built:
         return sum(layer.size for layer in self.layers)
 
 
-def build(spec: FunctionSpec, capture: Capture, layout: Layout, *, progress: Progress | None = None) -> Built:
+def build(
+    spec: FunctionSpec,
+    capture: Capture,
+    layout: Layout,
+    *,
+    progress: Progress | None = None,
+    settings: Settings | None = None,
+) -> Built:
     """Build the image of ``capture``, deployed as ``spec``, into ``layout``.
 
     The same capture gives the same digest, in any process. ``progress`` is told the layer being made
-    (``runtime``, ``dependencies``, ``code``), and how many of how many bytes are done; nothing is
-    told of a layer that is reused.
+    (``runtime``, ``dependencies``, ``code``) or fetched (``pull``), and how many of how many bytes are
+    done; nothing is told of a layer that is reused.
 
     Raises:
-        BadInput: the base is not known, or is another Python than the capture's.
+        BadInput: the base is not known.
+        ImageError: the base cannot be had, or is for another Python or platform than the capture.
         RequirementError: a package is missing, or its files are not known.
         ImageError: a data file has a path that cannot be.
         StateError: the layout cannot be written: no space, no permission.
     """
     began = time.perf_counter()
-    base = find_base(spec.base)
+    base = find_base(spec.base, layout, settings=settings, progress=progress)
     base.check(capture.python)
     plan = recipe.plan(spec, capture, base.labels)
-    needed = packages.closure(plan.requirements)
+    needed = dependencies.plan(plan.requirements, base, capture.python)
 
     maker = _Maker(layout, progress)
     image = base.image
@@ -86,9 +96,10 @@ def build(spec: FunctionSpec, capture: Capture, layout: Layout, *, progress: Pro
     layer, reused = maker.kept(parts.RUNTIME, parts.runtime_key(), parts.runtime_entries)
     made = [(layer, reused, "")]
     if needed:
-        key = parts.dependencies_key(needed)
-        layer, reused = maker.kept(parts.DEPENDENCIES, key, lambda: parts.dependency_entries(needed))
-        made.append((layer, reused, ", ".join(str(package) for package in needed)))
+        layer, reused = maker.kept(
+            parts.DEPENDENCIES, needed.key, lambda: dependencies.entries(needed, progress)
+        )
+        made.append((layer, reused, str(needed)))
     layer, reused = maker.small(parts.CODE, plan.code)
     made.append((layer, reused, capture.handler))
 
@@ -96,7 +107,19 @@ def build(spec: FunctionSpec, capture: Capture, layout: Layout, *, progress: Pro
         image = image.append(layer, created_by=f"nbfn: {layer.what}", comment=comment)
         built.append(BuiltLayer(layer.descriptor.digest, layer.descriptor.size, reused, layer.what))
     ref = layout.put(plan.finish(image), plan.repository)
-    return Built(ref, tuple(built), needed, (time.perf_counter() - began) * 1000)
+    taken = _packages(needed, made[1][0]) if needed else ()
+    return Built(ref, tuple(built), taken, (time.perf_counter() - began) * 1000)
+
+
+def _packages(plan: dependencies.Plan, layer: Layer) -> tuple[Package, ...]:
+    """What is in the dependency layer, and where it was taken from."""
+    if not (plan.exact or plan.open):
+        return plan.installed
+    known = {package.key: package for package in plan.installed}
+    for found in packages_in(layer):
+        package = Package(found.name, found.version, "", layer.path, origin="wheel")
+        known.setdefault(package.key, package)
+    return tuple(known[key] for key in sorted(known))
 
 
 class _Maker:

@@ -131,6 +131,11 @@ def readable(size: int) -> str:
     return f"{value:.1f} {units[0]}"
 
 
+def packages_in(layer: Layer) -> tuple[DescribedPackage, ...]:
+    """The packages in one layer. Raises as :func:`describe`."""
+    return _described(layer).packages
+
+
 def _described(layer: Layer) -> DescribedLayer:
     with layer.tar() as tar:
         size = tar.seek(0, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -11,7 +12,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from nbfn.errors import StateError
+from nbfn.errors import ImageError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +85,87 @@ def replace(path: Path, data: bytes, folder: Path) -> None:
         sink.path.replace(path)
 
 
-def sweep(folder: Path, pattern: str = "*") -> None:
+class Growing:
+    """A file that is written over several tries, each going on where the last one stopped."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._hash = hashlib.sha256()
+        self.size = 0
+        """Bytes that are there."""
+        while chunk := os.read(descriptor, 1 << 20):
+            self._hash.update(chunk)
+            self.size += len(chunk)
+
+    def write(self, data: bytes) -> None:
+        """Add ``data``.
+
+        Raises:
+            OSError: the disk is full, or failed.
+        """
+        view = memoryview(data)
+        while view:
+            written = os.write(self._descriptor, view)
+            self._hash.update(view[:written])
+            self.size += written
+            view = view[written:]
+
+    def restart(self) -> None:
+        """Forget what is there."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._hash, self.size = hashlib.sha256(), 0
+
+    def finish(self, digest: str, size: int, what: str, target: Path) -> None:
+        """Move it to ``target``, if it is what it should be; else forget it, and raise.
+
+        Raises:
+            ImageError: it has another digest or size.
+        """
+        found = f"sha256:{self._hash.hexdigest()}"
+        if (found, self.size) != (digest, size):
+            has = self.size
+            self.restart()
+            raise ImageError(
+                f"{what} came with the digest {found} and {has:,} bytes, not {digest} and {size:,}",
+                hint="nothing of it is kept: try again, and tell the owner of where it came from",
+            )
+        os.fchmod(self._descriptor, 0o644)
+        os.fsync(self._descriptor)
+        self._path.replace(target)
+
+
+@contextlib.contextmanager
+def growing(path: Path) -> Iterator[Growing]:
+    """The file at ``path``, kept if it is not moved away; one process at a time has it.
+
+    Raises:
+        OSError: it cannot be made or read.
+    """
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                yield Growing(descriptor, path)
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """False if who had the lock before has moved the file away."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
+def sweep(folder: Path, pattern: str = "*", *, after_s: float = _ABANDONED_S) -> None:
     """Remove the files and folders like ``pattern`` that killed processes left in ``folder``."""
-    limit = time.time() - _ABANDONED_S
+    limit = time.time() - after_s
     for path in folder.glob(pattern):
         with contextlib.suppress(OSError):
             if path.lstat().st_mtime < limit:

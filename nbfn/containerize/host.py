@@ -48,6 +48,13 @@ def machine_platform() -> dict[str, str]:
     return {**found, "variant": variant} if variant else found
 
 
+def brings_root(image: Image) -> bool:
+    """True if ``image`` has a system of its own; False if it is of base ``host``."""
+    runs = image.config.get("config")
+    labels = runs.get("Labels") if isinstance(runs, dict) else None
+    return not (isinstance(labels, dict) and HOST_LABEL in labels)
+
+
 def fits(image: Image) -> None:
     """Return if this interpreter can run ``image``.
 

@@ -10,15 +10,15 @@ import gzip
 import hashlib
 import json
 import re
-import shutil
 import tempfile
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -26,7 +26,18 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
-LAYER_TYPES = frozenset({LAYER_TYPE, LAYER_GZIP_TYPE})
+# What Docker called the same things before there was a specification; the bytes mean the same.
+DOCKER_INDEX_TYPE = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_LAYER_GZIP_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+INDEX_TYPES = frozenset({INDEX_TYPE, DOCKER_INDEX_TYPE})
+MANIFEST_TYPES = frozenset({MANIFEST_TYPE, DOCKER_MANIFEST_TYPE})
+CONFIG_TYPES = frozenset({CONFIG_TYPE, DOCKER_CONFIG_TYPE})
+PLAIN_TYPES = frozenset({LAYER_TYPE, DOCKER_LAYER_TYPE})
+GZIP_TYPES = frozenset({LAYER_GZIP_TYPE, DOCKER_LAYER_GZIP_TYPE})
+LAYER_TYPES = PLAIN_TYPES | GZIP_TYPES
 
 CREATED = "1970-01-01T00:00:00Z"
 """When every image says it was made, so that its digest tells only what is in it."""
@@ -34,6 +45,10 @@ LAYER_KEY = "org.nbfn.layer"
 """Annotation of a layer's descriptor: ``runtime``, ``dependencies`` or ``code``."""
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+# A layer that grows more than so many times, and to more than so many bytes, is a bomb.
+_GROWTH_MAX = 100
+_GROWN_MAX_BYTES = 1 << 30
 
 
 def digest_of(data: bytes) -> str:
@@ -151,20 +166,36 @@ class Layer:
             ImageError: it is missing, damaged, or compressed in a way that is not understood.
         """
         file = self.open()
-        if self.descriptor.media_type == LAYER_TYPE:
+        if self.descriptor.media_type in PLAIN_TYPES:
             return file
         with file:
-            if self.descriptor.media_type != LAYER_GZIP_TYPE:
+            if self.descriptor.media_type not in GZIP_TYPES:
                 raise ImageError(f"{self.path} is of the type {self.descriptor.media_type}, not a tar")
             plain = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
             try:
                 with gzip.open(file) as unzipped:
-                    shutil.copyfileobj(unzipped, plain, 1 << 20)
-            except (OSError, EOFError) as error:
+                    self._grow(unzipped, plain)
+            except (OSError, EOFError, zlib.error) as error:
                 plain.close()
                 raise ImageError(f"{self.path} cannot be decompressed: {error}") from error
+            except ImageError:
+                plain.close()
+                raise
         plain.seek(0)
         return plain
+
+    def _grow(self, unzipped: gzip.GzipFile, plain: BinaryIO) -> None:
+        limit = max(_GROWTH_MAX * self.descriptor.size, _GROWN_MAX_BYTES)
+        size = 0
+        while chunk := unzipped.read(1 << 20):
+            size += len(chunk)
+            if size > limit:
+                raise ImageError(
+                    f"the layer {self.descriptor.digest} has {self.descriptor.size:,} bytes and grows to "
+                    f"more than {limit:,}: a bomb",
+                    hint="use an image from somebody you trust",
+                )
+            plain.write(chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +209,11 @@ class Image:
     @classmethod
     def made_of(cls, config: Mapping[str, object], layers: Sequence[Layer]) -> Image:
         """An image of ``layers`` whose manifest follows from them."""
-        config_bytes = encode(config)
+        return cls.around(encode(config), layers)
+
+    @classmethod
+    def around(cls, config_bytes: bytes, layers: Sequence[Layer]) -> Image:
+        """The same of a config's very bytes."""
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
@@ -186,6 +221,28 @@ class Image:
             "layers": [layer.descriptor.document() for layer in layers],
         }
         return cls(encode(manifest), config_bytes, tuple(layers))
+
+    @classmethod
+    def read(
+        cls, manifest_bytes: bytes, config_bytes: bytes, place: Callable[[str], Path], what: str
+    ) -> Image:
+        """The image with this manifest and config; ``place`` says where the blob with a digest is.
+
+        Raises:
+            ImageError: they do not belong together, or are damaged; ``what`` names the image.
+        """
+        listed = decode(manifest_bytes, f"the manifest of {what}").get("layers")
+        rootfs = decode(config_bytes, f"the config of {what}").get("rootfs")
+        diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        if not isinstance(listed, list) or not isinstance(diff_ids, list) or len(listed) != len(diff_ids):
+            raise ImageError(f"{what} is damaged: its manifest and its config list different layers")
+        layers = []
+        for number, (document, diff_id) in enumerate(zip(listed, diff_ids, strict=True), start=1):
+            descriptor = Descriptor.read(document, f"layer {number} of {what}")
+            if not isinstance(diff_id, str) or not DIGEST.fullmatch(diff_id):
+                raise ImageError(f"{what} is damaged: layer {number} has no proper diff_id")
+            layers.append(Layer(descriptor, diff_id, place(descriptor.digest)))
+        return cls(manifest_bytes, config_bytes, tuple(layers))
 
     @classmethod
     def empty(cls, platform: Mapping[str, str]) -> Image:
@@ -197,6 +254,11 @@ class Image:
     def digest(self) -> str:
         """``sha256:…`` of the manifest: the image's name everywhere."""
         return digest_of(self.manifest_bytes)
+
+    @property
+    def media_type(self) -> str:
+        """The manifest's."""
+        return str(self.manifest.get("mediaType") or MANIFEST_TYPE)
 
     @property
     def manifest(self) -> dict[str, Any]:

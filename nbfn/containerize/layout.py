@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING
 
 from nbfn.containerize import files
 from nbfn.containerize.image import (
-    DIGEST,
     INDEX_TYPE,
-    MANIFEST_TYPE,
     Descriptor,
     Image,
-    Layer,
     decode,
     digest_of,
     encode,
@@ -33,8 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from nbfn.containerize.image import Layer
+
 REF_NAME = "org.opencontainers.image.ref.name"
 DEFAULT_TAG = "latest"
+# How long a blob that was fetched in part waits for another try.
+_PARTIAL_S = 7 * 86400.0
 
 _MARKER = encode({"imageLayoutVersion": "1.0.0"})
 
@@ -69,18 +70,7 @@ class Layout:
         manifest = decode(manifest_bytes, f"the manifest of {ref}")
         config = Descriptor.read(manifest.get("config"), f"the config of {ref}")
         config_bytes = self._read(config.digest, f"the config of {ref}")
-        rootfs = decode(config_bytes, f"the config of {ref}").get("rootfs")
-        diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-        listed = manifest.get("layers")
-        if not isinstance(listed, list) or not isinstance(diff_ids, list) or len(listed) != len(diff_ids):
-            raise ImageError(f"{ref} is damaged: its manifest and its config list different layers")
-        layers = []
-        for number, (document, diff_id) in enumerate(zip(listed, diff_ids, strict=True), start=1):
-            descriptor = Descriptor.read(document, f"layer {number} of {ref}")
-            if not isinstance(diff_id, str) or not DIGEST.fullmatch(diff_id):
-                raise ImageError(f"{ref} is damaged: layer {number} has no proper diff_id")
-            layers.append(Layer(descriptor, diff_id, self.blob(descriptor.digest)))
-        return Image(manifest_bytes, config_bytes, tuple(layers))
+        return Image.read(manifest_bytes, config_bytes, self.blob, str(ref))
 
     def refs(self) -> dict[str, str]:
         """Every name in the index, as ``repository:tag`` → digest, sorted.
@@ -129,23 +119,31 @@ class Layout:
             ImageError: a layer is missing.
             StateError: the folder cannot be written: no space, no permission.
         """
-        for layer in image.layers:
-            if not self.has(layer.descriptor.digest, layer.descriptor.size):
-                self._copy(layer)
-        self.add_bytes(image.config_bytes, "an image's config")
-        self.add_bytes(image.manifest_bytes, "an image's manifest")
-        name = str(ImageRef(repository, tag=tag))
+        self.put_as(image, str(ImageRef(repository, tag=tag)))
+        return ImageRef(repository, digest=image.digest)
+
+    def put_as(self, image: Image, name: str) -> None:
+        """Keep ``image`` under a name of any form. Raises as :meth:`put`."""
+        self.keep(image)
         config = image.config
         platform = {key: config[key] for key in ("os", "architecture", "variant") if key in config}
         entry: dict[str, object] = {
-            "mediaType": MANIFEST_TYPE,
+            "mediaType": image.media_type,
             "digest": image.digest,
             "size": len(image.manifest_bytes),
             "platform": platform,
             "annotations": {REF_NAME: name},
         }
         self._rename(name, entry)
-        return ImageRef(repository, digest=image.digest)
+
+    def keep(self, image: Image) -> Image:
+        """``image`` as it is here, found by its digest alone. Raises as :meth:`put`."""
+        for layer in image.layers:
+            if not self.has(layer.descriptor.digest, layer.descriptor.size):
+                self._copy(layer)
+        self.add_bytes(image.config_bytes, "an image's config")
+        self.add_bytes(image.manifest_bytes, "an image's manifest")
+        return Image.read(image.manifest_bytes, image.config_bytes, self.blob, image.digest)
 
     def remove(self, ref: ImageRef | str) -> bool:
         """Forget the name; False if it was not known. Blobs stay, the image is still found by digest.
@@ -197,15 +195,37 @@ class Layout:
         if self._ready and self._temporary.is_dir():
             return
         with files.explained(self.path, "the store of images"):
-            for folder in (self._blobs, self._temporary, self._own / "layers"):
+            for folder in (self._blobs, self._temporary, self._own / "layers", self._own / "partial"):
                 folder.mkdir(parents=True, exist_ok=True)
             files.sweep(self._temporary)
+            files.sweep(self._own / "partial", after_s=_PARTIAL_S)
             with self._lock():
                 if not (self.path / "index.json").exists():
                     self._write_index([])
                 if not (self.path / "oci-layout").exists():
                     files.replace(self.path / "oci-layout", _MARKER, self._temporary)
         self._ready = True
+
+    @contextlib.contextmanager
+    def partial(self, descriptor: Descriptor, what: str) -> Iterator[files.Growing | None]:
+        """The part of a blob that is here, to be made whole; None if it is whole already.
+
+        What was written stays for the next try if this one fails, unless it turned out to be wrong.
+        Another process that fetches the same blob waits.
+
+        Raises:
+            ImageError: it is full, and does not have the digest that it should have.
+            StateError: no space, no permission.
+        """
+        self.ensure()
+        path = self._own / "partial" / descriptor.digest.removeprefix("sha256:")
+        with files.explained(self.path, what, descriptor.size), files.growing(path) as growing:
+            if self.has(descriptor.digest, descriptor.size):
+                path.unlink(missing_ok=True)
+                yield None
+                return
+            yield growing
+            growing.finish(descriptor.digest, descriptor.size, what, self.blob(descriptor.digest))
 
     # Which inputs gave which layer
 
@@ -227,6 +247,21 @@ class Layout:
         path = self._own / "layers" / key.removeprefix("sha256:")
         with files.explained(self.path, "the list of layers"):
             files.replace(path, encode(descriptor.document()), self._temporary)
+
+    def note(self, kind: str, key: str) -> Path:
+        """Where something of ``kind`` that can be found out again is noted under the digest ``key``."""
+        return self._own / kind / key.removeprefix("sha256:")
+
+    def write_note(self, path: Path, data: bytes) -> None:
+        """Note ``data`` at ``path``, whole or not at all.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        self.ensure()
+        with files.explained(self.path, "a note"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, data, self._temporary)
 
     # Inside
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["file", "folder", "symlink", "hardlink", "other"]
 
+WHITEOUT = ".wh."
+"""What the name of a member begins with that deletes one of a layer below."""
+OPAQUE = ".wh..wh..opq"
+"""The name of a member that deletes all that the layers below have in its folder."""
 # What tarfile lets through when a header is damaged, beside its own errors.
 _UNREADABLE = (tarfile.TarError, ValueError, EOFError, OverflowError, OSError)
 
@@ -43,8 +47,11 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def read_members(tar: BinaryIO, size: int) -> tuple[list[Member], list[str]]:
+def read_members(tar: BinaryIO, size: int, *, root: bool = False) -> tuple[list[Member], list[str]]:
     """The members of an uncompressed tar of ``size`` bytes, and what is wrong with them.
+
+    With ``root`` the layer is part of an image with a root of its own: its links are followed only
+    there, so they may lead anywhere, and it may delete what is in the layers below.
 
     The second list is empty if the layer is safe to unpack into a folder of its own. A tar that
     cannot be read gives the members before the damage.
@@ -65,15 +72,15 @@ def read_members(tar: BinaryIO, size: int) -> tuple[list[Member], list[str]]:
                     problems.append(f"{path!r} is a sparse file")
     except _UNREADABLE as error:
         problems.append(f"the tar cannot be read: {error}")
-    return members, problems + member_problems(members, size)
+    return members, problems + member_problems(members, size, root=root)
 
 
-def member_problems(members: Iterable[Member], size: int) -> list[str]:
+def member_problems(members: Iterable[Member], size: int, *, root: bool = False) -> list[str]:
     """Everything that forbids unpacking ``members`` of a tar of ``size`` bytes, each as a line."""
     problems: list[str] = []
     seen: dict[str, Kind] = {}
     for member in members:
-        problem = path_problem(member.path) or _trouble(member, seen, size)
+        problem = path_problem(member.path) or _trouble(member, seen, size, root=root)
         if problem:
             problems.append(problem)
         else:
@@ -81,22 +88,24 @@ def member_problems(members: Iterable[Member], size: int) -> list[str]:
     return problems
 
 
-def _trouble(member: Member, seen: dict[str, Kind], size: int) -> str:
+def _trouble(member: Member, seen: dict[str, Kind], size: int, *, root: bool) -> str:
     path, earlier = member.path, seen.get(member.path)
     blocked = _not_a_folder(path, seen)
     if blocked:
         return f"{path!r} goes through {blocked!r}, which is a {seen[blocked]}"
     if earlier is not None and (earlier, member.kind) != ("folder", "folder"):
         return f"{path!r} is there twice"
-    if path.rpartition("/")[2].startswith(".wh."):
+    if path.rpartition("/")[2].startswith(WHITEOUT) and not root:
         return f"{path!r} deletes what a layer below has, which only a container runtime can do"
     if member.kind == "other":
         return f"{path!r} is a device, a pipe or of an unknown kind"
     if member.kind == "file" and not 0 <= member.size <= size - member.offset:
         return f"{path!r} is cut short"
-    if member.kind == "symlink" and not _stays_inside(path, member.target):
+    if member.kind == "symlink" and not (root or _stays_inside(path, member.target)):
         return f"{path!r} links out of the image, to {member.target!r}"
-    if member.kind == "hardlink" and seen.get(member.target) != "file":
+    if member.kind == "hardlink" and seen.get(member.target) not in (
+        ("file", "symlink") if root else ("file",)
+    ):
         return f"{path!r} is a hard link to {member.target!r}, which is no file before it in the layer"
     return ""
 

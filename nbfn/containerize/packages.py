@@ -12,10 +12,10 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _SCRIPT_FOLDERS = ("bin", "Scripts")
 # It tells where on this machine a package came from, and no two machines agree.
 _ORIGIN = "direct_url.json"
+# What uv and pip each write in their own way; without it the same wheels give the same layer.
+_OF_INSTALLERS = (_ORIGIN, "INSTALLER", "REQUESTED", "RECORD", "uv_cache.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,26 @@ class Package:
     """The text of its RECORD."""
     folder: Path
     """What the paths in ``record`` are relative to: ``site-packages``."""
+    tags: tuple[str, ...] = ()
+    """Of the wheel that it came from: what it runs on. Empty if that is not known."""
+    origin: Literal["installed", "wheel"] = "installed"
+    """This kernel's files, or a wheel that was fetched for the base."""
+
+    @property
+    def key(self) -> str:
+        """The name as packages are told apart by."""
+        return canonicalize_name(self.name)
 
     @property
     def record_digest(self) -> str:
         """Equal for two installations of the same files."""
         return hashlib.sha256(self.record.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, as its RECORD tells them; bytecode is not counted."""
+        rows = csv.reader(self.record.splitlines())
+        return sum(int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit() and row[0][-4:] != ".pyc")
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -87,7 +104,8 @@ class Package:
             return ""
         if "__pycache__" in parts and parts[-1].endswith(".pyc"):
             return ""
-        return "" if parts[-1] == _ORIGIN and parts[0].endswith(".dist-info") else "/".join(parts)
+        dropped = _OF_INSTALLERS if self.origin == "wheel" else (_ORIGIN,)
+        return "" if parts[-1] in dropped and parts[0].endswith(".dist-info") else "/".join(parts)
 
 
 def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
@@ -101,7 +119,7 @@ def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
     """
     found: dict[str, Package] = {}
     followed: set[tuple[str, str]] = set()
-    roots = [_requirement(text) for text in requirements]
+    roots = [parse(text) for text in requirements]
     pending = [(root, True) for root in roots if root.marker is None or root.marker.evaluate()]
     while pending:
         requirement, asked = pending.pop()
@@ -126,7 +144,12 @@ def closure(requirements: Iterable[str]) -> tuple[Package, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _requirement(text: str) -> Requirement:
+def parse(text: str) -> Requirement:
+    """The requirement in a PEP 508 string.
+
+    Raises:
+        RequirementError: it is none.
+    """
     try:
         return Requirement(text)
     except InvalidRequirement as error:
@@ -194,7 +217,21 @@ def _package(distribution: importlib.metadata.Distribution) -> Package:
             f"(in {distribution.locate_file('')})",
             hint=f"install it with pip: pip install --force-reinstall {name}=={version}",
         )
-    return Package(name, version, record, Path(str(distribution.locate_file(""))))
+    return Package(name, version, record, Path(str(distribution.locate_file(""))), _tags(distribution))
+
+
+def from_wheel(distribution: importlib.metadata.Distribution) -> Package:
+    """A distribution that was unpacked from a wheel into a folder of its own.
+
+    Raises:
+        RequirementError: it has no RECORD.
+    """
+    return replace(_package(distribution), origin="wheel")
+
+
+def _tags(distribution: importlib.metadata.Distribution) -> tuple[str, ...]:
+    fields = HeaderParser().parsestr(distribution.read_text("WHEEL") or "")
+    return tuple(str(tag) for tag in fields.get_all("Tag") or ())
 
 
 def _is_editable(distribution: importlib.metadata.Distribution) -> bool:

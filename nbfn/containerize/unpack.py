@@ -6,11 +6,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 from typing import TYPE_CHECKING, BinaryIO
 
-from nbfn.containerize import files
+from nbfn.containerize import files, host
 from nbfn.containerize.image import digest_of_file
-from nbfn.containerize.members import read_members
+from nbfn.containerize.members import OPAQUE, WHITEOUT, member_problems, read_members
 from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
@@ -30,21 +31,28 @@ def unpack(image: Image, into: Path) -> list[Path]:
     A folder appears whole, under its last name, when everything in it is written; two processes may
     unpack the same image at once. Files and folders can be read by every user.
 
+    A layer whose links lead anywhere, as those of a whole system do, is unpacked only for an image that
+    brings a root of its own, into ``into/DIFF_ID_HEX-root``: no path in it may be opened on the host.
+
     Raises:
         ImageError: a layer is missing or damaged, or holds what must not be unpacked (``problems`` has
             each): names or links that lead out, devices, files cut short.
         StateError: ``into`` cannot be written: no space, no permission.
     """
-    return [_unpacked(layer, into) for layer in image.layers]
+    own_root = host.brings_root(image)
+    return [_unpacked(layer, into, own_root=own_root) for layer in image.layers]
 
 
-def _unpacked(layer: Layer, into: Path) -> Path:
+def _unpacked(layer: Layer, into: Path, *, own_root: bool) -> Path:
     folder = into / layer.diff_id.removeprefix("sha256:")
-    if folder.is_dir():
-        return folder
+    rooted = folder.with_name(f"{folder.name}-root")
+    for known in (folder, rooted) if own_root else (folder,):
+        if known.is_dir():
+            return known
     what, needed = f"the unpacked {layer.what} layer", layer.descriptor.size
     with layer.tar() as tar, files.explained(into, what, needed):
-        members = _checked(layer, tar)
+        members, plain = _checked(layer, tar, own_root=own_root)
+        folder = folder if plain else rooted
         into.mkdir(parents=True, exist_ok=True)
         files.sweep(into, "*.tmp-*")
         part = into / f"{folder.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
@@ -60,7 +68,8 @@ def _unpacked(layer: Layer, into: Path) -> Path:
     return folder
 
 
-def _checked(layer: Layer, tar: BinaryIO) -> list[Member]:
+def _checked(layer: Layer, tar: BinaryIO, *, own_root: bool) -> tuple[list[Member], bool]:
+    """The members, and whether they may be unpacked for any image."""
     digest, size = digest_of_file(tar)
     if digest != layer.diff_id:
         raise ImageError(
@@ -69,6 +78,9 @@ def _checked(layer: Layer, tar: BinaryIO) -> list[Member]:
             problems=[f"{layer.path} has the digest {digest}"],
         )
     members, problems = read_members(tar, size)
+    plain = not problems
+    if problems and own_root:
+        problems = member_problems(members, size, root=True)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ImageError(
@@ -76,7 +88,7 @@ def _checked(layer: Layer, tar: BinaryIO) -> list[Member]:
             hint="use an image whose files stay where they are put",
             problems=problems,
         )
-    return members
+    return members, plain
 
 
 def _extract(tar: BinaryIO, members: list[Member], root: Path) -> None:
@@ -85,16 +97,27 @@ def _extract(tar: BinaryIO, members: list[Member], root: Path) -> None:
     for member in members:
         parent, _, name = member.path.rpartition("/")
         path = _folder(parent, folders) / name
-        if member.kind == "folder":
+        if name.startswith(WHITEOUT):
+            _delete(parent, name, folders)
+        elif member.kind == "folder":
             _folder(member.path, folders)
         elif member.kind == "symlink":
             path.symlink_to(member.target)
         elif member.kind == "hardlink":
-            path.hardlink_to(root / member.target)
+            os.link(root / member.target, path, follow_symlinks=False)
         else:
             _write(source, member, path)
     for folder in folders.values():
         folder.chmod(_FOLDER_MODE)
+
+
+def _delete(parent: str, name: str, folders: dict[str, Path]) -> None:
+    """What overlayfs takes for a deletion."""
+    folder = _folder(parent, folders)
+    if name == OPAQUE:
+        os.setxattr(folder, "trusted.overlay.opaque", b"y")
+    else:
+        os.mknod(folder / name.removeprefix(WHITEOUT), stat.S_IFCHR, 0)
 
 
 def _folder(name: str, folders: dict[str, Path]) -> Path:

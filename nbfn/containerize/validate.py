@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbfn.containerize import host
 from nbfn.containerize.image import (
     CONFIG_TYPE,
+    CONFIG_TYPES,
     DIGEST,
     LAYER_TYPES,
     MANIFEST_TYPE,
+    MANIFEST_TYPES,
     Descriptor,
     digest_of,
     digest_of_file,
@@ -37,7 +40,8 @@ def validate(image: Image) -> list[str]:
     if isinstance(listed, list) and listed != [layer.diff_id for layer in image.layers]:
         problems.append("config: rootfs.diff_ids are not those of the layers, in their order")
     for number, layer in enumerate(image.layers, start=1):
-        problems += [f"layer {number} ({layer.what}): {problem}" for problem in layer_problems(layer)]
+        found = layer_problems(layer, root=host.brings_root(image))
+        problems += [f"layer {number} ({layer.what}): {problem}" for problem in found]
     return problems
 
 
@@ -46,7 +50,7 @@ def manifest_problems(manifest: dict[str, Any], image: Image) -> list[str]:
     problems = []
     if manifest.get("schemaVersion") != 2:
         problems.append(f"manifest: schemaVersion is {manifest.get('schemaVersion')!r}, not 2")
-    if manifest.get("mediaType", MANIFEST_TYPE) != MANIFEST_TYPE:
+    if manifest.get("mediaType", MANIFEST_TYPE) not in MANIFEST_TYPES:
         problems.append(f"manifest: mediaType is {manifest.get('mediaType')!r}, not {MANIFEST_TYPE}")
     problems += _annotation_problems("manifest", manifest.get("annotations", {}))
     problems += _config_reference_problems(manifest.get("config"), image.config_bytes)
@@ -73,7 +77,7 @@ def _config_reference_problems(document: object, config_bytes: bytes) -> list[st
     except ImageError as error:
         return [error.message]
     problems = []
-    if config.media_type != CONFIG_TYPE:
+    if config.media_type not in CONFIG_TYPES:
         problems.append(f"manifest: the config's mediaType is {config.media_type!r}, not {CONFIG_TYPE}")
     if config.digest != digest_of(config_bytes):
         problems.append(f"manifest: the config has the digest {digest_of(config_bytes)}")
@@ -125,8 +129,11 @@ def history_problems(config: dict[str, Any], layers: int) -> list[str]:
     return problems
 
 
-def layer_problems(layer: Layer) -> list[str]:
-    """What is wrong with a layer: its descriptor against its bytes, and what the tar holds."""
+def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
+    """What is wrong with a layer: its descriptor against its bytes, and what the tar holds.
+
+    ``root``: it is part of a system of its own, see :func:`read_members`.
+    """
     descriptor, problems = layer.descriptor, []
     if descriptor.media_type not in LAYER_TYPES:
         problems.append(f"mediaType is {descriptor.media_type!r}, which is not a layer's")
@@ -140,7 +147,7 @@ def layer_problems(layer: Layer) -> list[str]:
                 diff_id, size = digest_of_file(tar)
                 if diff_id != layer.diff_id:
                     problems.append(f"the tar has the digest {diff_id}, not its diff_id {layer.diff_id}")
-                problems += read_members(tar, size)[1]
+                problems += read_members(tar, size, root=root)[1]
     except ImageError as error:
         problems.append(error.message)
     return problems

@@ -1,12 +1,12 @@
 """Where functions are deployed to: the protocol that every target keeps.
 
-Implementations: :class:`nbfn.deploy.fn.FnTarget` (the local executor and any stock Fn server), OCI
-Functions to come. Each passes ``tests/deploy/conformance.py``.
+Implementations: :class:`nbfn.deploy.fn.FnTarget` (the local executor and any stock Fn server) and
+:class:`nbfn.deploy.oci.OciTarget` (OCI Functions). Each passes ``tests/deploy/conformance.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from nbfn.spec import LogLine
@@ -36,6 +36,8 @@ class DeployedFunction:
     annotations: Mapping[str, object]
     created_at: str
     updated_at: str
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables of its instances, without nbfn's own. Some may be secret."""
 
 
 class Target(Protocol):

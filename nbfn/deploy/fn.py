@@ -19,6 +19,7 @@ from nbfn.deploy.plan import (
 )
 from nbfn.deploy.rest import Rest
 from nbfn.errors import Conflict, NotFound, TargetError
+from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.spec import CallRecord, CallResult, Deployment, LogLine, RunningInstance
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ class FnTarget:
             annotations=dict(fn.get("annotations") or {}),
             created_at=fn.get("created_at", ""),
             updated_at=fn.get("updated_at", ""),
+            config={key: value for key, value in (fn.get("config") or {}).items() if key != KEY_VARIABLE},
         )
 
 

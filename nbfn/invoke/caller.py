@@ -13,19 +13,23 @@ from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError
 from nbfn.invoke import tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
 from nbfn.invoke.connection import Broken
-from nbfn.invoke.failures import failure
+from nbfn.invoke.failures import Explain, failure
 from nbfn.invoke.post import Cancelled, Post
 from nbfn.invoke.results import result_of
 from nbfn.invoke.stream import ResultStream
+from nbfn.invoke.through import Through
 from nbfn.runtime import wire
+from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import httpx
+
     from nbfn.invoke.context import CallContext
     from nbfn.invoke.post import Cancel, Exchange
+    from nbfn.invoke.through import Received
     from nbfn.spec import CallResult, Deployment
-    from nbfn.transport import Endpoint
 
 _SALT_BYTES = 16
 
@@ -46,10 +50,15 @@ _PLAIN = Terms()
 
 
 class Caller:
-    """Calls functions of the executor at ``endpoint``. Safe to use from several threads; close it."""
+    """Calls functions of the executor at an endpoint, or through a client that knows how to ask a target.
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._post = Post(endpoint)
+    Safe to use from several threads; close it.
+    """
+
+    def __init__(self, way: Endpoint | httpx.Client, *, explain: Explain = failure) -> None:
+        """``explain`` puts answers that are not the function's own into errors, in the target's words."""
+        self._post: Post | Through = Post(way) if isinstance(way, Endpoint) else Through(way)
+        self._explain = explain
 
     def call(
         self,
@@ -77,7 +86,7 @@ class Caller:
         took_ms = (perf_counter() - began) * 1e3
         response = exchange.response
         if response.status != 200:
-            raise _failure(exchange, body, deployment)
+            raise self._failure(exchange, body, deployment)
         headers = response.headers
         value, error = _outcome(headers, body, deployment, context, seal)
         return result_of(headers, took_ms, value=value, error=error)
@@ -105,7 +114,7 @@ class Caller:
         with _told(deployment, terms):
             body = exchange.read()
         if exchange.response.status != 200:
-            raise _failure(exchange, body, deployment)
+            raise self._failure(exchange, body, deployment)
         _, error = _outcome(headers, body, deployment, context, seal)
         raise error or PayloadError(
             f"{deployment.spec.name}() returned a result and yielded nothing",
@@ -126,7 +135,7 @@ class Caller:
         seal: Seal,
         terms: Terms,
         accept: str = "",
-    ) -> Exchange:
+    ) -> Exchange | Received:
         __tracebackhide__ = True
         body = encode_call(deployment.spec.name, args, kwargs, context, seal)
         headers = f"Content-Type: {body.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{accept}"
@@ -135,6 +144,11 @@ class Caller:
         return self._post.send(
             deployment.url, headers, body.parts, timeout_s=terms.timeout_s, cancel=terms.cancel
         )
+
+    def _failure(self, exchange: Exchange | Received, body: bytearray, deployment: Deployment) -> Exception:
+        response = exchange.response
+        call_id = response.headers.get("fn-call-id", "")
+        return self._explain(response.status, body, response.headers, deployment, call_id)
 
 
 @contextmanager
@@ -156,12 +170,6 @@ def _told(deployment: Deployment, terms: Terms) -> Iterator[None]:
             f"the executor went away during the call of {name}(); it may have run",
             hint="call again: a new executor starts",
         ) from error
-
-
-def _failure(exchange: Exchange, body: bytearray, deployment: Deployment) -> Exception:
-    response = exchange.response
-    call_id = response.headers.get("fn-call-id", "")
-    return failure(response.status, body, response.headers, deployment, call_id)
 
 
 def _kind(headers: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nbfn.errors import CallCancelled, CallRefused, CallTimeout, InstanceFailed, NbfnError, NotFound
 
@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from nbfn.spec import Deployment
 
 _CANCELLED = 444  # Fn's number for a caller that does not wait any more
+
+
+class Explain(Protocol):
+    """Which error an answer other than 200 stands for."""
+
+    def __call__(
+        self,
+        status: int,
+        body: bytes | bytearray,
+        headers: Mapping[str, str],
+        deployment: Deployment,
+        call_id: str,
+        /,
+    ) -> NbfnError: ...
+
+
 _HINTS = {
     401: "the executor's token has changed: start a new session, or restart the kernel",
     403: "the executor's token has changed: start a new session, or restart the kernel",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbfn.invoke.context import CallContext
     from nbfn.invoke.post import Exchange
+    from nbfn.invoke.through import Received
     from nbfn.spec import CallResult, Deployment
 
 
@@ -30,7 +31,7 @@ class ResultStream:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Exchange | Received,
         deployment: Deployment,
         context: CallContext,
         seal: Seal,

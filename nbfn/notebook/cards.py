@@ -7,7 +7,6 @@ ends, so that a saved or headless notebook holds the state at the end of its cel
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import threading
 import time
@@ -18,13 +17,12 @@ from IPython.display import display
 
 from nbfn.notebook.live import LiveCard
 from nbfn.notebook.text import text
+from nbfn.notebook.threads import in_context
 from nbfn.notebook.view import curl_line, view
 from nbfn.notebook.watch import Watch
 from nbfn.observe.timeline import FunctionPicture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from nbfn.function import Function
@@ -125,7 +123,7 @@ class Cards:
     def _start(self) -> None:
         if self._artist is None:
             self._ended.clear()
-            self._artist = threading.Thread(target=_in_context(self._draw), name="nbfn-cards", daemon=True)
+            self._artist = threading.Thread(target=in_context(self._draw), name="nbfn-cards", daemon=True)
             self._artist.start()
 
     def _draw(self) -> None:
@@ -140,16 +138,3 @@ class Cards:
 def _curl(function: Function[..., Any], deployment: Deployment) -> str:
     signature = function.__signature__ or inspect.Signature()
     return curl_line(deployment.url, function.session.settings.token_file, signature)
-
-
-def _in_context(target: Callable[[], None]) -> Callable[[], None]:
-    """``target`` so that its displays arrive: ipykernel 7.0 loses those of a thread without a cell's context.
-
-    On later kernels the same would tie them to that one cell, which nbclient then does not await.
-    """
-    from ipykernel._version import version_info
-
-    if version_info[:2] != (7, 0):
-        return target
-    context = contextvars.copy_context()
-    return lambda: context.run(target)

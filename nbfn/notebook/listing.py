@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -33,16 +32,6 @@ def functions(deployed: Iterable[DeployedFunction]) -> dict[str, str]:
     if not rows:
         return {"text/plain": "no functions are deployed"}
     return {"text/html": _html_table(rows), "text/plain": _text_table(rows)}
-
-
-def inside(name: str, description: str, source: str) -> dict[str, str]:
-    """What is in a function's image, and its source."""
-    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", description + source))])
-    blocks = (("text", printable(description)), ("python", printable(source)))
-    return {
-        "text/markdown": "\n\n".join(f"{fence}{kind}\n{block}\n{fence}" for kind, block in blocks),
-        "text/plain": "\n\n".join([name, *(block for _, block in blocks)]),
-    }
 
 
 def _short_image(reference: str) -> str:

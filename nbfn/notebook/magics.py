@@ -4,7 +4,9 @@
 ``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
-``%fn_show NAME``      ``function.source``, ``function.describe()``
+``%fn_diff NAME``      ``function.diff()``
+``%fn_panel NAME``     ``Panel(function).widget``
+``%fn_show NAME``      ``nbfn.show(function)``
 ``%fn_undeploy NAME``  ``function.undeploy()``
 =====================  ========================================
 """
@@ -24,12 +26,15 @@ from IPython.display import display
 from nbfn import session as sessions
 from nbfn.capture import find_target
 from nbfn.errors import BadInput, CellError
-from nbfn.function import Function, deploy, function
+from nbfn.function import Function, deploy, function, show
 from nbfn.notebook import listing
 from nbfn.notebook.errors import draw_as, short
+from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbfn.notebook.cards import Cards
@@ -80,12 +85,16 @@ class FnMagics(Magics):
         action="extend",
         default=[],
         metavar="PKG",
-        help="Packages beside its imports.",
+        help="Packages beside its imports, or a requirements.txt.",
     )
     @argument(
         "--config", nargs="+", action="extend", default=[], type=_pair, metavar="K=V", help="Environment."
     )
-    @argument("--base", default="host", help="What its image builds on (default: host, this Python).")
+    @argument(
+        "--base",
+        default="host",
+        help="What its image builds on: host (this Python), fn, or an image.",
+    )
     @argument("--quiet", action="store_true", help="Show no card.")
     @cell_magic
     def fn_deploy(self, line: str, cell: str) -> None:
@@ -147,14 +156,24 @@ class FnMagics(Magics):
     @argument("name", help="Name of the function, in Python or as deployed from here.")
     @line_magic
     def fn_show(self, line: str) -> None:
-        """Show what travelled: the packages and layers of the image, and the source."""
-        name = _parse(self.fn_show, line).name
-        found = self._find(name, None)
-        if found is None:
-            raise BadInput(
-                f"{name!r} is no function of this notebook", hint="deploy it here first: %%fn_deploy"
-            )
-        display(listing.inside(name, str(found.describe()), found.source), raw=True)
+        """Show what travels, and what does not and why: code, packages, data, sizes. Deploys nothing."""
+        display(show(self._callable(_parse(self.fn_show, line).name)))
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed from here.")
+    @line_magic
+    def fn_diff(self, line: str) -> None:
+        """Show what deploying a function now would change: source, data, packages, limits."""
+        found = self._callable(_parse(self.fn_diff, line).name)
+        display((found if isinstance(found, Function) else function(found)).diff())
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed from here.")
+    @line_magic
+    def fn_panel(self, line: str) -> None:
+        """Show a form that calls a function: arguments, how many calls at once, what came back."""
+        found = self._callable(_parse(self.fn_panel, line).name)
+        display(Panel(found if isinstance(found, Function) else function(found)).widget)
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")
@@ -167,6 +186,13 @@ class FnMagics(Magics):
         ask, app = _session_and_app(args.app)
         removed = found.undeploy() if found else ask(lambda target: target.remove(app, args.name))
         display({"text/plain": f"{args.name}: {'removed' if removed else 'was not deployed'}"}, raw=True)
+
+    def _callable(self, name: str) -> Callable[..., Any]:
+        """The function of that name, deployed or not; a plain one stands for itself with no options."""
+        found = self._find(name, None) or self._shell.user_ns.get(name)
+        if not callable(found):
+            raise BadInput(f"{name!r} is no function of this notebook", hint="run the cell that defines it")
+        return found
 
     def _find(self, name: str, app: str | None) -> Function[..., Any] | None:
         """The function of this notebook that has the name, as a variable or as what it is deployed under."""

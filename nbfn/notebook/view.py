@@ -46,15 +46,20 @@ def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: 
 
 def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:
     """A shell command that calls the function with made-up arguments; it reads the token from its file."""
-    body = {
+    body = example_arguments(signature)
+    data = shlex.quote(json.dumps(body, ensure_ascii=False)) if body else "''"
+    token = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
+    return f"curl -H {token} -H 'Content-Type: application/json' -d {data} {shlex.quote(url)}"
+
+
+def example_arguments(signature: inspect.Signature) -> dict[str, object]:
+    """Made-up values for the parameters that must be given, by name."""
+    return {
         name: _example(parameter)
         for name, parameter in signature.parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         and parameter.default is parameter.empty
     }
-    data = shlex.quote(json.dumps(body, ensure_ascii=False)) if body else "''"
-    token = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
-    return f"curl -H {token} -H 'Content-Type: application/json' -d {data} {shlex.quote(url)}"
 
 
 def _example(parameter: inspect.Parameter) -> object:

@@ -17,16 +17,19 @@ from .wire import KEY_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Callable
 
 _BACKLOG = 64
+_SOCKET_NAME = "phonylsnr.sock"
 # Fn gives an instance 5 s until its socket is there. A slower import goes on behind a socket that is.
 _ANNOUNCE_AFTER_S = 3.0
 
 
-def run(listener: socket | None = None) -> None:
+def run(listener: socket | None = None, announce: Callable[[], None] | None = None) -> None:
     """Serve the function of this process's environment; returns after SIGTERM.
 
-    ``listener`` is a socket that listens already; without one, that of ``FN_LISTENER`` is made.
+    ``listener`` is a socket that listens already, and ``announce`` says once that calls may come;
+    without them, the socket of ``FN_LISTENER`` is made, and the link beside it says so.
 
     Raises:
         SystemExit: there is nothing that could be served; standard error says why.
@@ -38,7 +41,7 @@ def run(listener: socket | None = None) -> None:
     _set_path(folder)
     try:
         key = _take_key()
-        door = _Door(listener)
+        door = _Door(listener, announce)
         function = load(folder)
     except BadImage as error:
         sys.stderr.write(f"nbfn: {error}\n")
@@ -67,34 +70,34 @@ def _take_key() -> bytes:
 
 
 class _Door:
-    """The instance's socket, and the link beside it that says "ready"."""
+    """The instance's socket, and what says "ready": whoever handed it in, or the link beside it."""
 
-    def __init__(self, listener: socket | None) -> None:
-        self._link = ""
+    def __init__(self, listener: socket | None, announce: Callable[[], None] | None) -> None:
+        self._say = announce
         if listener is not None:
             self.listener = listener
-            return
+        else:
+            self._open()
+        if self._say is not None:
+            on_alarm(_ANNOUNCE_AFTER_S, self.announce)
+
+    def announce(self) -> None:
+        """Say that calls may come; once is enough."""
+        if self._say is not None:
+            cancel_alarm()
+            say, self._say = self._say, None
+            say()
+
+    def _open(self) -> None:
         address = os.environ.get("FN_LISTENER", "")
         if not address.startswith("unix:/"):
             raise BadImage(f"FN_LISTENER is {address!r}, not unix:/PATH: this image is run by an Fn server")
-        self._link = address.removeprefix("unix:")
-        folder = self._link.rpartition("/")[0]
-        self._socket_name = "phonylsnr.sock"
-        path = f"{folder}/{self._socket_name}"
-        for left_over in (path, self._link):
+        link = address.removeprefix("unix:")
+        folder = link.rpartition("/")[0]
+        path = f"{folder}/{_SOCKET_NAME}"
+        for left_over in (path, link):
             if os.path.lexists(left_over):
                 os.unlink(left_over)
         self.listener = listen(path, _BACKLOG)
         os.chmod(path, 0o666)  # noqa: S103 - the server's user is not the function's
-        on_alarm(_ANNOUNCE_AFTER_S, self._make_link)
-
-    def announce(self) -> None:
-        """Make the link; once is enough."""
-        if self._link:
-            cancel_alarm()
-            self._make_link()
-
-    def _make_link(self) -> None:
-        link, self._link = self._link, ""
-        if link:
-            os.symlink(self._socket_name, link)
+        self._say = lambda: os.symlink(_SOCKET_NAME, link)

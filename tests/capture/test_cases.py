@@ -1,7 +1,8 @@
 """Each folder of ``cases/`` is a notebook: cells in, ``expect.py`` or ``error.txt`` out.
 
 ``call.json`` may hold ``target`` (default ``greet``), ``args``, ``requires``, and facts to check:
-``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``.
+``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``, ``config`` (the
+variables of its secrets), ``notes`` and ``left`` (what is said of things taken, and of things not taken).
 Modules of the user's own lie in ``beside/``. The produced func.py is then run in a process
 of its own: it must give what the cell gives.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbfn.capture.live import peel
 from nbfn.errors import BadInput
 
 from .kernel import Kernel, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nbfn.spec import Capture
 
 CASES = Path(__file__).parent / "cases"
 RUN = """
@@ -68,8 +73,11 @@ def test_case(beside: Path, tmp_path: Path) -> None:
     assert [pin.partition("==")[0] for pin in captured.requirements] == call.get("packages", [])
     assert list(captured.preload) == call.get("preload", [])
     assert sorted(captured.files) == call.get("files", [])
+    assert list(captured.config) == call.get("config", [])
+    assert {row.name: row.note for row in captured.taken if row.note} == call.get("notes", {})
+    assert {row.name: row.reason for row in captured.left} == call.get("left", {})
     write(captured, tmp_path)
-    assert _run(tmp_path, captured.handler, args) == _local(kernel, target, args)
+    assert _run(tmp_path, captured, args) == _local(kernel, target, args)
 
 
 def given(result: Any) -> Any:
@@ -91,13 +99,14 @@ _RUN_WITH_GIVEN = f"from typing import Any\n{inspect.getsource(given)}\n{RUN}"
 
 
 def _local(kernel: Kernel, target: str, args: list[object]) -> str:
-    function: Any = kernel.namespace[target]
+    function: Any = peel(kernel.namespace[target])  # not what it would be deployed as
     return repr(given(function(*args))).replace("__main__.", "func.")
 
 
-def _run(folder: Path, handler: str, args: list[object]) -> str:
+def _run(folder: Path, captured: Capture, args: list[object]) -> str:
     done = subprocess.run(
-        [sys.executable, "-B", "-c", _RUN_WITH_GIVEN, str(folder), handler, json.dumps(args)],
+        [sys.executable, "-B", "-c", _RUN_WITH_GIVEN, str(folder), captured.handler, json.dumps(args)],
+        env={**os.environ, **captured.config},
         capture_output=True,
         text=True,
         cwd="/",

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.containerize import Layout
+from nbfn.containerize import Layout, build
 from nbfn.spec import Capture, FunctionSpec, PythonVersion
+from tests.containerize.registries import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from nbfn.containerize import Image
+    from tests.containerize.registries import Registry
 
     MakePackage = Callable[..., Path]
 
@@ -85,3 +89,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], check=True)
     yield path
     subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """An open registry, shared: each test uses repositories of its own."""
+    with running(tmp_path_factory.mktemp("registry")) as found:
+        yield found
+
+
+@pytest.fixture
+def built(layout: Layout) -> Image:
+    """An image of ours, with a package."""
+    ref = build(make_spec(), make_capture(requirements=("six",)), layout).image
+    return layout.get(ref)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbfn.containerize import Image, Layer, Layout, unpack, validate
+from nbfn.containerize.host import HOST_LABEL
 from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, digest_of
 from nbfn.containerize.members import Member, member_problems
 from nbfn.errors import ImageError, StateError
@@ -41,14 +42,15 @@ def tar_of(*members: Made) -> bytes:
     return out.getvalue()
 
 
-def image_of(folder: Path, tar: bytes, *, zipped: bool = False) -> Image:
+def image_of(folder: Path, tar: bytes, *, zipped: bool = False, host: bool = True) -> Image:
+    """An image of one layer; of base ``host``, or with a root of its own."""
     blob = gzip.compress(tar) if zipped else tar
     path = folder / "layer"
     path.write_bytes(blob)
     media_type = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
     layer = Layer(Descriptor(media_type, digest_of(blob), len(blob)), digest_of(tar), path)
     image = Image.empty({"os": "linux", "architecture": "amd64"}).append(layer, created_by="test")
-    return image.configured(env={}, labels={}, Cmd=["true"])
+    return image.configured(env={}, labels={HOST_LABEL: "x"} if host else {}, Cmd=["true"])
 
 
 FILE, FOLDER, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -166,6 +168,29 @@ def test_hostile_layers_are_refused_before_anything_is_written(tmp_path: Path, n
     assert len(caught.value.problems) == 1
     assert not (tmp_path / "into").exists()
     assert any(message in problem for problem in validate(image))
+
+
+ONLY_OF_A_ROOT = ("links out", "links to the root", "links out by a detour", "hard link to a link", "deletes")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_system_s_links_lead_anywhere_but_nothing_leaves_its_folder(tmp_path: Path, name: str) -> None:
+    members, message = HOSTILE[name]
+    image = image_of(tmp_path, tar_of(("fine", FILE, b"x"), *members), host=False)
+    if name not in ONLY_OF_A_ROOT:
+        with pytest.raises(ImageError, match=message):
+            unpack(image, tmp_path / "into")
+        return
+    if name == "deletes" and os.geteuid() != 0:
+        pytest.skip("only root can make what overlayfs takes for a deletion")
+    assert validate(image) == []
+    (folder,) = unpack(image, tmp_path / "into")
+    assert folder.name.endswith("-root")
+    assert unpack(image, tmp_path / "into") == [folder]
+    with pytest.raises(ImageError, match=message):
+        unpack(image_of(tmp_path, tar_of(("fine", FILE, b"x"), *members)), tmp_path / "into")
+    if name == "deletes":
+        assert stat.S_ISCHR((folder / "d/a").lstat().st_mode)
 
 
 def test_every_problem_is_listed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.errors import NotFound
+from nbfn.errors import NotFound, TargetError
 from nbfn.spec import Deployment, FunctionSpec, ImageRef, Limits
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ PRINT = "sha256:" + "1" * 64
 
 class TargetConformance:
     """Each test starts from a target that holds nothing of the applications it names."""
+
+    keeps_idle_timeout = True
+    """False for a target that decides itself how long instances stay."""
+    shows_instances = True
+    keeps_calls = True
+    invoked_at = "/invoke/{}"
+    """How a function's URL ends, with its id."""
 
     @pytest.fixture
     def target(self) -> Target:
@@ -36,8 +43,9 @@ class TargetConformance:
         assert len(made.key) == 32
         held = target.inspect("notebook", "greet")
         assert (held.id, held.app_id, held.url) == (made.fn_id, made.app_id, made.url)
-        assert (held.image, held.memory_mb, held.timeout_s, held.idle_timeout_s) == (str(image), 256, 30, 60)
-        assert made.url.endswith(f"/invoke/{made.fn_id}")
+        assert (held.image, held.memory_mb, held.timeout_s) == (str(image), 256, 30)
+        assert held.idle_timeout_s == (60 if self.keeps_idle_timeout else 0)
+        assert made.url.endswith(self.invoked_at.format(made.fn_id))
         assert made.url.startswith("http")
 
     def test_the_same_again_changes_nothing(self, target: Target, image: ImageRef) -> None:
@@ -47,11 +55,22 @@ class TargetConformance:
         assert target.inspect("notebook", "greet") == before
 
     def test_a_function_that_was_never_called_has_no_instances(self, target: Target, image: ImageRef) -> None:
-        assert target.instances(target.apply(SPEC, image, PRINT).fn_id) == []
+        made = target.apply(SPEC, image, PRINT)
+        if not self.shows_instances:
+            with pytest.raises(TargetError, match="does not show instances"):
+                target.instances(made.fn_id)
+            return
+        assert target.instances(made.fn_id) == []
         with pytest.raises(NotFound):
             target.instances("01M870V24XDNMHV9ZMQM000009")
 
     def test_a_call_that_never_was(self, target: Target) -> None:
+        if not self.keeps_calls:
+            with pytest.raises(TargetError, match="keeps no calls"):
+                target.call("01M870V24XDNMHV9ZMQM000009")
+            with pytest.raises(TargetError, match="cannot end a call"):
+                target.cancel("01M870V24XDNMHV9ZMQM000009")
+            return
         with pytest.raises(NotFound):
             target.call("01M870V24XDNMHV9ZMQM000009")
         assert not target.cancel("01M870V24XDNMHV9ZMQM000009")
@@ -68,7 +87,8 @@ class TargetConformance:
             first.url,
         )
         held = target.inspect("notebook", "greet")
-        assert (held.memory_mb, held.timeout_s, held.idle_timeout_s) == (512, 10, 20)
+        assert (held.memory_mb, held.timeout_s) == (512, 10)
+        assert held.idle_timeout_s == (20 if self.keeps_idle_timeout else 0)
         assert not target.apply(other, image, "sha256:" + "2" * 64).changed
         assert target.apply(SPEC, image, PRINT).changed
 

@@ -44,7 +44,7 @@ def test_only_config_reads_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
         if isinstance(node.value, ast.Name) and node.value.id == "os"
-        if "runtime" not in path.parts
+        if not {"runtime", "confine"} & set(path.parts)  # they run as, and become, functions
     }
     assert readers <= {"nbfn/config.py"}
 

@@ -1,6 +1,7 @@
 """What test images run: an http-stream server that does as each call's JSON body tells it.
 
-Standard library only; ``MODE`` in its environment says how it comes up.
+Standard library only; ``MODE`` in its environment says how it comes up. In the place of nbfn's runtime
+it is started as that is: as a process, or in a fork of a zygote that calls ``run``.
 """
 
 import json
@@ -9,8 +10,6 @@ import signal
 import socket
 import sys
 import time
-
-MODE = os.environ.get("MODE", "")
 
 
 def echo(value=None):
@@ -94,6 +93,16 @@ def reserve(mb):
         return "MemoryError"
 
 
+def draw():
+    """From the generator that a zygote had already, if it had."""
+    return sys.modules["random"].random() if "random" in sys.modules else None
+
+
+def attribute(module, name):
+    """Of a module that was imported before this was forked."""
+    return getattr(sys.modules[module], name)
+
+
 def leave_daemon():
     """A process that has left everything by which a parent could find it."""
     if os.fork() == 0:
@@ -154,17 +163,21 @@ def system_call(number, *args):
 ACTS = {name: act for name, act in globals().items() if callable(act) and not name.startswith("_")}
 
 
-def serve():
+def listen(mode):
     address = os.environ["FN_LISTENER"].removeprefix("unix:")
     folder = os.path.dirname(address)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.path.join(folder, "phonylsnr.sock"))
     os.chmod(os.path.join(folder, "phonylsnr.sock"), 0o666)
     listener.listen()
-    if MODE == "absolute-link":
+    if mode == "absolute-link":
         os.symlink(os.path.join(folder, "phonylsnr.sock"), address)
     else:
         os.symlink("phonylsnr.sock", address)
+    return listener
+
+
+def serve(listener):
     while True:
         connection, _ = listener.accept()
         with connection, connection.makefile("rb") as reader:
@@ -180,26 +193,32 @@ def serve():
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def main():
-    if MODE == "missing-module":
+def run(listener=None, announce=None):
+    mode = os.environ.get("MODE", "")
+    if mode == "missing-module":
         import a_module_that_is_missing  # noqa: F401
-    if MODE == "exit":
+    if mode == "exit":
         say("no use\n", "stderr")
         leave(3)
-    if MODE == "killed":
+    if mode == "killed":
         be_killed(signal.SIGSEGV)
-    if MODE == "never":
+    if mode == "never":
         say("still thinking\n")
         time.sleep(300)
-    if MODE == "daemon-then-exit":
+    if mode == "daemon-then-exit":
         leave_daemon()
         leave(3)
-    if MODE == "polite":
+    if mode == "polite":
         signal.signal(signal.SIGTERM, lambda *_: (say("goodbye\n"), leave(0)))
-    if MODE == "stubborn":
+    if mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    serve()
+    if listener is None:
+        listener = listen(mode)
+    else:
+        listener = socket.socket(fileno=listener.detach())
+        announce()
+    serve(listener)
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 ACTOR = Path(__file__).with_name("actor.py").read_bytes()
 HOST = str(sysconfig.get_config_var("SOABI"))
-ENTRYPOINT = ("python3", "-S", "-B", "-m", "actor")
+ENTRYPOINT = ("python3", "-S", "-B", "-m", "nbfn_runtime")
+IN_THE_RUNTIMES_PLACE = {
+    "opt/nbfn/nbfn_runtime/__init__.py": b"",
+    "opt/nbfn/nbfn_runtime/__main__.py": b"from .start import run\n\nrun()\n",
+    "opt/nbfn/nbfn_runtime/start.py": ACTOR,
+}
 
 
 def make_image(
@@ -34,11 +39,15 @@ def make_image(
     host: str = HOST,
     entrypoint: tuple[str, ...] = ENTRYPOINT,
     env: Mapping[str, str] | None = None,
+    below: Mapping[str, bytes | Path] | None = None,
 ) -> ImageRef:
-    """An image in the layout at ``folder``: the actor in one layer, ``files`` in another."""
+    """An image in the layout at ``folder``: the actor and ``below`` in one layer, ``files`` in another."""
     layout = Layout(folder)
     image = Image.empty({"os": "linux", "architecture": "amd64"})
-    for content in ({"opt/nbfn/actor.py": ACTOR}, {"function/note.txt": b"a note", **(files or {})}):
+    for content in (
+        {**IN_THE_RUNTIMES_PLACE, **(below or {})},
+        {"function/note.txt": b"a note", **(files or {})},
+    ):
         tar = io.BytesIO()
         write_tar([_entry(path, data) for path, data in content.items()], tar.write)
         digest, size = layout.add(lambda sink, tar=tar: sink.write(tar.getvalue()), "a test's layer", 0)

@@ -77,7 +77,7 @@ async def driver(settings: Settings) -> AsyncIterator[Guarded]:
 
 @pytest.fixture
 async def impatient(settings: Settings) -> AsyncIterator[Guarded]:
-    driver = Guarded(FakeDriver(settings.run, Script(act, come_up, start_timeout_s=0.5)))
+    driver = Guarded(FakeDriver(settings.run, Script(act, come_up, start_timeout_s=2.0)))
     yield driver
     await driver.close()
 

@@ -50,9 +50,15 @@ def tier(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=["0", "4"], ids=["process", "zygote"])
+def zygotes(request: pytest.FixtureRequest) -> str:
+    """How many zygotes there may be: without any, each instance is a new process."""
+    return str(request.param)
+
+
 @pytest.fixture
-def settings(state: Path, tier: str) -> Settings:
-    return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier})
+def settings(state: Path, tier: str, zygotes: str) -> Settings:
+    return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier, "NBFN_ZYGOTES": zygotes})
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
 
 @pytest.fixture
 async def impatient(settings: Settings) -> AsyncIterator[Guarded]:
-    driver = Guarded(SandboxDriver(settings, start_timeout_s=0.5))
+    driver = Guarded(SandboxDriver(settings, start_timeout_s=2.0))
     yield driver
     await driver.close()
 
@@ -91,9 +97,18 @@ class TestSandboxOnUvloop(DriverConformance):
     def tier(self) -> str:
         return "T2"
 
+    @pytest.fixture
+    def zygotes(self) -> str:
+        return "4"
+
 
 async def test_its_environment_is_exactly_what_it_should_be(
-    driver: Guarded, image: ImageRef, settings: Settings, tier: str, monkeypatch: pytest.MonkeyPatch
+    driver: Guarded,
+    image: ImageRef,
+    settings: Settings,
+    tier: str,
+    zygotes: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_EXECUTOR", "s")
     instance = await driver.start(make_request(image, GREETING="hello"), Output())
@@ -111,9 +126,12 @@ async def test_its_environment_is_exactly_what_it_should_be(
             "PYTHONPATH": "/opt/nbfn:/function:/python",
         }
     else:
-        layers = set((settings.state / "layers").iterdir())
+        layers = settings.state / "layers"
         runtime, function = env["PYTHONPATH"].split(":")
-        assert {Path(runtime).parents[1], Path(function).parent} == layers
+        assert Path(runtime).parents[2] == layers
+        stores = [layers] if zygotes == "0" else list((settings.state / "zygotes").glob("*/code"))
+        assert Path(function).parents[1] in stores
+        assert Path(function).parent.name in {layer.name for layer in layers.iterdir()}
         assert env == {
             **expected,
             "FN_LISTENER": f"unix:{folder}/iofs/lsnr.sock",
@@ -321,7 +339,11 @@ async def test_a_missing_module_is_told_with_its_name(driver: Guarded, image: Im
         await driver.start(make_request(image, MODE="missing-module"), Output())
 
 
-async def test_a_socket_elsewhere_is_refused(driver: Guarded, image: ImageRef, settings: Settings) -> None:
+async def test_a_socket_elsewhere_is_refused(
+    driver: Guarded, image: ImageRef, settings: Settings, zygotes: str
+) -> None:
+    if zygotes != "0":
+        pytest.skip("its socket is handed in")
     with pytest.raises(StartFailed, match="must be a relative link"):
         await driver.start(make_request(image, MODE="absolute-link"), Output())
     assert list(settings.run.iterdir()) == []
@@ -352,8 +374,11 @@ async def test_images_that_cannot_run_here_say_why(driver: Guarded, settings: Se
 
 
 @pytest.mark.parametrize("length", [60, 90])
-async def test_a_long_state_path_still_has_room_for_sockets(state: Path, tier: str, length: int) -> None:
-    settings = config.load({"NBFN_STATE": str(state / ("x" * (length - len(str(state))))), "NBFN_TIER": tier})
+async def test_a_long_state_path_still_has_room_for_sockets(
+    state: Path, tier: str, zygotes: str, length: int
+) -> None:
+    folder = state / ("x" * (length - len(str(state))))
+    settings = config.load({"NBFN_STATE": str(folder), "NBFN_TIER": tier, "NBFN_ZYGOTES": zygotes})
     driver = make_driver(settings)
     instance = await driver.start(make_request(make_image(settings.images)), Output())
     assert len(str(instance.socket.resolve())) <= 107

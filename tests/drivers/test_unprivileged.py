@@ -35,7 +35,8 @@ def interpreter_for_everyone() -> str | None:
 
 @pytest.mark.needs("root")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
-def test_the_sandbox_as_an_ordinary_user() -> None:
+@pytest.mark.parametrize("name", ["sandbox", "zygotes", "killed_executor"])
+def test_the_sandbox_as_an_ordinary_user(name: str) -> None:
     python = interpreter_for_everyone()
     if python is None:
         pytest.skip("no interpreter of this minor that an ordinary user may execute")
@@ -46,7 +47,7 @@ def test_the_sandbox_as_an_ordinary_user() -> None:
         [
             *(*AS_USER, python, "-B", "-m", "pytest"),
             *("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-k", chosen),
-            *("tests/drivers/test_sandbox.py", "tests/drivers/test_killed_executor.py"),
+            f"tests/drivers/test_{name}.py",
         ],
         cwd=REPOSITORY,
         env={

@@ -27,6 +27,9 @@ def run(shell: InteractiveShell, cell: str) -> object:
 
 def test_a_cell_becomes_a_function_that_is_called_like_python(shell: InteractiveShell, capsys: Out) -> None:
     run(shell, "greeting = 'Hello'")
+    run(shell, "def plain():\n    return greeting")
+    run(shell, "%fn_show plain")
+    assert "constant  greeting  cell 1" in capsys.readouterr().out
     run(shell, GREET)
     assert "greet · app notebook · 128 MB" in capsys.readouterr().out
     greet = shell.user_ns["greet"]
@@ -43,6 +46,11 @@ def test_a_cell_becomes_a_function_that_is_called_like_python(shell: Interactive
     assert "for Bo" in capsys.readouterr().out
     run(shell, "%fn_show greet")
     assert "def greet(name):" in capsys.readouterr().out
+    run(shell, "%fn_diff greet")
+    assert "what is deployed is what is here" in capsys.readouterr().out
+    run(shell, "greeting = 'Hi'")
+    run(shell, "%fn_diff greet")
+    assert "+greeting = 'Hi'" in capsys.readouterr().out
     run(shell, "%fn_undeploy greet")
     assert "removed" in capsys.readouterr().out
     run(shell, "%fn_list")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.config import Settings
-    from nbfn.spec import Event
+    from nbfn.spec import Deployment, Event, ImageRef
 
 GREET = """
     import numpy as np
@@ -83,6 +83,19 @@ def test_a_function_with_a_helper_and_a_package_is_cold_and_then_warm(
     assert "numpy" in str(greet.describe())
 
 
+def test_instances_draw_different_random_numbers(session: Session, notebook: Notebook) -> None:
+    """They are forked from one process that has numpy's generator already."""
+    notebook.run("""
+        import numpy as np
+
+        def draw():
+            return np.random.random(2).tolist()
+    """)
+    draw = cast("Callable[..., Any]", notebook.namespace["draw"])
+    first, second = (function(draw, name=name, memory=512)() for name in ("one", "two"))
+    assert first != second
+
+
 def test_what_it_raises_shows_the_lines_of_the_cell(session: Session, notebook: Notebook) -> None:
     notebook.run("""
         class Unlucky(Exception):
@@ -132,6 +145,34 @@ def test_what_happens_adds_up_to_a_picture(session: Session, notebook: Notebook)
     assert "ZeroDivisionError" in picture.calls[2].message
     assert (len(picture.live), picture.live[0].calls, picture.live[0].reason) == (1, 3, "first-call")
     assert "".join(line.text for line in picture.logs if line.stream == "stdout") == "1\n2\n0\n"
+
+
+def test_a_secret_reaches_the_function_and_is_in_no_image(session: Session, notebook: Notebook) -> None:
+    notebook.run("""
+        from nbfn import Secret
+
+        API_KEY = Secret("sk-hidden-1")
+
+        def greet() -> bool:
+            return API_KEY.endswith("hidden-1")
+    """)
+    greet = deploy(made(notebook, "greet"))
+    assert greet() is True
+    assert 'API_KEY = os.environ["API_KEY"]' in greet.source
+    shown = f"{greet!r} {greet.deployment!r} {greet.capture!r} {greet.spec!r} {greet.last!r}"
+    assert "sk-hidden" not in shown
+    image = session.layout.get(cast("ImageRef", greet.image))
+    (code,) = [layer for layer in image.layers if layer.what == "code"]
+    with code.tar() as tar:
+        held = tar.read()
+    assert b'environ["API_KEY"]' in held
+    assert b"sk-hidden" not in held
+    before = greet.image
+    notebook.run('API_KEY = Secret("sk-other-hidden-1")')
+    greet.deploy()
+    assert greet.image == before
+    assert cast("Deployment", greet.deployment).changed
+    assert greet() is True
 
 
 def test_deploying_the_same_again_changes_nothing(session: Session, notebook: Notebook) -> None:

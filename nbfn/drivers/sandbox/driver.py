@@ -5,29 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import Layout
-from nbfn.drivers.base import StartFailed
+from nbfn.drivers.base import StartFailed, StartRequest
 from nbfn.drivers.sandbox import image as images
 from nbfn.drivers.sandbox import interpreter, leftovers, plans
 from nbfn.drivers.sandbox.instance import SandboxInstance
 from nbfn.drivers.sandbox.probe import probe
 from nbfn.drivers.sandbox.spawn import spawn
+from nbfn.drivers.sandbox.strain import Strain, strain_of
+from nbfn.drivers.sandbox.zygotes import Zygotes
+from nbfn.spec import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from nbfn.config import Settings
-    from nbfn.drivers.base import Isolation, OutputStream, StartRequest
-    from nbfn.drivers.sandbox.confine.plan import Plan
+    from nbfn.drivers.base import Isolation, OutputStream
     from nbfn.drivers.sandbox.image import Program
     from nbfn.spec import ImageRef
 
+_log = logging.getLogger(__name__)
+
 START_TIMEOUT_S = 30.0
+_BACKLOG = 64
+# Stem cells grow when the instance that took one has come up, not while it does.
+_REFILL_S = 0.01
 # What an instance's socket adds to the run folder: /ID/iofs/phonylsnr.sock, of the 107 that fit.
 _RUN_PATH_MAX = 107 - len("/01M86QQYZ5R00040J6M0000001/iofs/phonylsnr.sock")
 
@@ -47,23 +56,40 @@ class SandboxDriver:
         self._programs: dict[ImageRef, Program] = {}
         self._alive: set[str] = set()
         self.isolation: Isolation = probe(self._interpreter, settings.tier or "T2")
+        self._zygotes = Zygotes(
+            self.isolation.tier,
+            self._interpreter,
+            settings.state / "zygotes",
+            self._run,
+            settings.zygotes,
+        )
 
     async def prepare(self, image: ImageRef) -> None:
-        await self._program(image)
+        """Unpack it, and have its libraries imported where a zygote can be had."""
+        program = await self._program(image)
+        strain = strain_of(program, StartRequest("", image, Limits()))
+        if isinstance(strain, Strain):
+            plans.check(program, self.isolation.tier, self._interpreter)
+            zygote = await self._zygotes.warm(strain)
+            if zygote:
+                zygote.show(program.layers[-1])
 
     async def start(
         self, request: StartRequest, on_output: Callable[[OutputStream, bytes], None]
     ) -> SandboxInstance:
         program = await self._program(request.image)
         place = plans.Place(self._run / request.instance_id)
-        plan = plans.make(program, request, self.isolation.tier, self._interpreter, place)
         self._alive.add(request.instance_id)
         try:
-            instance = self._spawn(plan, place, request, on_output)
-        except OSError as error:
+            instance = await self._fork(program, place, request, on_output)
+            if instance is None:
+                instance = self._spawn(program, place, request, on_output)
+        except BaseException as error:
             self._alive.discard(request.instance_id)
             leftovers.remove(place.folder)
-            raise StartFailed("start", f"no process for it: {error}") from error
+            if isinstance(error, OSError):
+                raise StartFailed("start", f"no process for it: {error}") from error
+            raise
         instance.on_end(lambda: self._alive.discard(request.instance_id))
         try:
             await instance.ready(self._start_timeout_s)
@@ -73,31 +99,86 @@ class SandboxDriver:
         return instance
 
     async def sweep(self) -> int:
+        await asyncio.to_thread(self._zygotes.sweep)
         return await asyncio.to_thread(leftovers.sweep, self._run, frozenset(self._alive))
 
     async def close(self) -> None:
-        """Nothing is held between instances; the guard has stopped those."""
+        """The guard has stopped the instances; what is left are zygotes."""
         self._programs.clear()
+        await self._zygotes.close()
         with contextlib.suppress(OSError):  # not made, or not empty: somebody else's, then
             self._run.rmdir()
             if self._run != self._settings_run:
                 self._run.parent.rmdir()
 
+    async def _fork(
+        self,
+        program: Program,
+        place: plans.Place,
+        request: StartRequest,
+        on_output: Callable[[OutputStream, bytes], None],
+    ) -> SandboxInstance | None:
+        """An instance from a stem cell; None if it cannot be had so.
+
+        Raises:
+            OSError: no folder or descriptor for it.
+        """
+        strain = strain_of(program, request)
+        if not isinstance(strain, Strain):
+            _log.debug("%s starts without a zygote: %s", request.image, strain)
+            return None
+        plans.check(program, self.isolation.tier, self._interpreter)
+        found = await self._zygotes.cell(strain)
+        if found is None:
+            return None
+        zygote, cell = found
+        try:
+            code = zygote.show(program.layers[-1])
+            seen = program if self.isolation.tier == "T2" else program.moved(zygote.folder / "code" / code)
+            order = plans.order(seen, request, self.isolation.tier, self._interpreter, place, code)
+            self._make_folders(place, has_root=self.isolation.tier == "T2")
+            with _listening(place.iofs / plans.SOCKET) as listener:
+                supervisor = cell.order(order, listener.fileno())
+        except BaseException as error:
+            cell.close()
+            self._zygotes.release(zygote)
+            leftovers.remove(place.folder)
+            if not isinstance(error, ConnectionError):
+                raise
+            _log.warning("a stem cell of %r had died: %s", zygote, error)
+            return None
+        instance = SandboxInstance(
+            request.instance_id, place, supervisor, request.limits.memory_mb, on_output
+        )
+        instance.on_end(lambda: self._zygotes.release(zygote))
+        asyncio.get_running_loop().call_later(_REFILL_S, zygote.refill)
+        return instance
+
     def _spawn(
         self,
-        plan: Plan,
+        program: Program,
         place: plans.Place,
         request: StartRequest,
         on_output: Callable[[OutputStream, bytes], None],
     ) -> SandboxInstance:
-        _make_private(self._run)
-        place.folder.mkdir(mode=0o700)
-        for folder in (place.iofs, place.temporary, place.mountpoint):
-            folder.mkdir(mode=0o700)
+        """An instance with an interpreter of its own.
+
+        Raises:
+            OSError: no process, folder or descriptor for it.
+        """
+        plan = plans.make(program, request, self.isolation.tier, self._interpreter, place)
+        self._make_folders(place, has_root=False)
+        place.mountpoint.mkdir(mode=0o700)
+        place.temporary.mkdir(mode=0o700, exist_ok=True)
         if plan["root"] and os.geteuid() == 0:
             os.chown(place.iofs, plan["uid"], plan["gid"])
         supervisor = spawn(plan, request.instance_id, self._interpreter)
         return SandboxInstance(request.instance_id, place, supervisor, request.limits.memory_mb, on_output)
+
+    def _make_folders(self, place: plans.Place, *, has_root: bool) -> None:
+        _make_private(self._run)
+        for folder in (place.folder, place.iofs) if has_root else (place.folder, place.iofs, place.temporary):
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     async def _program(self, ref: ImageRef) -> Program:
         program = self._programs.get(ref)
@@ -114,6 +195,15 @@ def run_folder(settings: Settings) -> Path:
         return settings.run
     mark = hashlib.sha256(os.fsencode(settings.run)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"nbfn-{os.getuid()}-{mark}" / "run"
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A socket that listens at ``path``, for somebody else to accept from."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(_BACKLOG)
+        yield listener
 
 
 def _make_private(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize import Layout, unpack
@@ -39,6 +39,10 @@ class Program:
             if found.exists():
                 return found
         return None
+
+    def moved(self, code: Path) -> Program:
+        """The same with its last layer at ``code``."""
+        return replace(self, layers=(*self.layers[:-1], code))
 
 
 def load(layout: Layout, ref: ImageRef, into: Path) -> Program:

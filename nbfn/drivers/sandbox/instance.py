@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbfn.drivers.base import OutputStream
     from nbfn.drivers.sandbox.confine.plan import Report
     from nbfn.drivers.sandbox.plans import Place
-    from nbfn.drivers.sandbox.spawn import Supervisor
+    from nbfn.drivers.sandbox.supervisor import Supervisor
 
 _CHUNK = 1 << 16
 _TAIL_BYTES = 1 << 16
@@ -58,6 +58,10 @@ class SandboxInstance:
         for descriptor in self._streams:
             os.set_blocking(descriptor, False)
             self._loop.add_reader(descriptor, self._read_output, descriptor)
+        self._is_ready = asyncio.Event()
+        if supervisor.ready is not None:
+            os.set_blocking(supervisor.ready, False)
+            self._loop.add_reader(supervisor.ready, self._read_ready)
         supervisor.control.setblocking(False)
         self._loop.add_reader(supervisor.control.fileno(), self._read_control)
 
@@ -74,15 +78,15 @@ class SandboxInstance:
             self._tell(supervise.KILL)
             await asyncio.wait({self._ended}, timeout=_KILL_S)
         if not self._ended.done():
-            self._supervisor.process.kill()  # stopped or wedged: what it held dies with it
+            self._supervisor.watcher.kill()  # stopped or wedged: what it held dies with it
         return await self.wait()
 
     def usage(self) -> Usage:
         """Of the supervisor too, which exists for this instance alone."""
         if self._ended.done():
             return Usage(0, 0, 0.0)
-        below = proctree.descendants(self._supervisor.process.pid)
-        pids = [self._supervisor.process.pid, *below]
+        below = proctree.descendants(self._supervisor.watcher.pid)
+        pids = [self._supervisor.watcher.pid, *below]
         return Usage(proctree.private_bytes(pids), len(below), proctree.cpu_s(pids))
 
     def on_end(self, tell: Callable[[], None]) -> None:
@@ -97,15 +101,30 @@ class SandboxInstance:
         Raises:
             StartFailed: it ended first, or ``timeout_s`` passed. The caller still has to stop it.
         """
-        until = self._loop.time() + timeout_s
-        while not self._socket_is_there():
-            if self._ended.done():
-                raise self._ended_early(self._ended.result())
-            if self._loop.time() > until:
-                raise StartFailed("timeout", f"no socket after {timeout_s:g} s", output=self._output())
-            await asyncio.wait({self._ended}, timeout=_LOOK_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                if self._supervisor.ready is None:
+                    await self._link()
+                else:
+                    await self._is_ready.wait()
+        except TimeoutError:
+            raise StartFailed("timeout", f"no socket after {timeout_s:g} s", output=self._output()) from None
+        if self._ended.done():
+            raise self._ended_early(self._ended.result())
         self._starting = False
         self._tail.clear()
+
+    def _read_ready(self) -> None:
+        """It has said that it is ready, or it will never be, which its end tells."""
+        assert self._supervisor.ready is not None
+        self._loop.remove_reader(self._supervisor.ready)
+        if os.read(self._supervisor.ready, 1):
+            self._is_ready.set()
+
+    async def _link(self) -> None:
+        """Returns when the link is there, or it has ended."""
+        while not self._ended.done() and not self._socket_is_there():
+            await asyncio.wait({self._ended}, timeout=_LOOK_S)
 
     def _socket_is_there(self) -> bool:
         try:
@@ -171,7 +190,7 @@ class SandboxInstance:
 
     async def _finish(self) -> None:
         """The supervisor has gone: read the rest, leave nothing, and tell how it ended."""
-        code = await asyncio.to_thread(self._supervisor.process.wait)
+        code = await asyncio.to_thread(self._supervisor.watcher.wait)
         try:
             report: Report = json.loads(self._told)
         except ValueError:
@@ -185,8 +204,12 @@ class SandboxInstance:
                 pass
             self._loop.remove_reader(descriptor)
             os.close(descriptor)
+        if self._supervisor.ready is not None:
+            self._loop.remove_reader(self._supervisor.ready)
+            os.close(self._supervisor.ready)
         await asyncio.to_thread(leftovers.remove, self._place.folder)
         self._ended.set_result(self._exit(report))
+        self._is_ready.set()  # whoever waits for it waits in vain
 
     def _exit(self, report: Report) -> Exit:
         over = ""

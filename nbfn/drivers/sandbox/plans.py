@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.drivers.base import StartFailed
@@ -10,18 +11,18 @@ from nbfn.drivers.sandbox import roots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from nbfn.drivers.base import StartRequest
-    from nbfn.drivers.sandbox.confine.plan import Plan, RootPlan
+    from nbfn.drivers.sandbox.confine.plan import Order, Plan, RootPlan, ZygotePlan
     from nbfn.drivers.sandbox.image import Program
     from nbfn.drivers.sandbox.interpreter import Interpreter
+    from nbfn.drivers.sandbox.strain import Strain
 
 ID_VARIABLE = "NBFN_INSTANCE_ID"
 FUNCTION_VARIABLE = "NBFN_FUNCTION_DIR"
 # Threads count where the system counts, and numerical libraries start one for each core.
 PROCESSES = 256
-_SOCKET = "lsnr.sock"
+SOCKET = "lsnr.sock"
 _TMP_MB = range(64, 512 + 1)
 
 
@@ -47,11 +48,11 @@ class Place:
         return self.folder / "root"
 
 
-def make(program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place) -> Plan:
-    """The plan to run ``program`` at ``tier``.
+def check(program: Program, tier: str, interpreter: Interpreter) -> None:
+    """Whether ``program`` can run on this machine at ``tier``.
 
     Raises:
-        StartFailed: stage ``image``: it cannot run on this machine, or not at this tier.
+        StartFailed: stage ``image``: it cannot.
     """
     if program.host and program.host != interpreter.soabi:
         raise StartFailed(
@@ -61,6 +62,15 @@ def make(program: Program, request: StartRequest, tier: str, interpreter: Interp
         raise StartFailed(
             "image", f"the image has a root of its own, which takes T2; this machine allows {tier}"
         )
+
+
+def make(program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place) -> Plan:
+    """The plan to run ``program`` at ``tier``.
+
+    Raises:
+        StartFailed: stage ``image``: it cannot run on this machine, or not at this tier.
+    """
+    check(program, tier, interpreter)
     own_root = tier == "T2"
     env = environment(program, request.env, interpreter, None if own_root else place)
     env[ID_VARIABLE] = request.instance_id
@@ -93,7 +103,7 @@ def environment(
         env["PATH"] = ":".join(filter(None, (str(interpreter.bin), env.get("PATH", "/usr/bin:/bin"))))
     if place is None:
         env.setdefault("HOME", "/tmp")  # noqa: S108 - its own
-        return {**env, **given, "FN_LISTENER": f"unix:{roots.IOFS_INSIDE}/{_SOCKET}"}
+        return {**env, **given, "FN_LISTENER": f"unix:{roots.IOFS_INSIDE}/{SOCKET}"}
     found = [program.find(path) for path in env.get("PYTHONPATH", "").split(":") if path.startswith("/")]
     if env.get("PYTHONPATH"):
         env["PYTHONPATH"] = ":".join(str(path) for path in found if path)
@@ -101,11 +111,67 @@ def environment(
     function = program.find("/function")
     if function:
         env[FUNCTION_VARIABLE] = str(function)
-    return {**env, **given, "FN_LISTENER": f"unix:{place.iofs / _SOCKET}"}
+    return {**env, **given, "FN_LISTENER": f"unix:{place.iofs / SOCKET}"}
+
+
+def order(
+    program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place, code: str
+) -> Order:
+    """What makes a stem cell of :func:`zygote` an instance of ``program``.
+
+    ``code`` names its code in the zygote's store.
+    """
+    own_root = tier == "T2"
+    env = environment(program, request.env, interpreter, None if own_root else place)
+    env[ID_VARIABLE] = request.instance_id
+    return {
+        "id": request.instance_id,
+        "env": env,
+        "cwd": program.cwd if own_root else str(program.find(program.cwd) or place.temporary),
+        "code": code,
+        "tmp_mb": _tmp_mb(request.limits.memory_mb),
+        "memory_mb": request.limits.memory_mb,
+        "processes": PROCESSES,
+        "readable": [] if own_root else roots.readable(interpreter, program.layers),
+        "writable": [] if own_root else roots.writable(place.iofs, place.temporary),
+    }
+
+
+def zygote(strain: Strain, tier: str, interpreter: Interpreter, folder: Path, run: Path) -> ZygotePlan:
+    """The plan of a zygote of this strain, whose instances have their folders in ``run``."""
+    own_root = tier == "T2"
+    path = [f"{'' if own_root else layer}{place}" for layer, place in strain.path]
+    root = None
+    if own_root:
+        root = roots.host_root(
+            interpreter,
+            strain.layers,
+            mountpoint=folder / "root",
+            iofs=None,
+            tmp_mb=_TMP_MB[0],
+            uid=strain.uid,
+            code_store=folder / "code",
+        )
+    return {
+        "tier": tier,
+        "root": root,
+        "uid": strain.uid,
+        "gid": strain.gid,
+        "network": strain.network,
+        "path": path,
+        "without": str(Path(__file__).parent),
+        "preload": list(strain.preload),
+        "readable": roots.readable(interpreter, [*strain.layers, folder / "code"]),
+        "writable": roots.writable(run, run),
+    }
+
+
+def _tmp_mb(memory_mb: int) -> int:
+    return min(max(memory_mb, _TMP_MB[0]), _TMP_MB[-1])
 
 
 def _root(program: Program, interpreter: Interpreter, place: Place, memory_mb: int) -> RootPlan:
-    tmp_mb = min(max(memory_mb, _TMP_MB[0]), _TMP_MB[-1])
+    tmp_mb = _tmp_mb(memory_mb)
     if not program.host:
         return roots.image_root(program.layers, mountpoint=place.mountpoint, iofs=place.iofs, tmp_mb=tmp_mb)
     return roots.host_root(

@@ -79,8 +79,8 @@ def _run(plan: Plan, interpreter: Interpreter) -> str:
     except TimeoutError:
         return f"the test did not end in {_PATIENCE_S} s"
     finally:
-        supervisor.process.kill()
-        supervisor.process.wait()
+        supervisor.watcher.kill()
+        supervisor.watcher.wait()
         os.close(supervisor.stdout)
         os.close(supervisor.stderr)
     if not told:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.drivers.base import StartFailed
+from nbfn.drivers.sandbox.confine.stem import CODE_STORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from nbfn.drivers.sandbox.interpreter import Interpreter
 
 IOFS_INSIDE = "/tmp/iofs"  # noqa: S108 - inside the instance's root, as Fn has it
+
+FUNCTION = "/function"
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = (
@@ -28,9 +31,18 @@ _DEVICE_LINKS = (("/proc/self/fd", "/dev/fd"), ("/proc/self/fd/0", "/dev/stdin")
 
 
 def host_root(
-    interpreter: Interpreter, layers: Sequence[Path], *, mountpoint: Path, iofs: Path, tmp_mb: int, uid: int
+    interpreter: Interpreter,
+    layers: Sequence[Path],
+    *,
+    mountpoint: Path,
+    iofs: Path | None,
+    tmp_mb: int,
+    uid: int,
+    code_store: Path | None = None,
 ) -> RootPlan:
     """A root of this machine's system folders and interpreter, read-only, with ``layers`` on top.
+
+    One for a zygote has no ``iofs``, but the ``code_store`` of its functions.
 
     Raises:
         StartFailed: stage ``image``: two layers hold the same folder, or one that the host gives.
@@ -50,12 +62,17 @@ def host_root(
     etc = [(name, Path(os.path.realpath(f"/etc/{name}"))) for name in _ETC]
     binds += [_bind(path, f"/etc/{name}") for name, path in etc if path.exists()]
     binds += _layer_binds(layers, {bind["target"] for bind in binds} | {where for _, where in links})
+    if iofs:
+        binds.append(_bind(iofs, IOFS_INSIDE, write=True))
+    if code_store:
+        binds.append(_bind(code_store, CODE_STORE))
     return {
         "mountpoint": str(mountpoint),
         "overlay": [],
-        "binds": [*binds, *_devices(), _bind(iofs, IOFS_INSIDE, write=True)],
+        "binds": [*binds, *_devices()],
         "links": [*links, *_DEVICE_LINKS],
         "files": _accounts(uid),
+        "folders": [FUNCTION] if code_store else [],
         "tmp_mb": tmp_mb,
     }
 
@@ -75,6 +92,7 @@ def image_root(layers: Sequence[Path], *, mountpoint: Path, iofs: Path, tmp_mb: 
         "binds": [*binds, *_devices(), _bind(iofs, IOFS_INSIDE, write=True)],
         "links": list(_DEVICE_LINKS),
         "files": [],
+        "folders": [],
         "tmp_mb": tmp_mb,
     }
 

@@ -7,11 +7,11 @@ import json
 import os
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.drivers.sandbox.plans import ID_VARIABLE
+from nbfn.drivers.sandbox.supervisor import Spawned, Supervisor
 
 if TYPE_CHECKING:
     from nbfn.drivers.sandbox.confine.plan import Plan
@@ -21,16 +21,6 @@ _START = (
     "import sys; control = int(sys.argv[1]); sys.path.insert(0, sys.argv[2]); "
     "from confine import launch; launch.main(control)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Supervisor:
-    """A running supervisor, the driver's end of its control socket, and the instance's output."""
-
-    process: subprocess.Popen[bytes]
-    control: socket.socket
-    stdout: int
-    stderr: int
 
 
 def spawn(plan: Plan, instance_id: str, interpreter: Interpreter) -> Supervisor:
@@ -66,4 +56,4 @@ def spawn(plan: Plan, instance_id: str, interpreter: Interpreter) -> Supervisor:
         os.close(stderr[1])
     with contextlib.suppress(OSError):  # it has died already, which its end tells
         ours.sendall(json.dumps(plan).encode() + b"\n")
-    return Supervisor(process, ours, stdout[0], stderr[0])
+    return Supervisor(Spawned(process), ours, stdout[0], stderr[0])

@@ -74,9 +74,7 @@ def _start_here(plan: Plan, telling: int) -> int:
     """The function as a child of the supervisor, on the host's root."""
     linux.adopt_orphans()
     supervisor = os.getpid()
-    processes = 0
-    if os.geteuid() != 0:  # counted over all of the user's processes; root's are not counted at all
-        processes = proctree.tasks_of(os.geteuid()) + 2 * plan["processes"]
+    processes = limits.processes_beside_others(plan["processes"])
     pid = os.fork()
     if pid:
         return pid
@@ -151,10 +149,17 @@ def _execute(plan: Plan, processes: int) -> None:
     os.umask(0o022)
     os.chdir(plan["cwd"])
     program = plan["argv"][0]
-    try:
-        os.execvpe(program, plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
-    except OSError as error:
-        raise OSError(error.errno, f"cannot execute {program!r}: {error.strerror}") from None
+    # Not os.execvpe, which imports a module: in a root of the image's own, this Python has no files.
+    folders = [""] if "/" in program else [f"{x}/" for x in plan["env"].get("PATH", os.defpath).split(":")]
+    why = "No such file or directory"
+    for folder in folders:
+        try:
+            os.execve(folder + program, plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = error.strerror or why
+    raise OSError(f"cannot execute {program!r}: {why}")
 
 
 def _fail(telling: int, error: BaseException) -> None:

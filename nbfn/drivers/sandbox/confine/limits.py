@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
+
+from . import proctree
 
 OPEN_FILES = 1024
 FILE_BYTES = 1 << 30
@@ -23,6 +26,13 @@ def apply(memory_mb: int, processes: int) -> None:
     _lower(resource.RLIMIT_MEMLOCK, 64 << 10)
     if processes:
         _lower(resource.RLIMIT_NPROC, processes)
+
+
+def processes_beside_others(count: int) -> int:
+    """The limit that leaves ``count`` processes where those of the same user are counted together."""
+    if os.geteuid() == 0:
+        return 0  # root's are not counted at all
+    return proctree.tasks_of(os.geteuid()) + 2 * count
 
 
 def _lower(which: int, value: int) -> None:

@@ -108,6 +108,12 @@ def unshare(flags: int) -> None:
         raise _error("unshare")
 
 
+def setns(descriptor: int, flags: int) -> None:
+    """Enter the namespace that ``descriptor`` is of; a pid namespace is for children to come."""
+    if _libc.setns(descriptor, flags) < 0:
+        raise _error("setns")
+
+
 def set_hostname(name: str) -> None:
     """``sethostname(2)``."""
     if _libc.sethostname(name.encode(), len(name)) < 0:

@@ -1,4 +1,4 @@
-"""What the driver tells the supervisor, as JSON on the control socket. Types only."""
+"""What the driver tells supervisors, zygotes and stem cells, as JSON on their sockets. Types only."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class RootPlan(TypedDict):
     """``(text of the link, where it is)``"""
     files: list[tuple[str, str]]
     """``(path, content)``"""
+    folders: list[str]
+    """Empty ones, to mount on later."""
     tmp_mb: int
 
 
@@ -60,3 +62,35 @@ class Report(TypedDict, total=False):
     """How the instance ended, as ``waitpid`` says it."""
     out_of_memory: bool
     too_many_processes: bool
+
+
+class ZygotePlan(TypedDict):
+    """What a zygote is: everything but a function's own code, limits and configuration."""
+
+    tier: str
+    root: RootPlan | None
+    uid: int
+    gid: int
+    network: bool
+    path: list[str]
+    """Begins ``sys.path``: the runtime, then the packages."""
+    without: str
+    """What is taken off it: the folder that the zygote's own code came from."""
+    preload: list[str]
+    readable: list[str]
+    writable: list[str]
+
+
+class Order(TypedDict):
+    """What makes an instance of a stem cell."""
+
+    id: str
+    env: dict[str, str]
+    cwd: str
+    code: str
+    """The folder of its code in the zygote's store."""
+    tmp_mb: int
+    memory_mb: int
+    processes: int
+    readable: list[str]
+    writable: list[str]

@@ -48,7 +48,7 @@ def enter(plan: RootPlan) -> None:
 
 def _lay_out(plan: RootPlan, base: str) -> None:
     """Folders and files to mount on, links, and small files with their content."""
-    for folder in ("/proc", "/dev/shm", "/tmp", "/etc", "/var/tmp", "/run"):
+    for folder in ("/proc", "/dev/shm", "/tmp", "/etc", "/var/tmp", "/run", *plan["folders"]):
         os.makedirs(base + folder, exist_ok=True)
     for bind in plan["binds"]:
         if not bind["target"].startswith("/tmp/"):

@@ -1,1 +1,1 @@
-conn = sqlite3.connect(":memory:")
+conn = sqlite3.connect(":memory:"); conn.close()

@@ -1,0 +1,255 @@
+"""A file with an image in it: a tar of an OCI layout, or what ``docker save`` writes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import posixpath
+import tarfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+
+from nbfn.containerize import files
+from nbfn.containerize.image import (
+    INDEX_TYPE,
+    LAYER_GZIP_TYPE,
+    LAYER_TYPE,
+    Descriptor,
+    Image,
+    Layer,
+    decode,
+    digest_of,
+    encode,
+)
+from nbfn.containerize.layers import MTIME
+from nbfn.containerize.places import blobs
+from nbfn.containerize.registry import Reference
+from nbfn.errors import BadInput, ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from nbfn.containerize.layout import Layout
+    from nbfn.containerize.places.base import Progress
+
+Form = Literal["oci-archive", "docker-archive"]
+_UNREADABLE = (tarfile.TarError, OSError, ValueError, EOFError, zlib.error)
+_GZIP_MAGIC = b"\x1f\x8b"
+_LINKS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tarball:
+    """The image ``name`` in the file ``path``; without a name, its only one.
+
+    ``form`` is how it is written; either is read.
+    """
+
+    path: Path
+    name: str = ""
+    form: Form = "oci-archive"
+    fresh_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.form}:{self.path}" + (f":{self.name}" if self.name else "")
+
+    @property
+    def exact(self) -> bool:
+        """What Docker saves has no manifest."""
+        return self.form == "oci-archive"
+
+    def state(self) -> str:
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise ImageError(f"{self.path} cannot be read: {error.strerror}") from error
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+    def fetch(
+        self, layout: Layout, *, platform: Mapping[str, str] | None = None, progress: Progress | None = None
+    ) -> Image:
+        with _Archive.opened(self.path) as archive:
+            if archive.has("oci-layout"):
+                index = decode(archive.read("index.json"), f"the index of {self.path}")
+                descriptor = blobs.named(index, self.name, str(self))
+                return blobs.take(descriptor, archive.blob, layout, str(self), platform, progress)
+            return _saved(archive, self.name, layout, str(self), progress)
+
+    def store(self, image: Image, *, progress: Progress | None = None) -> None:
+        with (
+            files.explained(self.path.parent, f"the image {self}", image.size),
+            files.temporary(self.path.parent) as sink,
+        ):
+            with tarfile.open(fileobj=cast("BinaryIO", _Out(sink)), mode="w|") as tar:
+                write = _write_oci if self.form == "oci-archive" else _write_docker
+                write(tar, image, self.name)
+            sink.flush()
+            sink.path.replace(self.path)
+        if progress is not None:
+            progress("store", image.size, image.size)
+
+
+class _Out(io.RawIOBase):
+    def __init__(self, sink: files.Sink) -> None:
+        self._sink = sink
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        chunk = bytes(cast("bytes", data))
+        self._sink.write(chunk)
+        return len(chunk)
+
+
+class _Archive:
+    """Members of a tar by their names; links within it are followed, nothing is unpacked."""
+
+    def __init__(self, tar: tarfile.TarFile, path: Path) -> None:
+        self._tar = tar
+        self._path = path
+        self._members = {posixpath.normpath(info.name): info for info in tar}
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path) -> Iterator[_Archive]:
+        try:
+            with tarfile.open(path, "r:*") as tar:
+                yield cls(tar, path)
+        except _UNREADABLE as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(
+                f"{path} cannot be read as an image: {reason}",
+                hint="give a file that `docker save` or `skopeo copy … oci-archive:FILE` has written",
+            ) from error
+
+    def has(self, name: str) -> bool:
+        return name in self._members
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        at = name
+        for _ in range(_LINKS_MAX):
+            info = self._members.get(posixpath.normpath(at))
+            if info is None or not (info.issym() or info.islnk()):
+                break
+            folder = posixpath.dirname(info.name) if info.issym() else ""
+            at = posixpath.join(folder, info.linkname)
+        file = self._tar.extractfile(info) if info is not None and info.isreg() else None
+        if file is None:
+            raise ImageError(f"{self._path} has no {name} in it", hint="save the image again")
+        with file:
+            yield cast("BinaryIO", file)
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            data = file.read(blobs.DOCUMENT_MAX_BYTES + 1)
+        if len(data) > blobs.DOCUMENT_MAX_BYTES:
+            raise ImageError(f"{name} in {self._path} is too large to be what its name says")
+        return data
+
+    def blob(self, digest: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        return self.open(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+
+
+def _saved(archive: _Archive, name: str, layout: Layout, what: str, progress: Progress | None) -> Image:
+    """The image in what ``docker save`` wrote; its config, and so its id, is kept as it is."""
+    try:
+        listed = json.loads(archive.read("manifest.json"))
+        entries = [
+            (str(x["Config"]), list(map(str, x["Layers"])), list(map(str, x.get("RepoTags") or ())))
+            for x in listed
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImageError(f"manifest.json of {what} is damaged: {error!r}", hint="save it again") from error
+    found = [entry for entry in entries if not name or _full(name) in map(_full, entry[2])]
+    if len(found) != 1:
+        names = ", ".join(sorted(tag for _, _, tags in entries for tag in tags)) or "none with a name"
+        raise ImageError(f"{what} has {len(found)} images of that name; there are: {names}")
+    config_name, layer_names, _ = found[0]
+    config_bytes = archive.read(config_name)
+    rootfs = decode(config_bytes, f"the config of {what}").get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(diff_ids, list) or len(diff_ids) != len(layer_names):
+        raise ImageError(f"{what} is damaged: its config lists other layers than its manifest")
+    layers = []
+    for number, (layer_name, diff_id) in enumerate(zip(layer_names, diff_ids, strict=True), start=1):
+        layers.append(_layer(archive, layer_name, str(diff_id), layout, what))
+        if progress is not None:
+            progress("fetch", number, len(layer_names))
+    return layout.keep(Image.around(config_bytes, layers))
+
+
+def _full(name: str) -> str:
+    """Docker says ``greet:1`` where others say ``docker.io/library/greet:1``."""
+    try:
+        return str(Reference.parse(name))
+    except BadInput:
+        return name
+
+
+def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str) -> Layer:
+    with archive.open(name) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        zipped = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if zipped or not layout.has(diff_id, size):
+
+            def fill(sink: files.Sink) -> None:
+                while chunk := file.read(1 << 20):
+                    sink.write(chunk)
+                if not zipped and sink.digest != diff_id:
+                    raise ImageError(f"{what} is damaged: {name} has the digest {sink.digest}, not {diff_id}")
+
+            digest, size = layout.add(fill, f"a layer of {what}", size)
+        else:
+            digest = diff_id
+    kind = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
+    return Layer(Descriptor(kind, digest, size), diff_id, layout.blob(digest))
+
+
+def _write_oci(tar: tarfile.TarFile, image: Image, name: str) -> None:
+    notes = {blobs.REF_NAME: name} if name else {}
+    entry = Descriptor(image.media_type, image.digest, len(image.manifest_bytes), notes).document()
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]}
+    _add(tar, "oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
+    _add(tar, "index.json", encode(index))
+    written = set()
+    for data in (image.manifest_bytes, image.config_bytes):
+        _add(tar, _blob_name(digest_of(data)), data)
+    for layer in image.layers:
+        if layer.descriptor.digest not in written:
+            written.add(layer.descriptor.digest)
+            with layer.open() as file:
+                _add_file(tar, _blob_name(layer.descriptor.digest), file)
+
+
+def _write_docker(tar: tarfile.TarFile, image: Image, name: str) -> None:
+    config = f"{digest_of(image.config_bytes)[7:]}.json"
+    layers = [f"{layer.diff_id[7:]}.tar" for layer in image.layers]
+    about = {"Config": config, "RepoTags": [name] if name else None, "Layers": layers}
+    _add(tar, "manifest.json", json.dumps([about]).encode())
+    _add(tar, config, image.config_bytes)
+    for place, layer in dict(zip(layers, image.layers, strict=True)).items():
+        with layer.tar() as file:
+            _add_file(tar, place, file)
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    _add_file(tar, name, io.BytesIO(data))
+
+
+def _add_file(tar: tarfile.TarFile, name: str, file: BinaryIO) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = file.seek(0, 2)
+    info.mtime = MTIME
+    file.seek(0)
+    tar.addfile(info, file)

@@ -1,0 +1,195 @@
+"""IMAGE → REGISTRY: only what it lacks, in chunks that go on where they broke off, the manifest last."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, BinaryIO
+
+import httpx
+
+from nbfn.containerize.image import CONFIG_TYPE, Descriptor, digest_of
+from nbfn.containerize.registry.repository import Repository
+from nbfn.errors import RegistryError
+from nbfn.spec import ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nbfn.containerize.image import Image
+    from nbfn.containerize.registry.access import Access
+    from nbfn.containerize.registry.reference import Reference
+
+    Progress = Callable[[str, int, int], None]
+
+CHUNK_BYTES = 16 << 20
+_TRIES = 4
+
+
+def push(
+    image: Image,
+    ref: Reference,
+    access: Access,
+    *,
+    mount_from: tuple[str, ...] = (),
+    resume: Path | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+    progress: Progress | None = None,
+) -> ImageRef:
+    """Make ``ref`` name ``image`` in its registry, byte for byte; returns it by digest.
+
+    Blobs that the repository has are not sent; those that one of ``mount_from``, other repositories of the
+    same registry, has are mounted. ``resume`` is a folder that remembers uploads which broke off, so that
+    another process can go on with them. ``progress`` is told ``push``, and how many of how many bytes of the
+    layers are there.
+
+    Raises:
+        LoginFailed: the registry does not know us, or does not let us; says which part is wrong.
+        RegistryError: not reached, broken off, refused. The tag is as it was; a retry sends what is missing.
+        ImageError: a layer is missing here, or has another size or digest than it should.
+    """
+    manifest = image.manifest
+    config = Descriptor.read(manifest.get("config"), "the config")
+    with Repository(ref, access, push=True) as repository:
+        uploads = _Uploads(repository, mount_from, resume, chunk_bytes, progress)
+        uploads.total = sum(layer.descriptor.size for layer in image.layers)
+        for layer in image.layers:
+            if not uploads.there(layer.descriptor):
+                with layer.open() as file:
+                    uploads.send(layer.descriptor, file)
+            uploads.tell(layer.descriptor.size)
+        if not repository.has_blob(config):
+            uploads.post(Descriptor(CONFIG_TYPE, digest_of(image.config_bytes), 0), image.config_bytes)
+        repository.put_manifest(image.manifest_bytes, image.media_type, ref.tag or image.digest)
+    return ImageRef(ref.name, digest=image.digest)
+
+
+class _Uploads:
+    """Sends blobs to one repository."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        mount_from: tuple[str, ...],
+        resume: Path | None,
+        chunk_bytes: int,
+        progress: Progress | None,
+    ) -> None:
+        self._repository = repository
+        self._mount_from = mount_from
+        self._resume = resume
+        self._chunk_bytes = chunk_bytes
+        self._progress = progress
+        self._done = 0
+        self.total = 0
+
+    def there(self, descriptor: Descriptor) -> bool:
+        """True if the repository has the blob, now that it was looked for in the others too."""
+        if self._repository.has_blob(descriptor):
+            return True
+        return any(self._repository.mount(descriptor.digest, other) for other in self._mount_from)
+
+    def tell(self, size: int, *, now: int = 0) -> None:
+        """So many bytes more are there for good; ``now`` of the blob that is being sent."""
+        self._done += size
+        if self._progress is not None:
+            self._progress("push", self._done + now, self.total)
+
+    def send(self, descriptor: Descriptor, file: BinaryIO) -> None:
+        """Send a blob: at once if it is small, else in chunks."""
+        if descriptor.size <= self._chunk_bytes:
+            self.post(descriptor, file.read())
+            return
+        at, location = self._remembered(descriptor)
+        tries = _TRIES
+        while at < descriptor.size:
+            file.seek(at)
+            data = file.read(self._chunk_bytes)
+            try:
+                at, location = self._patch(location, data, at)
+            except RegistryError as error:
+                tries -= 1
+                # The registry was asked for something that it cannot (any longer) do with this upload.
+                lost = error.status in (400, 404, 416)
+                if not tries or (error.status and not lost):
+                    raise
+                at, location = (0, self._begin()) if lost else self._asked(location)
+            self._remember(descriptor, location)
+            self.tell(0, now=at)
+        self._finish(descriptor, location)
+        self._remember(descriptor, "")
+
+    def post(self, descriptor: Descriptor, data: bytes) -> None:
+        """Send a blob in one piece.
+
+        Raises:
+            ImageError: it is not what its digest says; nothing was sent.
+        """
+        location = self._begin()
+        self._finish(descriptor, location, data)
+
+    def _begin(self) -> str:
+        return self._repository.location(self._repository.request("POST", "blobs/uploads/"))
+
+    def _patch(self, location: str, data: bytes, at: int) -> tuple[int, str]:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Range": f"{at}-{at + len(data) - 1}",
+        }
+        response = self._repository.request("PATCH", location, headers=headers, content=data)
+        return _taken(response, at + len(data)), self._repository.location(response)
+
+    def _finish(self, descriptor: Descriptor, location: str, data: bytes = b"") -> None:
+        self._repository.request(
+            "PUT",
+            location,
+            params={"digest": descriptor.digest},
+            headers={"Content-Type": "application/octet-stream"},
+            content=data,
+        )
+
+    # Uploads that broke off
+
+    def _asked(self, location: str) -> tuple[int, str]:
+        """Where an upload stands, by the registry's own word; a new one if that is not known."""
+        response = self._repository.request("GET", location, allow=range(400, 500))
+        if not response.is_success:
+            return 0, self._begin()
+        known = "location" in response.headers
+        return _taken(response, 0), self._repository.location(response) if known else location
+
+    def _remembered(self, descriptor: Descriptor) -> tuple[int, str]:
+        path = self._note(descriptor)
+        if path is not None:
+            try:
+                location = str(json.loads(path.read_bytes())["location"])
+                return self._asked(str(httpx.URL(location)))
+            except (OSError, ValueError, KeyError, TypeError, httpx.InvalidURL):
+                pass  # none is known: begin
+        return 0, self._begin()
+
+    def _remember(self, descriptor: Descriptor, location: str) -> None:
+        path = self._note(descriptor)
+        if path is None:
+            return
+        # It saves time on a retry; a full disk here must not end an upload.
+        with contextlib.suppress(OSError):
+            if location:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps({"location": location}))
+            else:
+                path.unlink(missing_ok=True)
+
+    def _note(self, descriptor: Descriptor) -> Path | None:
+        if self._resume is None:
+            return None
+        about = f"{self._repository.ref.name} {descriptor.digest}"
+        return self._resume / digest_of(about.encode()).removeprefix("sha256:")
+
+
+def _taken(response: httpx.Response, default: int) -> int:
+    """How many bytes a registry has of an upload: ``Range: 0-99`` is 100 of them."""
+    last = response.headers.get("range", "").removeprefix("bytes=").partition("-")[2]
+    # Nothing at all is said as 0-0, which one byte would be too; who says so begins anew.
+    return int(last) + 1 if last.isdecimal() and int(last) else (0 if last == "0" else default)

@@ -1,0 +1,166 @@
+"""OCI's applications and functions under Fn's own routes and names, for what is written against those.
+
+It has the methods of :class:`nbfn.deploy.rest.Rest`. What OCI says in its own words becomes Fn's JSON, with
+the annotations that the Fn CLI's Oracle provider uses; an update merges as Fn's does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbfn.deploy.oci import dialect, limits
+from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.errors import BadInput, NotFound
+from nbfn.spec import ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbfn.deploy.oci.target import OciTarget
+
+COMPARTMENT_ANNOTATION = "oracle.com/oci/compartmentId"
+SUBNETS_ANNOTATION = "oracle.com/oci/subnetIds"
+DIGEST_ANNOTATION = "oracle.com/oci/imageDigest"
+_DEFAULT_MEMORY_MB = 128
+_APPS, _FNS, _TRIGGERS = "/v2/apps", "/v2/fns", "/v2/triggers"
+_KINDS = {_APPS: "applications", _FNS: "functions"}
+
+
+class FnFace:
+    """Fn's control plane, as far as OCI has it. Raises as :class:`OciTarget`, and BadInput for triggers."""
+
+    def __init__(self, target: OciTarget) -> None:
+        self._target = target
+        self._api = target.api
+        self.where = target.api.where
+
+    def get(self, path: str, **params: str) -> dict[str, Any]:
+        """One object; or all of a list at once, in ``items``."""
+        if path in (*_KINDS, _TRIGGERS):
+            return {"items": list(self.items(path, **params))}
+        kind, object_id = _split(path)
+        return self._shown(kind, self._api.get(f"{_KINDS[kind]}/{object_id}").document)
+
+    def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
+        """Every object of a list. One that is asked for by name comes whole; of others OCI leaves out the
+        configuration."""
+        if path == _TRIGGERS:
+            return
+        name = {"displayName": params["name"]} if "name" in params else {}
+        if path == _APPS:
+            owner = {"compartmentId": self._target.settings.compartment_id}
+        else:
+            owner = {"applicationId": params["app_id"]}
+        for summary in self._api.items(_KINDS[path], **owner, **name):
+            if summary.get("lifecycleState") in ("DELETING", "DELETED"):
+                continue
+            if name:
+                summary = self._api.get(f"{_KINDS[path]}/{summary['id']}").document
+            yield self._shown(path, summary)
+
+    def first(self, path: str, **params: str) -> dict[str, Any] | None:
+        """The only object that a name selects, or None."""
+        return next(self.items(path, **params), None)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an application or a function."""
+        if path == _TRIGGERS:
+            raise BadInput(
+                "OCI Functions has no HTTP triggers",
+                hint="call it by `fn invoke`, or put an API Gateway before it",
+            )
+        if path == _APPS:
+            notes = body.get("annotations") or {}
+            made = self._target.create_application(
+                body["name"],
+                config=body.get("config"),
+                syslog_url=body.get("syslog_url") or "",
+                subnet_ids=notes.get(SUBNETS_ANNOTATION) or (),
+                shape=body.get("shape") or "",
+            )
+            return self._shown(_APPS, made)
+        wanted = {
+            "applicationId": body["app_id"],
+            "displayName": body["name"],
+            "memoryInMBs": body.get("memory") or _DEFAULT_MEMORY_MB,
+            **self._fields(_FNS, body, {}),
+        }
+        answer = self._api.post("functions", wanted)
+        self._api.finish(answer, "CreateFunction")
+        return self.get(f"{_FNS}/{answer.document['id']}")
+
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what ``body`` has; an empty value in ``config`` deletes the key.
+
+        Raises:
+            Changed: somebody else changed it at the same moment.
+        """
+        kind, object_id = _split(path)
+        place = f"{_KINDS[kind]}/{object_id}"
+        held = self._api.get(place)
+        fields = self._fields(kind, body, held.document)
+        if fields:
+            answer = self._api.put(place, fields, held.etag)
+            self._api.finish(answer, "UpdateApp" if kind == _APPS else "UpdateFunction")
+        return self.get(path)
+
+    def delete(self, path: str) -> None:
+        """Remove it."""
+        kind, object_id = _split(path)
+        answer = self._api.delete(f"{_KINDS[kind]}/{object_id}")
+        self._api.finish(answer, "DeleteApp" if kind == _APPS else "DeleteFunction")
+
+    def _fields(self, kind: str, body: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+        """OCI's fields for what ``body`` says in Fn's, checked before anything is sent."""
+        fields: dict[str, Any] = {}
+        if body.get("config"):
+            merged = {**(held.get("config") or {}), **body["config"]}
+            fields["config"] = {key: value for key, value in merged.items() if value}
+            limits.check_config(fields["config"])
+        if kind == _APPS:
+            if body.get("syslog_url") is not None:
+                fields["syslogUrl"] = body["syslog_url"]
+            return fields
+        if body.get("memory"):
+            limits.check_memory(body["memory"])
+            fields["memoryInMBs"] = body["memory"]
+        if body.get("timeout"):
+            fields["timeoutInSeconds"] = body["timeout"]
+        if body.get("image"):
+            image = ImageRef.parse(body["image"])
+            self._target.account.check_registry(image.repository.partition("/")[0])
+            source = dialect.ImageSource.of(image)
+            fields |= dialect.source_body(self._target.settings.api_version, source)
+        return fields
+
+    def _shown(self, kind: str, thing: Mapping[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": thing["id"],
+            "name": thing["displayName"],
+            "config": dict(thing.get("config") or {}),
+            "annotations": {COMPARTMENT_ANNOTATION: thing["compartmentId"]},
+            "created_at": thing.get("timeCreated", ""),
+            "updated_at": thing.get("timeUpdated", ""),
+            "shape": thing.get("shape", ""),
+        }
+        if kind == _APPS:
+            shown["annotations"][SUBNETS_ANNOTATION] = list(thing.get("subnetIds") or ())
+            return shown | ({"syslog_url": thing["syslogUrl"]} if thing.get("syslogUrl") else {})
+        image, _, digest = dialect.image_of(thing).partition("@")
+        if digest:
+            shown["annotations"][DIGEST_ANNOTATION] = digest
+        if thing.get("invokeEndpoint"):
+            shown["annotations"][ENDPOINT_ANNOTATION] = self._target.url_of(thing)
+        return shown | {
+            "app_id": thing["applicationId"],
+            "image": image,
+            "memory": thing.get("memoryInMBs", 0),
+            "timeout": thing.get("timeoutInSeconds", 0),
+        }
+
+
+def _split(path: str) -> tuple[str, str]:
+    kind, _, object_id = path.rpartition("/")
+    if kind not in _KINDS:
+        raise NotFound(f"OCI Functions has nothing like {path}", status=404)
+    return kind, object_id

@@ -1,0 +1,117 @@
+"""What OCI Functions takes, checked before anything is sent. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbfn.errors import BadInput, LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbfn.spec import Limits
+
+MEMORY_MB = (128, 256, 512, 1024, 2048, 3072)
+DETACHED_TIMEOUT_S = range(5, 3600 + 1)
+CONFIG_MAX_BYTES = 4096
+PAYLOAD_MAX_BYTES = 6 * 1024 * 1024
+ARCHIVE_MAX_BYTES = 25 * 1024 * 1024
+TEMPORARY_MB = {128: 32, 256: 64, 512: 128, 1024: 256, 2048: 512, 3072: 768}
+"""Size of a function's ``/tmp``, by its memory."""
+
+_CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_RESERVED = frozenset({"OCI_TRACING_ENABLED", "OCI_TRACE_COLLECTOR_URL"})
+_UNITS_STEP = {128: 40, 256: 20}
+_DESTINATIONS = {"stream": "streamId", "queue": "queueId", "notification": "topicId"}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where records of detached calls go: a ``stream``, ``queue`` or ``notification`` topic, by its id."""
+
+    kind: str
+    ocid: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in _DESTINATIONS:
+            raise BadInput(f"destination {self.kind!r}", hint=f"use one of: {', '.join(_DESTINATIONS)}")
+
+    @property
+    def document(self) -> dict[str, str]:
+        """As OCI's API has it."""
+        return {"kind": self.kind.upper(), _DESTINATIONS[self.kind]: self.ocid}
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a function may have in OCI and has nowhere else. None leaves it as it is."""
+
+    provisioned_units: int | None = None
+    """Provisioned concurrency; 0 switches it off."""
+    detached_timeout_s: int | None = None
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
+    freeform_tags: Mapping[str, str] = field(default_factory=dict)
+    defined_tags: Mapping[str, Mapping[str, object]] | None = None
+    is_traced: bool | None = None
+
+
+def check(limits: Limits, config: Mapping[str, str], extras: Extras) -> None:
+    """Return if OCI takes a function with these.
+
+    Raises:
+        LimitError: memory, a timeout, provisioned concurrency or the size of the configuration.
+        BadInput: a configuration key that cannot be.
+    """
+    check_memory(limits.memory_mb)
+    timeout_s = extras.detached_timeout_s
+    if timeout_s is not None and timeout_s not in DETACHED_TIMEOUT_S:
+        raise LimitError(f"the timeout of detached calls is {timeout_s} s", hint="OCI takes 5 to 3600 s")
+    if extras.provisioned_units:
+        check_units(extras.provisioned_units, limits.memory_mb)
+    check_config(config)
+
+
+def check_memory(memory_mb: int) -> None:
+    """Raises LimitError unless OCI has functions of this size."""
+    if memory_mb in MEMORY_MB:
+        return
+    larger = next((size for size in MEMORY_MB if size > memory_mb), None)
+    near = f"the next larger one is {larger}" if larger else f"the largest is {MEMORY_MB[-1]}"
+    raise LimitError(
+        f"memory is {memory_mb} MB, which OCI Functions does not have",
+        hint=f"use one of {', '.join(map(str, MEMORY_MB))}; {near}",
+    )
+
+
+def check_units(units: int, memory_mb: int) -> None:
+    """Raises LimitError unless OCI can provision ``units`` for a function of this size."""
+    step = _UNITS_STEP.get(memory_mb, 10)
+    if units < step or units % step:
+        raise LimitError(
+            f"provisioned concurrency is {units}", hint=f"at {memory_mb} MB OCI takes multiples of {step}"
+        )
+
+
+def check_config(config: Mapping[str, str]) -> None:
+    """Raises BadInput or LimitError unless OCI keeps this configuration."""
+    for key, value in config.items():
+        if not _CONFIG_KEY.fullmatch(key):
+            raise BadInput(
+                f"config has the key {key!r}",
+                hint="OCI takes letters, digits and '_', not beginning with a digit",
+            )
+        if key in _RESERVED:
+            raise BadInput(f"config has {key}, which OCI sets itself", hint="use another name")
+        if not value.isprintable():
+            raise BadInput(
+                f"config[{key!r}] holds what cannot be printed", hint="OCI keeps printable text alone"
+            )
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in config.items())
+    if size > CONFIG_MAX_BYTES:
+        raise LimitError(
+            f"the configuration takes {size} bytes, with the application's and nbfn's own",
+            hint=f"OCI keeps {CONFIG_MAX_BYTES}: put large values into data of the function",
+        )

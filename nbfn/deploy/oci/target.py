@@ -1,0 +1,336 @@
+"""OCI Functions as a target: an application and a function, by image or by archive."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+from nbfn import __version__
+from nbfn.deploy.base import DeployedFunction
+from nbfn.deploy.oci import dialect, limits
+from nbfn.deploy.oci.api import Api
+from nbfn.deploy.oci.causes import Place
+from nbfn.deploy.oci.limits import Extras
+from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
+from nbfn.deploy.oci.refusals import call_failure, read_failure
+from nbfn.deploy.oci.settings import Account
+from nbfn.deploy.oci.signing import Signature
+from nbfn.deploy.plan import FINGERPRINT_ANNOTATION
+from nbfn.errors import BadInput, Conflict, NotFound, TargetError
+from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.spec import Deployment, ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nbfn.deploy.oci.api import Patience
+    from nbfn.deploy.oci.archive import Archive
+    from nbfn.deploy.oci.dialect import Source
+    from nbfn.deploy.oci.retry import Backoff
+    from nbfn.deploy.oci.settings import OciSettings
+    from nbfn.errors import NbfnError
+    from nbfn.spec import CallRecord, FunctionSpec, LogLine, RunningInstance
+
+_ATTEMPTS = 4
+_CONTROL_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_LOOPBACK = re.compile(r"https?://(localhost|127\.[\d.]+|\[::1\])(:\d+)?$")
+
+
+class OciTarget:
+    """A :class:`nbfn.deploy.base.Target` that is OCI Functions, in one compartment of one region.
+
+    ``client`` signs: it reaches the management and the invocation endpoints alike, and a
+    :class:`nbfn.invoke.Caller` over it calls the functions (with :meth:`explain` as its words for failures).
+
+    Raises (each method):
+        CredentialsError: there is nothing to sign with.
+        TargetError: OCI refused; the child says of what kind, and its hint what to do.
+    """
+
+    def __init__(
+        self, settings: OciSettings, *, backoff: Backoff | None = None, patience: Patience | None = None
+    ) -> None:
+        self.settings = settings
+        self.account = Account(settings)
+        endpoint, region = self.account.endpoint, self.account.region
+        self.place = Place(
+            compartment_id=settings.compartment_id,
+            region=region.id if region else "",
+            registry=region.registries[0] if region else "",
+        )
+        self.client = httpx.Client(
+            base_url=endpoint,
+            auth=Signature(self.account.credentials),
+            headers={"User-Agent": f"nbfn/{__version__}", "Accept-Encoding": "identity"},
+            timeout=_CONTROL_TIMEOUT,
+            verify=settings.verify,
+            # A company's proxy stands between most people and OCI, and never before this machine itself.
+            trust_env=not _LOOPBACK.match(endpoint),
+        )
+        self.api = Api(self.client, settings.api_version, self.place, backoff=backoff, patience=patience)
+
+    def close(self) -> None:
+        """End its connections."""
+        self.client.close()
+
+    def apply(
+        self, spec: FunctionSpec, image: ImageRef, fingerprint: str, *, extras: Extras | None = None
+    ) -> Deployment:
+        """See :meth:`Target.apply`. ``extras`` are what OCI has beyond that.
+
+        An application that is missing is made in the settings' subnets; a refused function may leave it
+        behind, empty. The idle timeout is OCI's own affair, so that of ``spec`` is not used.
+
+        Raises:
+            LimitError, BadInput: OCI takes no such function; nothing was sent.
+            WorkFailed: OCI accepted the change and then failed to make it.
+        """
+        self.account.check_registry(image.repository.partition("/")[0])
+        return self._apply(spec, dialect.ImageSource.of(image), image, fingerprint, extras)
+
+    def apply_archive(
+        self, spec: FunctionSpec, archive: Archive, fingerprint: str, *, extras: Extras | None = None
+    ) -> Deployment:
+        """The same with code alone, which OCI's own runtime for Python runs: no image, no registry."""
+        ref = ImageRef(f"archive/{archive.source.runtime}", archive.digest)
+        return self._apply(spec, archive.source, ref, fingerprint, extras)
+
+    def inspect(self, app: str, name: str) -> DeployedFunction:
+        """See :meth:`Target.inspect`."""
+        held_app, fn, _ = self._read(app, name)
+        if held_app is None or fn is None:
+            what = f"no application {app!r}" if held_app is None else f"no function {name!r} in {app!r}"
+            raise NotFound(
+                f"{self.api.where} has {what}",
+                hint=f"in compartment {self.settings.compartment_id}, as far as you may see",
+                status=404,
+            )
+        return self._deployed(held_app, fn)
+
+    def list(self, app: str | None = None) -> Sequence[DeployedFunction]:
+        """See :meth:`Target.list`. Empty if there is no such application."""
+        found = [
+            self._deployed(held_app, fn)
+            for held_app in self.applications(app)
+            for fn in self.api.items("functions", applicationId=held_app["id"])
+            if _is_there(fn)
+        ]
+        return sorted(found, key=lambda each: (each.name, each.app))
+
+    def remove(self, app: str, name: str) -> bool:
+        """See :meth:`Target.remove`."""
+        _, fn, etag = self._read(app, name)
+        if fn is None:
+            return False
+        try:
+            self.api.finish(self.api.delete(f"functions/{fn['id']}", etag), "DeleteFunction")
+        except NotFound:
+            return False
+        return True
+
+    def logs(self, fn_id: str, *, call_id: str | None = None, limit: int = 1000) -> Iterator[LogLine]:
+        """Always raises TargetError: OCI keeps output in its Logging service."""
+        raise TargetError(
+            "OCI Functions keeps no output itself",
+            hint="the end of what a call printed comes with its answer; for the rest enable the "
+            "application's log in OCI Logging (console: application > Monitoring > Logs)",
+        )
+
+    def instances(self, fn_id: str) -> Sequence[RunningInstance]:
+        """Always raises TargetError: OCI does not show its containers."""
+        raise TargetError(
+            "OCI Functions does not show instances",
+            hint="each answer tells which instance gave it, and its age",
+        )
+
+    def call(self, call_id: str) -> CallRecord:
+        """Always raises TargetError: OCI keeps no record of single calls."""
+        raise TargetError(
+            "OCI Functions keeps no calls that one could ask for",
+            hint="what a call gave and cost comes with its answer",
+        )
+
+    def cancel(self, call_id: str) -> bool:
+        """Always raises TargetError: OCI ends no call before its time."""
+        raise TargetError(
+            "OCI Functions cannot end a call",
+            hint="it ends by itself, at the latest when the function's time limit is over",
+        )
+
+    def applications(self, name: str | None = None) -> Iterator[dict[str, Any]]:
+        """Applications of the compartment as OCI describes them; those called ``name``, if given."""
+        named = {} if name is None else {"displayName": name}
+        found = self.api.items("applications", compartmentId=self.settings.compartment_id, **named)
+        return filter(_is_there, found)
+
+    def create_application(
+        self,
+        name: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        syslog_url: str = "",
+        subnet_ids: Sequence[str] = (),
+        shape: str = "",
+    ) -> dict[str, Any]:
+        """Make an application; in the settings' subnets and of the settings' shape unless others are given.
+
+        Raises:
+            BadInput: there is no subnet.
+            Conflict: there is one of that name.
+        """
+        subnets = list(subnet_ids or self.settings.subnet_ids)
+        if not subnets:
+            raise BadInput(
+                f"application {name!r} is not there, and making it needs a subnet",
+                hint="give subnet_ids (1 to 3; a context's annotation oracle.com/oci/subnetIds), "
+                "or make the application in the console",
+            )
+        body: dict[str, Any] = {
+            "compartmentId": self.settings.compartment_id,
+            "displayName": name,
+            "subnetIds": subnets,
+            "shape": shape or self.settings.shape,
+            "config": dict(config or {}),
+        }
+        if syslog_url:
+            body["syslogUrl"] = syslog_url
+        limits.check_config(body["config"])
+        answer = self.api.post("applications", body)
+        self.api.finish(answer, "CreateApp")
+        return dict(answer.document)
+
+    def update_application(self, app_id: str, changes: Mapping[str, Any]) -> None:
+        """Change fields of an application, in OCI's names. Whole maps are replaced.
+
+        Raises:
+            Changed: somebody else changed it meanwhile.
+        """
+        etag = self.api.get(f"applications/{_segment(app_id)}").etag
+        answer = self.api.put(f"applications/{_segment(app_id)}", changes, etag)
+        self.api.finish(answer, "UpdateApp")
+
+    def delete_application(self, app_id: str) -> None:
+        """Remove an application that holds no functions.
+
+        Raises:
+            Conflict: it holds some.
+        """
+        self.api.finish(self.api.delete(f"applications/{_segment(app_id)}"), "DeleteApp")
+
+    def explain(
+        self, status: int, body: bytes | bytearray, headers: Mapping[str, str], of: Deployment, call_id: str
+    ) -> NbfnError:
+        """The error that an answer to a call stands for which is not the function's own."""
+        failure = read_failure(status, headers, body, "InvokeFunction")
+        place = Place(
+            compartment_id=self.place.compartment_id,
+            region=self.place.region,
+            registry=self.place.registry,
+            timeout_s=of.spec.limits.timeout_s,
+            memory_mb=of.spec.limits.memory_mb,
+        )
+        return call_failure(failure, of.spec.name, place, time.time(), call_id)
+
+    def _apply(
+        self, spec: FunctionSpec, source: Source, ref: ImageRef, fingerprint: str, extras: Extras | None
+    ) -> Deployment:
+        extras = extras or Extras()
+        fresh_key = secrets.token_hex(32)
+        limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
+        want = Wanted(spec, source, fingerprint, extras)
+        creation(self.settings.api_version, want, "", fresh_key)  # what this version cannot say, it says now
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                app, held, changed = self._step(want, fresh_key)
+            except (Conflict, NotFound):
+                # Somebody else made, changed or removed it between our look and our step: look again.
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            return Deployment(
+                spec=spec,
+                image=ref,
+                fn_id=held["id"],
+                app_id=app["id"],
+                url=self.url_of(held),
+                fingerprint=fingerprint,
+                key=bytes.fromhex(key_of(held)),
+                changed=changed,
+            )
+        raise AssertionError  # the last attempt returns or raises
+
+    def _step(self, want: Wanted, fresh_key: str) -> tuple[dict[str, Any], dict[str, Any], bool]:
+        """Application and function as they are afterwards, and whether anything had to change."""
+        version = self.settings.api_version
+        app, fn, etag = self._read(want.spec.app, want.spec.name)
+        if app is None:
+            app = self.create_application(want.spec.app)
+        if fn is None:
+            answer = self.api.post("functions", creation(version, want, app["id"], fresh_key).body)
+            self.api.finish(answer, "CreateFunction")
+            fn = answer.document
+            # A function on its way has no endpoint yet.
+            return app, fn if fn.get("invokeEndpoint") else self._function(fn["id"])[0], True
+        change = update(version, fn, want, fresh_key)
+        if change is None:
+            return app, fn, False
+        answer = self.api.put(f"functions/{fn['id']}", change.body, etag)
+        self.api.finish(answer, "UpdateFunction")
+        return app, self._function(fn["id"])[0], True
+
+    def _read(self, app: str, name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str]:
+        """The application, the function in full, and the function's etag."""
+        held_app = next(self.applications(app), None)
+        if held_app is None:
+            return None, None, ""
+        found = self.api.items("functions", applicationId=held_app["id"], displayName=name)
+        summary = next(filter(_is_there, found), None)
+        if summary is None:
+            return held_app, None, ""
+        try:
+            fn, etag = self._function(summary["id"])
+        except NotFound:  # removed since it was listed
+            return held_app, None, ""
+        return held_app, fn, etag
+
+    def _function(self, fn_id: str) -> tuple[dict[str, Any], str]:
+        answer = self.api.get(f"functions/{_segment(fn_id)}")
+        return answer.document, answer.etag
+
+    def url_of(self, fn: Mapping[str, Any]) -> str:
+        """Where ``POST`` invokes a function that OCI describes so."""
+        base = str(fn["invokeEndpoint"]).rstrip("/")
+        return f"{base}/{self.settings.api_version}/functions/{fn['id']}/actions/invoke"
+
+    def _deployed(self, app: Mapping[str, Any], fn: Mapping[str, Any]) -> DeployedFunction:
+        tags: Mapping[str, str] = fn.get("freeformTags") or {}
+        notes: dict[str, object] = {"freeformTags": dict(tags)}
+        if FINGERPRINT_TAG in tags:
+            notes[FINGERPRINT_ANNOTATION] = tags[FINGERPRINT_TAG]
+        return DeployedFunction(
+            id=fn["id"],
+            name=fn["displayName"],
+            app_id=app["id"],
+            app=app["displayName"],
+            image=dialect.image_of(fn),
+            memory_mb=fn.get("memoryInMBs", 0),
+            timeout_s=fn.get("timeoutInSeconds", 0),
+            idle_timeout_s=0,
+            url=self.url_of(fn),
+            annotations=notes,
+            created_at=fn.get("timeCreated", ""),
+            updated_at=fn.get("timeUpdated", ""),
+        )
+
+
+def _is_there(thing: Mapping[str, Any]) -> bool:
+    return thing.get("lifecycleState") not in ("DELETING", "DELETED")
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,213 @@
+"""One zygote as the driver holds it: its processes, its stem cells, and the code it can show them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections import deque
+from typing import TYPE_CHECKING
+
+from nbfn.drivers.sandbox import leftovers, plans
+from nbfn.drivers.sandbox.cell import Cell, CellFailed
+from nbfn.drivers.sandbox.confine import mark, passing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbfn.drivers.sandbox.interpreter import Interpreter
+    from nbfn.drivers.sandbox.strain import Strain
+
+_log = logging.getLogger(__name__)
+
+STEM_CELLS = 2
+"""How many are kept ready."""
+_CHUNK = 1 << 16
+_START = (
+    "import sys; sys.path[0] = sys.argv[3]; "
+    "from confine import zygote; zygote.main(int(sys.argv[1]), int(sys.argv[2]))"
+)
+
+
+class ZygoteFailed(Exception):
+    """A zygote that did not come up; says why."""
+
+
+class Zygote:
+    """Made by :meth:`start`. ``close`` ends it and whatever was forked from it."""
+
+    def __init__(self, strain: Strain, folder: Path) -> None:
+        self.strain = strain
+        self.folder = folder
+        self.instances = 0
+        """How many run that were forked from it."""
+        self.used = 0.0
+        """When it was last asked for an instance (the loop's time)."""
+        self._cells: deque[Cell] = deque()
+        self._control: socket.socket | None = None
+        self._alive = -1
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<zygote {self.folder.name[:8]} with {', '.join(self.strain.preload) or 'nothing imported'}>"
+
+    @classmethod
+    async def start(
+        cls, strain: Strain, tier: str, interpreter: Interpreter, zygotes: Path, run: Path, timeout_s: float
+    ) -> Zygote:
+        """A zygote of this strain, with its stem cells growing.
+
+        Raises:
+            ZygoteFailed: it did not come up in time, or at all. Nothing of it is left.
+        """
+        made = cls(strain, zygotes / secrets.token_hex(mark.LENGTH // 2))
+        try:
+            await made._come_up(tier, interpreter, run, timeout_s)
+        except OSError as error:
+            await made.close()
+            raise ZygoteFailed(str(error)) from error
+        except BaseException:
+            await made.close()
+            raise
+        made.refill()
+        return made
+
+    @property
+    def living(self) -> bool:
+        """False once it can fork no more; instances of it may still run."""
+        return self._control is not None
+
+    async def cell(self) -> Cell:
+        """A stem cell that waits for its order.
+
+        Raises:
+            CellFailed: it did not grow, or the zygote is dead.
+        """
+        while True:
+            if not self._cells:
+                self._grow()
+            cell = self._cells.popleft()
+            try:
+                await asyncio.shield(cell.grown)
+            except CellFailed:
+                cell.close()
+                raise
+            except asyncio.CancelledError:
+                self._give_back(cell)
+                raise
+            if cell.living:
+                return cell
+            cell.close()
+
+    def refill(self) -> None:
+        """Have stem cells grown until enough are ready."""
+        with contextlib.suppress(CellFailed):  # the next start will see it
+            while len(self._cells) < STEM_CELLS:
+                self._grow()
+
+    def show(self, code: Path) -> str:
+        """Put this code layer in the store that the zygote sees; its name there."""
+        target = self.folder / "code" / code.name
+        if not target.exists():
+            part = target.with_name(f".{code.name}")
+            try:
+                shutil.copytree(code, part, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
+            except OSError:  # another file system
+                shutil.rmtree(part, ignore_errors=True)
+                shutil.copytree(code, part, symlinks=True)
+            part.rename(target)
+        return code.name
+
+    def retire(self) -> None:
+        """End the zygote itself; instances that were forked from it live on."""
+        cells, self._cells = self._cells, deque()
+        for cell in cells:
+            cell.close()
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None
+
+    async def close(self) -> None:
+        """End it and everything below; returns when it is gone."""
+        self.retire()
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait)
+        await asyncio.to_thread(leftovers.remove, self.folder)
+
+    async def _come_up(self, tier: str, interpreter: Interpreter, run: Path, timeout_s: float) -> None:
+        self._make_folders(run)
+        plan = plans.zygote(self.strain, tier, interpreter, self.folder, run)
+        control, theirs = socket.socketpair()
+        reading, self._alive = os.pipe()
+        self._control = control
+        with theirs:
+            try:
+                self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+                    [
+                        *(str(interpreter.executable), "-S", "-B", "-c", _START),
+                        *(str(theirs.fileno()), str(reading), plan["without"]),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno(), reading],
+                    env={**self.strain.environment, plans.ID_VARIABLE: self.folder.name},
+                    start_new_session=True,
+                    cwd="/",
+                )
+            finally:
+                os.close(reading)
+        passing.send(control, plan)
+        control.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_s):
+                told = await loop.sock_recv(control, _CHUNK)
+        except TimeoutError:
+            raise ZygoteFailed(f"importing took more than {timeout_s:g} s") from None
+        if not told:
+            raise ZygoteFailed("it died while it imported")
+        report = json.loads(told)
+        if "failed" in report:
+            raise ZygoteFailed(report["failed"])
+        loop.add_reader(control.fileno(), self._ended)
+        if report["not_imported"]:
+            _log.info("%r could not import %s", self, ", ".join(report["not_imported"]))
+
+    def _make_folders(self, run: Path) -> None:
+        for folder in (self.folder, self.folder / "code", self.folder / "root"):
+            folder.mkdir(parents=True, mode=0o755)
+        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _ended(self) -> None:
+        _log.warning("%r has died; instances of it live on", self)
+        self.retire()
+
+    def _grow(self) -> None:
+        if self._control is None:
+            raise CellFailed("its zygote has ended")
+        ours, theirs = socket.socketpair()
+        cell = Cell(ours)
+        with theirs:
+            try:
+                passing.send(self._control, {}, [theirs.fileno()])
+            except OSError as error:
+                cell.close()
+                raise CellFailed(f"its zygote does not answer: {error}") from error
+        self._cells.append(cell)
+
+    def _give_back(self, cell: Cell) -> None:
+        if self.living:
+            self._cells.appendleft(cell)
+        else:
+            cell.close()

@@ -1,0 +1,3 @@
+limits["rows"] = 2
+names.append("b")
+note(3)

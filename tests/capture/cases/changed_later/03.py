@@ -1,0 +1,2 @@
+limits.update(cols=3)
+seen |= {1}

@@ -1,0 +1,2 @@
+def greet(n):
+    return down(n), default(), through(n), double(), _make_down

@@ -1,0 +1,2 @@
+def greet(n):
+    return is_even(n), pairs(n)

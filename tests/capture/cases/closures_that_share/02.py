@@ -1,0 +1,3 @@
+def greet(n):
+    before = get()
+    return put(n), get() - before

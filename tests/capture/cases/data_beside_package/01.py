@@ -1,0 +1,2 @@
+import shop
+from shop.money import amount

@@ -1,0 +1,2 @@
+def greet(name):
+    return shop.price(name), amount("4"), shop.blob()

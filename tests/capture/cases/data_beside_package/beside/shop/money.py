@@ -1,0 +1,1 @@
+def amount(text): return int(text)

@@ -1,0 +1,54 @@
+import functools
+from contextlib import contextmanager
+
+
+@contextmanager
+def opened(n):
+    yield n
+
+
+class retry:
+    def __init__(self, times):
+        self.times = times
+
+    def __call__(self, f):
+        @functools.wraps(f)
+        def inner(*args):
+            for _ in range(self.times):
+                try:
+                    return f(*args)
+                except ValueError:
+                    continue
+            return None
+        return inner
+
+
+# tries often
+@retry(times=3)
+def parse(text):
+    return int(text)
+
+
+class Counted:
+    def __init__(self, f):
+        functools.update_wrapper(self, f)
+        self.f, self.calls = f, 0
+
+    def __call__(self, *args):
+        self.calls += 1
+        return self.f(*args), self.calls
+
+
+@Counted
+def once(n):
+    return n
+
+
+@functools.cache
+def slow(n):
+    return n * n
+
+
+def greet(n):
+    with opened(n) as m:
+        return parse("x"), parse("4"), once(m), slow(m)

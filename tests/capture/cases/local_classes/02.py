@@ -1,0 +1,2 @@
+def greet(n):
+    return Base().area(), Point(n).y, origin.x, FAVOURITE.name

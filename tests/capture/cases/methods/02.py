@@ -1,0 +1,2 @@
+def greet(n):
+    return scale(n), offset(), make(2).double, plain(scaler, n)

@@ -1,0 +1,2 @@
+def greet(n):
+    return rated(n), fact(n), plus(n), deeper(n)

@@ -1,0 +1,2 @@
+def greet():
+    return str(client.key), str(step()[1])

@@ -1,0 +1,3 @@
+from math import *
+from shapes import *
+from itertools import *

@@ -1,0 +1,5 @@
+__all__ = ["area", "SIDE"]
+SIDE = 4
+
+def area():
+    return SIDE * SIDE

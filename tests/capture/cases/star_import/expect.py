@@ -1,0 +1,8 @@
+from itertools import chain
+from math import floor, pi, sqrt
+
+from shapes import SIDE, area
+
+
+def greet(n):
+    return floor(sqrt(n)), area(), SIDE, list(chain([1], [2])), round(pi, 3)

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+def greet(n: int, frame: DataFrame | None = None, a: npt.NDArray | None = None, h: Has | None = None) -> list[DataFrame]:
+    if TYPE_CHECKING:
+        import not_there_at_all
+    rows: list[not_known] = [n]
+    return rows

@@ -1,0 +1,359 @@
+"""Images to a real registry and back: auth, TLS, lists of platforms, and lines that break."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbfn.containerize import Image, Layer, Layout, validate
+from nbfn.containerize.compress import compressed
+from nbfn.containerize.image import (
+    DOCKER_LAYER_GZIP_TYPE,
+    DOCKER_MANIFEST_TYPE,
+    INDEX_TYPE,
+    LAYER_TYPE,
+    MANIFEST_TYPE,
+    Descriptor,
+    digest_of,
+    encode,
+)
+from nbfn.containerize.registry import Access, Reference, Repository, pull, push
+from nbfn.errors import ImageError, LoginFailed, RegistryError, StateError
+from tests.containerize.registries import PASSWORD, USER, bad_line, certificates, htpasswd, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.containerize.registries import BadLine, Registry
+
+pytestmark = pytest.mark.needs("docker-registry")
+
+ANYBODY = Access()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Layout:
+    """An empty layout."""
+    return Layout(tmp_path / "other")
+
+
+@pytest.fixture
+def line(registry: Registry) -> Iterator[BadLine]:
+    with bad_line(registry) as found:
+        yield found
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A repository of the test's own."""
+    return "test/" + digest_of(request.node.nodeid.encode())[7:27]
+
+
+def access(folder: Path, host: str, user: str = USER, password: str = PASSWORD, **kept: object) -> Access:
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    return Access(docker_config=folder, **kept)  # type: ignore[arg-type]
+
+
+def large_image(folder: Path, size: int) -> Image:
+    """An image of one layer of ``size`` bytes that no gzip would make smaller."""
+    data = os.urandom(size)
+    folder.mkdir(exist_ok=True)
+    path = folder / digest_of(data)[7:]
+    path.write_bytes(data)
+    layer = Layer(Descriptor(LAYER_TYPE, digest_of(data), size), digest_of(data), path)
+    return Image.empty({"os": "linux", "architecture": "amd64"}).append(layer, created_by="a test")
+
+
+def blobs(registry: Registry, digest: str) -> list[Path]:
+    return list((registry.folder / "data").rglob(f"{digest[7:]}/data"))
+
+
+def test_what_is_pushed_is_what_is_pulled(registry: Registry, built: Image, other: Layout, name: str) -> None:
+    ref = Reference.parse(f"{registry.host}/{name}:1.0")
+    told: list[tuple[str, int, int]] = []
+    pushed = push(built, ref, ANYBODY, progress=lambda *step: told.append(step))
+    assert pushed.digest == built.digest
+    total = sum(layer.descriptor.size for layer in built.layers)
+    assert told[-1] == ("push", total, total)
+    told.clear()
+    pulled = pull(ref, other, ANYBODY, progress=lambda *step: told.append(step))
+    assert (pulled.digest, pulled.manifest_bytes) == (built.digest, built.manifest_bytes)
+    assert validate(pulled) == []
+    assert told[-1] == ("pull", total, total)
+    assert [step[1] for step in told] == sorted(step[1] for step in told)
+    assert other.refs() == {f"{registry.host}/{name}:1.0": built.digest}
+    by_digest = pull(ref.pinned(built.digest), other, ANYBODY)
+    assert by_digest.digest == built.digest
+    with Repository(ref, ANYBODY) as repository:
+        assert repository.tags() == ["1.0"]
+        assert repository.manifest_digest("1.0") == built.digest
+        assert repository.manifest_digest("2.0") is None
+
+
+@pytest.mark.needs("skopeo")
+def test_skopeo_pulls_the_same_digest_and_we_what_it_pushes(
+    registry: Registry, built: Image, layout: Layout, other: Layout, name: str, tmp_path: Path
+) -> None:
+    zipped = compressed(built, layout)
+    assert zipped.digest != built.digest
+    assert compressed(built, layout).digest == zipped.digest
+    assert validate(zipped) == []
+    ref = f"{registry.host}/{name}:1.0"
+    for image in (built, zipped):
+        assert push(image, Reference.parse(ref), ANYBODY).digest == image.digest
+        target = tmp_path / image.digest[7:17]
+        copy = ["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{ref}", f"dir:{target}"]
+        subprocess.run(copy, check=True)
+        assert digest_of((target / "manifest.json").read_bytes()) == image.digest
+    back = ["skopeo", "copy", "-q", "--dest-tls-verify=false", f"dir:{target}", f"docker://{ref}-back"]
+    subprocess.run(back, check=True)
+    assert pull(Reference.parse(f"{ref}-back"), other, ANYBODY).digest == zipped.digest
+
+
+def test_only_what_is_missing_is_sent(
+    line: BadLine, built: Image, layout: Layout, other: Layout, name: str
+) -> None:
+    push(built, Reference.parse(f"{line.host}/{name}:1"), ANYBODY)
+    line.log.clear()
+    push(built, Reference.parse(f"{line.host}/{name}:2"), ANYBODY)
+    assert [path for method, path in line.log if method in ("POST", "PATCH", "PUT")] == [
+        f"/v2/{name}/manifests/2"
+    ]
+    line.log.clear()
+    push(built, Reference.parse(f"{line.host}/{name}-copy:1"), ANYBODY, mount_from=(name,))
+    sent = [path for method, path in line.log if method == "POST" and "mount=" not in path]
+    assert len(sent) == 1  # the config, which is smaller than the question
+    assert not [method for method, _ in line.log if method == "PATCH"]
+    pull(Reference.parse(f"{line.host}/{name}:1"), other, ANYBODY)
+    line.log.clear()
+    pull(Reference.parse(f"{line.host}/{name}:2"), other, ANYBODY)
+    assert not [path for _, path in line.log if "/blobs/" in path]
+
+
+def test_a_blob_that_cannot_be_mounted_is_sent(registry: Registry, built: Image, name: str) -> None:
+    ref = Reference.parse(f"{registry.host}/{name}:1")
+    assert push(built, ref, ANYBODY, mount_from=(f"{name}/nowhere",)).digest == built.digest
+
+
+def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
+    with running(tmp_path / "registry", **htpasswd(tmp_path)) as registry:
+        ref = Reference.parse(f"{registry.host}/a/b:1")
+        with pytest.raises(LoginFailed, match="401") as caught:
+            push(built, ref, ANYBODY)
+        assert caught.value.hint == f"no login for it is known: docker login {registry.host}"
+        with pytest.raises(LoginFailed) as caught:
+            push(built, ref, access(tmp_path / "docker", registry.host, password="wrong-one"))
+        assert "'tenancy/ana'" in str(caught.value)
+        assert "wrong-one" not in str(caught.value)
+        good = access(tmp_path / "docker", registry.host)
+        assert push(built, ref, good).digest == built.digest
+        assert pull(ref, other, good).digest == built.digest
+
+
+@pytest.mark.needs("openssl")
+def test_tls_with_an_authority_of_its_own(tmp_path: Path, built: Image, other: Layout) -> None:
+    with running(tmp_path / "registry", **certificates(tmp_path)) as registry:
+        ref = Reference.parse(f"{registry.host}/a/b:1")
+        with pytest.raises(LoginFailed, match="not trusted") as caught:
+            push(built, ref, ANYBODY)
+        assert "NBFN_REGISTRY_CA" in caught.value.hint
+        trusting = Access(ca=tmp_path / "ca.pem")
+        assert push(built, ref, trusting).digest == built.digest
+        assert pull(ref, other, trusting).digest == built.digest
+        (tmp_path / "not.pem").write_text("nothing")
+        with pytest.raises(RegistryError, match=r"not\.pem"):
+            pull(ref, other, Access(ca=tmp_path / "not.pem"))
+
+
+def test_bearer_tokens_are_asked_for_and_renewed(
+    line: BadLine, built: Image, other: Layout, name: str, tmp_path: Path
+) -> None:
+    line.tokens, line.uses = True, 3  # so that they expire in the middle of everything
+    known = access(tmp_path / "docker", line.host)
+    ref = Reference.parse(f"{line.host}/{name}:1")
+    assert push(built, ref, known).digest == built.digest
+    assert pull(ref, other, known).digest == built.digest
+    assert len(line.issued) > 3
+    query, _, who = line.asked[0].partition(" ")
+    assert "service=test%2C+of+tokens" in query
+    assert f"scope=repository%3A{name.replace('/', '%2F')}%3Apull%2Cpush" in query
+    assert base64.b64decode(who.removeprefix("Basic ")).decode() == f"{USER}:{PASSWORD}"
+    line.uses = 0
+    with pytest.raises(LoginFailed, match="UNAUTHORIZED") as caught:
+        pull(ref, Layout(tmp_path / "third"), known)
+    assert "has expired" in caught.value.hint
+    assert "token-" not in str(caught.value)
+
+
+def test_the_image_of_a_list_for_the_platform(
+    registry: Registry, built: Image, other: Layout, name: str, tmp_path: Path
+) -> None:
+    ref = Reference.parse(f"{registry.host}/{name}:1")
+    elsewhere = Image.empty({"os": "linux", "architecture": "riscv64"}).append(
+        large_image(tmp_path / "blobs", 100).layers[0], created_by="a test"
+    )
+    entries = []
+    for image in (elsewhere, built):
+        push(image, ref.pinned(image.digest), ANYBODY)
+        platform = {key: image.config[key] for key in ("os", "architecture")}
+        descriptor = Descriptor(MANIFEST_TYPE, image.digest, len(image.manifest_bytes)).document()
+        entries.append({**descriptor, "platform": platform})
+    index = encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries})
+    with Repository(ref, ANYBODY, push=True) as repository:
+        repository.put_manifest(index, INDEX_TYPE, "1")
+    assert pull(ref, other, ANYBODY).digest == built.digest
+    found = pull(ref, other, ANYBODY, platform={"os": "linux", "architecture": "riscv64"})
+    assert found.digest == elsewhere.digest
+    with pytest.raises(ImageError, match="no image for linux/s390x; it is for linux/amd64") as caught:
+        pull(ref, other, ANYBODY, platform={"os": "linux", "architecture": "s390x"})
+    assert "linux/riscv64" in str(caught.value)
+
+
+def test_an_image_in_docker_s_own_types_keeps_its_digest(
+    registry: Registry, layout: Layout, built: Image, other: Layout, name: str
+) -> None:
+    zipped = compressed(built, layout)
+    document = zipped.manifest
+    document["mediaType"] = DOCKER_MANIFEST_TYPE
+    document["config"]["mediaType"] = "application/vnd.docker.container.image.v1+json"
+    for entry in document["layers"]:
+        entry["mediaType"] = DOCKER_LAYER_GZIP_TYPE
+    docker = Image.read(encode(document), zipped.config_bytes, layout.blob, "it")
+    ref = Reference.parse(f"{registry.host}/{name}:1")
+    push(docker, ref, ANYBODY)
+    pulled = pull(ref, other, ANYBODY)
+    assert pulled.digest == docker.digest
+    assert validate(pulled) == []
+    with pulled.layers[0].tar() as tar:
+        assert digest_of(tar.read()) == pulled.layers[0].diff_id
+
+
+class TestBrokenLines:
+    def test_a_pull_goes_on_where_it_broke(
+        self, line: BadLine, other: Layout, name: str, tmp_path: Path
+    ) -> None:
+        image = large_image(tmp_path / "blobs", 300_000)
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        push(image, ref, ANYBODY)
+        digest = image.layers[0].descriptor.digest
+        line.truncate[digest] = [100_000, 50_000]
+        assert pull(ref, other, ANYBODY).digest == image.digest
+        assert len([path for method, path in line.log if method == "GET" and digest in path]) == 3
+
+    def test_another_process_goes_on_too(
+        self, line: BadLine, other: Layout, name: str, tmp_path: Path
+    ) -> None:
+        image = large_image(tmp_path / "blobs", 300_000)
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        push(image, ref, ANYBODY)
+        descriptor = image.layers[0].descriptor
+        line.truncate[descriptor.digest] = [120_000, 0]
+        with pytest.raises(RegistryError, match="broke while pulling") as caught:
+            pull(ref, other, ANYBODY)
+        assert "goes on from there" in caught.value.hint
+        assert other.refs() == {}
+        assert not other.has(descriptor.digest, descriptor.size)
+        told: list[int] = []
+        pulled = pull(ref, Layout(other.path), ANYBODY, progress=lambda _, done, __: told.append(done))
+        assert pulled.digest == image.digest
+        assert told[0] > 120_000
+        assert list((other.path / ".nbfn/partial").iterdir()) == []
+
+    def test_wrong_bytes_are_not_kept(self, line: BadLine, other: Layout, name: str, tmp_path: Path) -> None:
+        image = large_image(tmp_path / "blobs", 1000)
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        push(image, ref, ANYBODY)
+        descriptor = image.layers[0].descriptor
+        for wrong, message in {
+            bytes(1000): "came with the digest",
+            bytes(999): "999 bytes",
+            bytes(2000): "sends more",
+        }.items():
+            line.replace = {descriptor.digest: wrong}
+            with pytest.raises(ImageError, match=message):
+                pull(ref, other, ANYBODY)
+            assert not other.blob(descriptor.digest).exists()
+        line.replace = {"/manifests/": b'{"schemaVersion": 2}'}
+        with pytest.raises(RegistryError, match="was asked for"):
+            pull(ref.pinned(image.digest), other, ANYBODY)
+        line.replace = {"/manifests/": bytes(5 << 20)}
+        with pytest.raises(RegistryError, match="is over"):
+            pull(ref, other, ANYBODY)
+        line.replace = {"/manifests/": b"<html>"}
+        with pytest.raises(ImageError, match="not JSON"):
+            pull(ref, other, ANYBODY)
+        line.replace = {}
+        assert pull(ref, other, ANYBODY).digest == image.digest
+
+    def test_a_push_goes_on_where_it_broke(self, line: BadLine, name: str, tmp_path: Path) -> None:
+        image = large_image(tmp_path / "blobs", 90_000)
+        line.break_patch = [0]
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        assert push(image, ref, ANYBODY, chunk_bytes=30_000).digest == image.digest
+        line.break_patch = [11_000]  # the registry has less than it was to have
+        image = large_image(tmp_path / "blobs", 90_000)
+        assert push(image, ref, ANYBODY, chunk_bytes=30_000).digest == image.digest
+
+    def test_a_registry_that_dies_in_the_middle_of_a_push(self, tmp_path: Path, other: Layout) -> None:
+        image = large_image(tmp_path / "blobs", 200_000)
+        with running(tmp_path / "registry") as registry, bad_line(registry) as line:
+            ref = Reference.parse(f"{line.host}/a/b:1")
+
+            def die(_: str, done: int, __: int) -> None:
+                if done == 100_000:
+                    registry.stop()
+
+            resume = tmp_path / "uploads"
+            with pytest.raises(RegistryError):
+                push(image, ref, ANYBODY, chunk_bytes=50_000, resume=resume, progress=die)
+            registry.start()
+            with pytest.raises(RegistryError, match="is not in the registry"):
+                pull(ref, other, ANYBODY)
+            line.log.clear()
+            assert push(image, ref, ANYBODY, chunk_bytes=50_000, resume=resume).digest == image.digest
+            assert len([method for method, _ in line.log if method == "PATCH"]) == 2
+            assert list(resume.iterdir()) == []
+            assert pull(ref, other, ANYBODY).digest == image.digest
+
+    def test_a_registry_that_is_not_there(self, tmp_path: Path, built: Image) -> None:
+        with running(tmp_path / "registry") as registry:
+            pass
+        with pytest.raises(RegistryError, match="cannot be reached") as caught:
+            push(built, Reference.parse(f"{registry.host}/a/b:1"), ANYBODY)
+        assert "running" in caught.value.hint
+
+    def test_a_registry_that_fails(self, line: BadLine, built: Image, name: str) -> None:
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        line.status = {"PUT /manifests/": 503}
+        with pytest.raises(RegistryError, match="503 TEST: as it was told") as caught:
+            push(built, ref, ANYBODY)
+        assert "try again" in caught.value.hint
+        line.status = {"POST /blobs/": 403}
+        with pytest.raises(LoginFailed):
+            push(large_image(built.layers[0].path.parent.parent, 10), ref, ANYBODY)
+
+    def test_a_layer_that_was_damaged_here(self, registry: Registry, name: str, tmp_path: Path) -> None:
+        image = large_image(tmp_path / "blobs", 1000)
+        image.layers[0].path.write_bytes(bytes(1000))
+        with pytest.raises(RegistryError, match="DIGEST_INVALID") as caught:
+            push(image, Reference.parse(f"{registry.host}/{name}:1"), ANYBODY)
+        assert "damaged here" in caught.value.hint
+
+    @pytest.mark.needs("root")
+    def test_a_full_disk(self, registry: Registry, name: str, tmp_path: Path, small_disk: Path) -> None:
+        image = large_image(tmp_path / "blobs", 2 << 20)
+        ref = Reference.parse(f"{registry.host}/{name}:1")
+        push(image, ref, ANYBODY)
+        layout = Layout(small_disk / "images")
+        with pytest.raises(StateError, match="no space left"):
+            pull(ref, layout, ANYBODY)
+        assert layout.refs() == {}
+        assert not layout.blob(image.layers[0].descriptor.digest).exists()

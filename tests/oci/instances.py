@@ -1,0 +1,127 @@
+"""Functions of the test server really run: an image by its entry point, an archive by Fn's own FDK."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from nbfn.containerize import Layout, unpack
+from nbfn.errors import ImageError
+from tests.oci.parts import FDK
+from tests.oci.store import Problem
+from tests.runtime.instance import Instance, read_reply, request, wait_for_link
+
+if TYPE_CHECKING:
+    from tests.oci.store import Thing
+    from tests.runtime.instance import Reply
+
+_INIT_FAILED = "Container failed to initialize, please ensure you are using the latest fdk and check the logs"
+
+
+@dataclass
+class Fleet:
+    """One instance per revision of a function."""
+
+    layouts: list[Path] = field(default_factory=list)
+    """Where images are found by digest: the registry."""
+    _running: dict[str, Instance] = field(default_factory=dict)
+    _locks: dict[str, Lock] = field(default_factory=dict)
+
+    def call(self, app: Thing, fn: Thing, body: bytes, headers: dict[str, str]) -> Reply:
+        """Raises Problem, as OCI words it, if there is no answer of the function's own."""
+        key = f"{fn.document['id']}-{fn.etag}"
+        with self._locks.setdefault(key, Lock()):
+            instance = self._running.get(key) or self._start(key, app, fn)
+            sock = instance.dial()
+            sock.settimeout(fn.document["timeoutInSeconds"])
+            told = {k.replace("-", "_"): v for k, v in headers.items()}
+            try:
+                with sock:
+                    sock.sendall(request(body, told.pop("content_type", ""), **told))
+                    reply = read_reply(sock)
+            except TimeoutError:
+                self._drop(key)
+                raise Problem(504, "FunctionInvokeTimeout", "Timed out") from None
+            except (OSError, ValueError, EOFError) as error:
+                self._drop(key)
+                raise Problem(
+                    502, "FunctionInvokeExecutionError", "error receiving function response"
+                ) from error
+            except Exception as error:  # http.client's, which have no common name
+                self._drop(key)
+                raise Problem(502, "FunctionInvokeInvalidResponse", "invalid function response") from error
+        if reply.status == 504:
+            raise Problem(504, "FunctionInvokeTimeout", "Timed out")
+        if reply.status != 200:
+            raise Problem(502, "FunctionInvokeExecutionFailed", "function failed")
+        return reply
+
+    def close(self) -> None:
+        for key in list(self._running):
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        instance = self._running.pop(key)
+        instance.process.kill()
+        instance.process.wait()
+        shutil.rmtree(instance.folder, ignore_errors=True)
+
+    def _start(self, key: str, app: Thing, fn: Thing) -> Instance:
+        folder = Path(tempfile.mkdtemp(prefix="oci-"))
+        (folder / "io").mkdir()
+        if fn.document["sourceDetails"]["sourceType"] == "ARCHIVE":
+            command, roots = _archived(fn, folder)
+        else:
+            command, roots = self._imaged(fn, folder)
+        parts = ("opt/nbfn", "function", "python")
+        found = [root / part for root in roots for part in parts if (root / part).is_dir()]
+        function = next(path for path in found if path.name == "function")
+        document = fn.document
+        env = {
+            "PATH": os.defpath,
+            "PYTHONPATH": os.pathsep.join(map(str, found)),
+            "NBFN_FUNCTION_DIR": str(function),
+            "FN_FN_ID": document["id"], "FN_FN_NAME": document["displayName"],
+            "FN_APP_ID": document["applicationId"], "FN_APP_NAME": app.document["displayName"],
+            "FN_MEMORY": str(document["memoryInMBs"]), "FN_TYPE": "sync", "FN_FORMAT": "http-stream",
+            "FN_LISTENER": f"unix:{folder}/io/lsnr.sock",
+            "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2", "OCI_TRACING_ENABLED": "0",
+            **app.document["config"], **document["config"],
+        }  # fmt: skip
+        output = folder / "output"
+        with output.open("wb") as log:
+            process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
+        instance = Instance(folder, process, output)
+        self._running[key] = instance
+        try:
+            wait_for_link(instance)
+        except AssertionError as error:
+            self._drop(key)
+            raise Problem(502, "FunctionInvokeContainerInitFail", _INIT_FAILED) from error
+        return instance
+
+    def _imaged(self, fn: Thing, folder: Path) -> tuple[list[str], list[Path]]:
+        digest = fn.document["sourceDetails"].get("imageDigest", "")
+        for path in self.layouts:
+            with contextlib.suppress(ImageError):
+                image = Layout(path).get(f"nbfn.local/x@{digest}")
+                return [sys.executable, "-S", "-B", "-m", "nbfn_runtime"], unpack(image, folder / "layers")
+        raise Problem(502, "FunctionInvokeImageNotAvailable", "Failed to pull function image")
+
+
+def _archived(fn: Thing, folder: Path) -> tuple[list[str], list[Path]]:
+    root = folder / "code"
+    with zipfile.ZipFile(io.BytesIO(fn.archive)) as archive:
+        archive.extractall(root)
+    module, _, name = fn.document["sourceDetails"]["handler"].partition(".")
+    return [str(FDK), str(root / "function" / f"{module}.py"), name], [root]

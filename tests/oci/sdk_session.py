@@ -1,0 +1,107 @@
+"""Run by the SDK's own Python: a whole session of Oracle's clients against the test server, told as JSON."""
+
+import base64
+import json
+import sys
+
+import oci
+from oci.functions import FunctionsInvokeClient, FunctionsManagementClient, models
+
+asked = json.load(sys.stdin)
+version, endpoint, compartment = asked["version"], asked["endpoint"], asked["compartment"]
+config = oci.config.from_file(asked["config"])
+options = {"service_endpoint": endpoint, "retry_strategy": oci.retry.NoneRetryStrategy()}
+client = FunctionsManagementClient(config, **options)
+told: dict[str, object] = {}
+
+
+def wait(response: object) -> object:
+    """As the newer SDK has it: a client of its own looks at work requests."""
+    work_id = response.headers.get("opc-work-request-id")
+    if version == "20260325" and work_id:
+        work = oci.functions.WorkRequestManagementClient(config, **options)
+        done = oci.wait_until(
+            work, work.get_work_request(work_id), "status", "SUCCEEDED", max_interval_seconds=0
+        )
+        told.setdefault("works", []).append([done.data.operation_type, done.data.status])
+    return response
+
+
+def refused(ask: object, *args: object, **kwargs: object) -> list[object]:
+    try:
+        ask(*args, **kwargs)
+    except oci.exceptions.ServiceError as error:
+        return [error.status, error.code]
+    return []
+
+
+def source(image: str, digest: str, kind: str = "Create") -> dict[str, object]:
+    if version == "20181201":
+        return {"image": image, "image_digest": digest}
+    details = getattr(models, f"{kind}ContainerImageFunctionSourceDetails")
+    return {"source_details": details(image=image, image_digest=digest)}
+
+
+app_details = models.CreateApplicationDetails(
+    compartment_id=compartment, display_name="sdk", subnet_ids=[asked["subnet"]], config={"LEVEL": "1"}
+)
+app = wait(client.create_application(app_details)).data
+told["app"] = [app.display_name, app.shape, app.config]
+told["twice"] = refused(client.create_application, app_details)
+details = models.CreateFunctionDetails(
+    display_name="greet", application_id=app.id, memory_in_mbs=256, config={"MODE": "sdk"},
+    **source(asked["image"], asked["digest"]),
+)  # fmt: skip
+fn = wait(client.create_function(details)).data
+held = client.get_function(fn.id)
+told["fn"] = [held.data.lifecycle_state, held.data.timeout_in_seconds, held.data.invoke_endpoint == endpoint]
+change = models.UpdateFunctionDetails(memory_in_mbs=512)
+wait(client.update_function(fn.id, change, if_match=held.headers["etag"]))
+told["stale"] = refused(client.update_function, fn.id, change, if_match=held.headers["etag"])
+told["memory"] = client.get_function(fn.id).data.memory_in_mbs
+told["bad memory"] = refused(client.update_function, fn.id, models.UpdateFunctionDetails(memory_in_mbs=300))
+for number in range(13):
+    details.display_name = f"f{number:02}"
+    client.create_function(details)
+pages = oci.pagination.list_call_get_all_results(client.list_functions, app.id, limit=5)
+told["listed"] = sorted(each.display_name for each in pages.data)
+told["by name"] = [each.id == fn.id for each in client.list_functions(app.id, display_name="greet").data]
+told["missing"] = refused(client.get_function, "ocid1.fnfunc.oc1.iad.none")
+
+caller = FunctionsInvokeClient(config, **options)
+answer = caller.invoke_function(fn.id, invoke_function_body='{"name": "Ana"}')
+told["answer"] = [answer.status, answer.data.content.decode(), "Fn-Call-Id" in answer.headers]
+told["warm"] = caller.invoke_function(fn.id, invoke_function_body="").headers["Nbfn-Calls-Served"]
+told["detached"] = caller.invoke_function(fn.id, invoke_function_body='"x"', fn_invoke_type="detached").status
+told["raised"] = refused(caller.invoke_function, fn.id, invoke_function_body='"raise"')
+
+if version == "20260325":
+    archive = models.CreateArchiveFunctionSourceDetails(
+        handler=asked["handler"],
+        archive_source_details=models.CreateDirectArchiveSourceDetails(archive_file=asked["archive"]),
+        runtime_config=models.CreateFunctionUpdateRuntimeConfig(functions_runtime_name=asked["runtime"]),
+    )
+    coded = wait(
+        client.create_function(
+            models.CreateFunctionDetails(
+                display_name="coded",
+                application_id=app.id,
+                memory_in_mbs=256,
+                config={"MODE": "code"},
+                source_details=archive,
+            )
+        )
+    ).data
+    told["sha256"] = coded.source_details.source_code_sha256
+    called = caller.invoke_function(coded.id, invoke_function_body=base64.b64decode("IkJvIg=="))
+    told["coded"] = called.data.content.decode()
+
+told["in use"] = refused(client.delete_application, app.id)
+for each in oci.pagination.list_call_get_all_results(client.list_functions, app.id).data:
+    gone = client.delete_function(each.id)
+wait(gone)
+wait(client.delete_application(app.id))
+told["left"] = len(client.list_applications(compartment).data)
+config["fingerprint"] = ":".join(["aa"] * 16)
+told["stranger"] = refused(FunctionsManagementClient(config, **options).list_applications, compartment)
+json.dump(told, sys.stdout)
