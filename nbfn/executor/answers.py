@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.drivers.base import Exit
-    from nbfn.executor.hop import Answer, Headers
+    from nbfn.executor.hop import Head, Headers
     from nbfn.executor.orders import StopWhy
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
@@ -45,7 +45,10 @@ _NOT_PASSED_ON = frozenset(
 
 @dataclass(slots=True)
 class Response:
-    """What the caller gets. ``message`` is empty unless the call or the function failed."""
+    """What the caller gets. ``message`` is empty unless the call or the function failed.
+
+    ``body`` is what there is of it; ``length`` is how much it will be, if more is to come and that is known.
+    """
 
     status: int
     headers: Headers
@@ -53,6 +56,9 @@ class Response:
     message: str = ""
     told: Mapping[bytes, bytes] = field(default_factory=dict)
     """The runtime's own headers, by lower-case name."""
+    length: int | None = None
+    passed_on: bool = False
+    """True if the body is the instance's, False if the executor says it."""
 
 
 def failure(status: int, message: str, *, retry_after_s: int = 0) -> Response:
@@ -68,7 +74,7 @@ def header_text(text: str) -> bytes:
     return " ".join(text.split()).encode("latin-1", "replace")[:512]
 
 
-def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
+def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     """The caller's response, and why the instance must not be used again (if so)."""
     kept: Headers = []
     told: dict[bytes, bytes] = {}
@@ -82,7 +88,7 @@ def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
     status = answer.status
     cause = told.get(b"nbfn-error", b"").decode("latin-1")
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
-        return Response(200, kept, answer.body, cause, told), None
+        return Response(200, kept, [], cause, told, answer.length, passed_on=True), None
     if status == 502:
         response = failure(502, _because("function failed", cause))
     elif status == 504:
@@ -102,6 +108,12 @@ def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
 def lost(cause: str, end: Exit | None) -> Response:
     """The instance gave no usable answer; ``end`` says how it ended, if it did."""
     return failure(502, _because("error receiving function response", describe(end) if end else cause))
+
+
+def broken_off(response: Response) -> Response:
+    """For the record of an answer that ended in the middle, which ``response`` would have explained."""
+    message = f"{response.message} (after a part of the answer was passed on)"
+    return Response(response.status, [], [], message, response.told)
 
 
 def timed_out(timeout_s: int) -> Response:
