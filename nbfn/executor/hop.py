@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._length: int | None = None
         self._pieces: list[bytes] = []
         self._head_bytes = 0
-        self._in_body = self._complete = False
+        self._in_body = self._complete = self._keep_alive = False
         self._until_end = True  # neither Content-Length nor chunked: the body ends with the connection
 
     @property
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
             self._receiver = None
             if self._request is not None:  # answered before it had read everything
                 self.close()
-            elif not self._parser.should_keep_alive() and self._transport is not None:
+            elif not self._keep_alive and self._transport is not None:
                 self._transport.close()
             receiver.answered(head, self._pieces, True)
         elif head is not None or self._pieces:
@@ -224,6 +224,7 @@ class Connection(asyncio.Protocol):
             self._begin()
         elif not self._complete:
             self._in_body, self._complete = False, True
+            self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it after this
 
 
 async def dial(socket: Path) -> Connection:
