@@ -64,6 +64,10 @@ class Script:
     start: Callable[[FakeInstance], Awaitable[None]] = _at_once
     """Runs before the socket is there: waits, writes, ends the instance, or raises StartFailed."""
     prepare: Callable[[ImageRef], Awaitable[None]] | None = None
+    converse: Callable[[FakeInstance, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = (
+        None
+    )
+    """Takes the place of ``answer`` and of all HTTP: what an instance says and reads on one connection."""
     on_terminate: Callable[[FakeInstance], None] | None = None
     """What SIGTERM does; None ends the instance by it."""
     memory_bytes: int = 1 << 20
@@ -181,6 +185,9 @@ class FakeInstance:
         self._conversations.add(task)
         task.add_done_callback(self._conversations.discard)
         try:
+            if self._script.converse is not None:
+                await self._script.converse(self, reader, writer)
+                return
             while call := await self._read(reader):
                 answer = await self._script.answer(call)
                 if self._ended.done():

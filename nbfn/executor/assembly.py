@@ -36,6 +36,7 @@ class Assembly:
     """The parts that whoever runs them deals with."""
 
     app: Front
+    catalog: Catalog
     pool: Pool
     events: Events
     recorder: Recorder
@@ -84,7 +85,7 @@ async def assembled(
         door = Guard(token=token, token_file=settings.token_file, host=settings.host)
         calls = gateway.Gateway(pool, catalog, control, results)
         app = Front(door, calls.exchange, calls.tasks)
-        yield Assembly(app, pool, events, recorder, leases)
+        yield Assembly(app, catalog, pool, events, recorder, leases)
         await recorder.flush()
     finally:
         store.close()

@@ -98,16 +98,13 @@ class Call:
         if not self.instance_id:
             waited = (now - self.arrived) * 1000
             return b"Fn-Call-Id: %b\r\nNbfn-Queue-Ms: %.3f\r\n%b" % (self.id.encode(), waited, total)
-        return (
-            b"Fn-Call-Id: %b\r\nNbfn-Start: %b\r\nNbfn-Queue-Ms: %.3f\r\nNbfn-Start-Ms: %.3f\r\n%b%b"
-            % (
-                self.id.encode(),
-                b"cold" if self.reason else b"warm",
-                (self.assigned - self.arrived - self.start_s) * 1000,
-                self.start_s * 1000,
-                b"Nbfn-Cold-Reason: %b\r\n" % self.reason.encode() if self.reason else b"",
-                total,
-            )
+        return b"Fn-Call-Id: %b\r\nNbfn-Start: %b\r\nNbfn-Queue-Ms: %.3f\r\nNbfn-Start-Ms: %.3f\r\n%b%b" % (
+            self.id.encode(),
+            b"cold" if self.reason else b"warm",
+            (self.assigned - self.arrived - self.start_s) * 1000,
+            self.start_s * 1000,
+            b"Nbfn-Cold-Reason: %b\r\n" % self.reason.encode() if self.reason else b"",
+            total,
         )
 
     def pause(self) -> None:

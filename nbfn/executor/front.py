@@ -129,7 +129,9 @@ class Connection(asyncio.Protocol):
         self._current = self._request = None
         if self._transport is None or request is None or body is None:
             return
-        if not body.complete and body.length != 0:  # the next request cannot be found before the end of this body
+        if (
+            not body.complete and body.length != 0
+        ):  # the next request cannot be found before the end of this body
             body.throw_away()
             self._closing = True
             self.expires = self._loop.time() + self._front.patience.discard_s
@@ -360,7 +362,13 @@ class Refused:
     """The answer to a request that is not taken. A small body is read first, so that the connection stays."""
 
     def __init__(
-        self, connection: Connection, request: Request, body: Body, status: int, message: str, more: bytes = b""
+        self,
+        connection: Connection,
+        request: Request,
+        body: Body,
+        status: int,
+        message: str,
+        more: bytes = b"",
     ) -> None:
         self._connection, self._request, self._body = connection, request, body
         self._answer = status, message, more

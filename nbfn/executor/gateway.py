@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from nbfn.errors import TargetError
-from nbfn.executor import answers, trigger
+from nbfn.executor import trigger
 from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
 from nbfn.executor.control import Control
@@ -132,7 +132,16 @@ class Invocation:
     instance. Of any other, the call begins with its headers.
     """
 
-    __slots__ = ("_body", "_call", "_chunked", "_connection", "_gateway", "_request", "_revision", "_with_body")
+    __slots__ = (
+        "_body",
+        "_call",
+        "_chunked",
+        "_connection",
+        "_gateway",
+        "_request",
+        "_revision",
+        "_with_body",
+    )
 
     def __init__(
         self, gateway: Gateway, connection: Connection, request: Request, body: Body, revision: Revision
@@ -172,7 +181,13 @@ class Invocation:
         if self._body.complete:
             self._body.length = self._body.kept
         self._call = call = Call(
-            new_id(), self._revision, header_lines(self._request), self._body, self, time.monotonic(), time.time()
+            new_id(),
+            self._revision,
+            header_lines(self._request),
+            self._body,
+            self,
+            time.monotonic(),
+            time.time(),
         )
         self._gateway.pool.submit(call)
 
@@ -244,7 +259,9 @@ class Detached:
         fn_id = self._revision.fn_id
         result = self._gateway.results.new(call_id, fn_id, queued_at, self._size)
         if result is None:
-            self._refuse(429, "Too many requests submitted: the bodies of waiting detached calls are too large")
+            self._refuse(
+                429, "Too many requests submitted: the bodies of waiting detached calls are too large"
+            )
             return
         self._over = True
         lines_ = header_lines(self._request)
@@ -252,9 +269,7 @@ class Detached:
             call_id, self._revision, lines_, Body.of(self._pieces), result, time.monotonic(), queued_at
         )
         self._pieces = []
-        self._connection.write(
-            answer_head(self._request, 202, b"Fn-Call-Id: %b\r\n" % call_id.encode(), 0)
-        )
+        self._connection.write(answer_head(self._request, 202, b"Fn-Call-Id: %b\r\n" % call_id.encode(), 0))
         self._connection.done()
         self._gateway.pool.submit(call)
 

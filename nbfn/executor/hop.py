@@ -42,7 +42,7 @@ class HopFailed(Exception):
 class Receiver(Protocol):
     """Who gets the answer. Called from the loop; after ``last``, or ``failed``, no more."""
 
-    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:  # noqa: FBT001
+    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
         """The next part of the answer; the head comes with the first. A small answer is one part."""
         ...
 

@@ -329,4 +329,3 @@ class Pool:
         if self._ticker is not None:
             self._ticker.cancel()
         await self._driver.close()
-

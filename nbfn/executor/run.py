@@ -88,7 +88,7 @@ class Run:
 
     # The answer
 
-    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:  # noqa: FBT001
+    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
         call = self._call
         if call.over:
             return

@@ -12,7 +12,9 @@ PREFIX = b"/t/"
 _IN = b"Fn-Http-H-"
 _OUT = b"fn-http-h-"
 # What is said elsewhere, or (the token) is never a function's business.
-_NOT_PASSED_IN = frozenset((b"host", b"authorization", b"proxy-authorization", b"transfer-encoding", b"expect"))
+_NOT_PASSED_IN = frozenset(
+    (b"host", b"authorization", b"proxy-authorization", b"transfer-encoding", b"expect")
+)
 # Of the connection to the caller, which is not the function's.
 _NOT_PASSED_OUT = frozenset(
     (

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from nbfn.drivers.base import StartFailed
 from nbfn.executor import answers, machine
-from nbfn.executor.events import Events
 from nbfn.executor.body import Body
+from nbfn.executor.events import Events
 from nbfn.executor.hop import Head, HopFailed, dial
 from nbfn.executor.ids import deadline, new_id, timestamp
 from nbfn.executor.objects import App, Fn, changed_app, changed_fn, new_fn
@@ -169,7 +169,7 @@ class _Answer:
         self.status, self.body = 0, b""
         self.outcome: asyncio.Future[tuple[int, bytes] | HopFailed] = asyncio.Future()
 
-    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:  # noqa: FBT001
+    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
         self.status = head.status if head else self.status
         self.body += b"".join(body)
         if last:
