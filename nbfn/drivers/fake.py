@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from nbfn.drivers import exits
 from nbfn.drivers.base import Exit, Isolation, StartFailed, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbfn.drivers.base import OutputStream, StartRequest
@@ -55,6 +56,9 @@ async def _at_once(_instance: FakeInstance) -> None:
     return
 
 
+Converse = Callable[["FakeInstance", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Script:
     """How instances behave. May be changed while they run."""
@@ -64,9 +68,7 @@ class Script:
     start: Callable[[FakeInstance], Awaitable[None]] = _at_once
     """Runs before the socket is there: waits, writes, ends the instance, or raises StartFailed."""
     prepare: Callable[[ImageRef], Awaitable[None]] | None = None
-    converse: Callable[[FakeInstance, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = (
-        None
-    )
+    converse: Converse | None = None
     """Takes the place of ``answer`` and of all HTTP: what an instance says and reads on one connection."""
     on_terminate: Callable[[FakeInstance], None] | None = None
     """What SIGTERM does; None ends the instance by it."""

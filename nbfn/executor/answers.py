@@ -43,6 +43,20 @@ _NOT_PASSED_ON = frozenset(
 )
 
 
+# What is done with a header, by its name as it is written: an instance writes the same ones each time.
+_DROPPED = b"-"
+_kinds: dict[bytes, bytes] = {}
+
+
+def _kind(name: bytes) -> bytes:
+    """``_DROPPED``; or the lower-case name of a header of the runtime; or nothing: it is passed on."""
+    lower = name.lower()
+    kind = _DROPPED if lower in _NOT_PASSED_ON else lower if lower.startswith(b"nbfn-") else b""
+    if len(_kinds) < 500:
+        _kinds[name] = kind
+    return kind
+
+
 @dataclass(slots=True)
 class Response:
     """What the caller gets. ``message`` is empty unless the call or the function failed.
@@ -78,13 +92,14 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     """The caller's response, and why the instance must not be used again (if so)."""
     kept: Headers = []
     told: dict[bytes, bytes] = {}
-    for name, value in answer.headers:
-        lower = name.lower()
-        if lower in _NOT_PASSED_ON:
-            continue
-        kept.append((name, value))
-        if lower.startswith(b"nbfn-"):
-            told[lower] = value
+    for header in answer.headers:
+        kind = _kinds.get(header[0])
+        if kind is None:
+            kind = _kind(header[0])
+        if kind is not _DROPPED:
+            kept.append(header)
+            if kind:
+                told[kind] = header[1]
     status = answer.status
     cause = told.get(b"nbfn-error", b"").decode("latin-1")
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nbfn.executor.records import CallRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nbfn.executor.answers import Response
     from nbfn.executor.body import Body
     from nbfn.executor.hop import Connection
     from nbfn.executor.revision import Revision
-    from nbfn.spec import Stage
 
 _HEAD = b"POST /call HTTP/1.1\r\nHost: localhost\r\n%bFn-Call-Id: %b\r\nFn-Deadline: %b\r\n"
+
+
+class Started(NamedTuple):
+    """What the event of a call's start tells. Made into a document only for who reads it."""
+
+    start: str
+    reason: str
+    queue_s: float
+    start_s: float
+
+    @classmethod
+    def of(cls, call: Call) -> Started:
+        return cls(call.start, call.reason, call.assigned - call.arrived - call.start_s, call.start_s)
+
+    def told(self) -> dict[str, object]:
+        return {
+            "start": self.start,
+            "reason": self.reason,
+            "queue_ms": round(self.queue_s * 1000, 3),
+            "start_ms": round(self.start_s * 1000, 3),
+        }
 
 
 class Caller(Protocol):
@@ -58,6 +78,8 @@ class Call:
     """To its instance, once it is there."""
     began: Response | None = None
     """What was passed on of its answer while the rest is still to come."""
+    untold: bool = False
+    """True while the event of its start is still to be told."""
     over: bool = False
     bounced: bool = False
     """True if it was given to an instance that could not be reached: that happens once."""
@@ -76,21 +98,34 @@ class Call:
             return head + b"Transfer-Encoding: chunked\r\n\r\n"
         return head + b"Content-Length: %d\r\n\r\n" % self.body.length
 
-    def timings_ms(self, told: Mapping[bytes, bytes], now: float) -> dict[Stage, float]:
-        """Milliseconds per stage, as far as they are known. ``import`` is a part of ``start``."""
+    def record(self, response: Response, now: float) -> CallRecord:
+        """What is kept of it: milliseconds, as far as they are known; ``import`` is a part of ``start``."""
+        total = (now - self.arrived) * 1000
+        told, imported = response.told, None
         if not self.instance_id:
-            waited = round((now - self.arrived) * 1000, 3)
-            return {"queue": waited, "total": waited}
-        found: dict[Stage, float] = {
-            "queue": round((self.assigned - self.arrived - self.start_s) * 1000, 3),
-            "start": round(self.start_s * 1000, 3),
-        }
-        if self.reason and (imported := _number(told.get(b"nbfn-import-ms"))) is not None:
-            found["import"] = imported
-        run = _number(told.get(b"nbfn-run-ms"))
-        found["run"] = round((now - self.assigned) * 1000, 3) if run is None else run
-        found["total"] = round((now - self.arrived) * 1000, 3)
-        return found
+            queue, start, run = total, None, None
+        else:
+            queue, start = (self.assigned - self.arrived - self.start_s) * 1000, self.start_s * 1000
+            if self.reason:
+                imported = _number(told.get(b"nbfn-import-ms"))
+            run = _number(told.get(b"nbfn-run-ms"))
+            if run is None:
+                run = (now - self.assigned) * 1000
+        return CallRecord(
+            self.id,
+            self.revision.fn_id,
+            self.instance_id,
+            self.start,
+            self.reason,
+            response.status,
+            response.message,
+            self.queued_at,
+            queue,
+            start,
+            imported,
+            run,
+            total,
+        )
 
     def told(self, now: float, *, last: bool) -> bytes:
         """The executor's header lines of the answer. The total is known only with the ``last`` of it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +17,8 @@ from nbfn.executor.http import answer_head, framed, has_body, lines
 from nbfn.executor.ids import new_id
 
 if TYPE_CHECKING:
+    import asyncio
+
     from starlette.types import ASGIApp
 
     from nbfn.executor.answers import Response

@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._length: int | None = None
         self._pieces: list[bytes] = []
-        self._head_bytes = 0
+        self._read_bytes = 0
         self._in_body = self._complete = self._keep_alive = False
         self._until_end = True  # neither Content-Length nor chunked: the body ends with the connection
 
@@ -159,10 +159,7 @@ class Connection(asyncio.Protocol):
             self._failure = cause if isinstance(cause, HopFailed) else HopFailed(str(error))
         except httptools.HttpParserError as error:
             self._failure = self._failure or HopFailed(f"not an HTTP answer ({error})")
-        if not self._in_body and not self._complete:
-            self._head_bytes += len(data)  # one header without end is not reported by the parser
-            if self._head_bytes > MAX_HEADER_BYTES:
-                self._failure = HopFailed("function response header too large")
+        self._count(len(data))
         # Only now: the next request may go out at once, and the parser must be done with this one.
         if self._failure is not None:
             self.close()
@@ -179,6 +176,15 @@ class Connection(asyncio.Protocol):
         elif head is not None or self._pieces:
             pieces, self._pieces = self._pieces, []
             receiver.answered(head, pieces, False)
+
+    def _count(self, size: int) -> None:
+        """The parser does not report a header or trailer without end: what comes is counted."""
+        if self._pieces:
+            self._read_bytes = 0
+        else:
+            self._read_bytes += size
+            if self._read_bytes > MAX_HEADER_BYTES:
+                self._failure = self._failure or HopFailed("function response header too large")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -199,16 +205,13 @@ class Connection(asyncio.Protocol):
             self._failure = HopFailed("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEADER_BYTES:
-            raise HopFailed("function response header too large")
-        if self._in_body:  # trailers
-            return
-        self._headers.append((name, value))
-        if len(name) == 14 and name.lower() == b"content-length":
-            self._until_end, self._length = False, int(value)
-        elif len(name) == 17 and name.lower() == b"transfer-encoding":
-            self._until_end = False
+        if not self._in_body:  # else a trailer
+            self._headers.append((name, value))
+            size = len(name)
+            if size == 14 and name.lower() == b"content-length":
+                self._until_end, self._length = False, int(value)
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                self._until_end = False
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()

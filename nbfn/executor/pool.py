@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from nbfn.errors import NbfnError
 from nbfn.executor import answers
+from nbfn.executor.calls import Started
 from nbfn.executor.ids import deadline, new_id
 from nbfn.executor.orders import Assign, Order, Reject, Start, Stop
 from nbfn.executor.output import Output
-from nbfn.executor.records import CallRecord, LogRecord
+from nbfn.executor.records import LogRecord
 from nbfn.executor.run import Run
 from nbfn.executor.scheduler import Scheduler
 from nbfn.executor.worker import StartFailure, Worker
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nbfn.executor.calls import Call
     from nbfn.executor.events import Events
     from nbfn.executor.orders import StopWhy
-    from nbfn.executor.records import Recorder
+    from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
     from nbfn.spec import ColdReason
 
@@ -158,20 +159,23 @@ class Pool:
         worker.call = call
         worker.output.begin(call.id)
         Run(self, call, worker).begin()
-        fn_id, instance_id = call.revision.fn_id, call.instance_id
+        # The request leaves at the end of this turn of the loop: what is told of it can wait for the next.
+        call.untold = True
+        self._loop.call_soon(self._tell_start, call, worker.id)
+
+    def _tell_start(self, call: Call, instance_id: str) -> None:
+        if not call.untold:
+            return
+        call.untold = False
+        fn_id = call.revision.fn_id
         self._events.emit("instance.busy", fn_id, instance_id, call.id)
-        data = {
-            "start": call.start,
-            "reason": reason,
-            "queue_ms": round((now - call.arrived - call.start_s) * 1000, 3),
-            "start_ms": round(call.start_s * 1000, 3),
-        }
-        self._events.emit("call.started", fn_id, instance_id, call.id, data)
+        self._events.emit("call.started", fn_id, instance_id, call.id, Started.of(call))
 
     def give_back(self, call: Call) -> None:
         """Its instance could not be reached, and saw nothing of it: it waits again, once."""
         if (worker := self._workers.get(call.instance_id)) is not None:
             worker.call = None
+        self._tell_start(call, call.instance_id)
         call.expires = math.inf
         call.bounced, call.instance_id, call.reason, call.start_s = True, "", "", 0.0
         self._apply(self._scheduler.returned(call.id, time.monotonic()))
@@ -207,52 +211,34 @@ class Pool:
         else:
             call.caller.broken()
             response = answers.broken_off(response)
-        timings_ms = call.timings_ms(response.told, now)
         del self._calls[call.id]
         if not self._calls:
             self._no_calls.set()
-        fn_id, start = call.revision.fn_id, call.start
-        data = {
-            "status": response.status,
-            "message": response.message,
-            "start": start,
-            "reason": call.reason,
-            "timings_ms": timings_ms,
-        }
-        self._events.emit("call.finished", fn_id, call.instance_id, call.id, data)
-        self._recorder.call(
-            CallRecord(
-                call.id,
-                fn_id,
-                call.instance_id,
-                start,
-                call.reason,
-                response.status,
-                response.message,
-                call.queued_at,
-                timings_ms.get("queue"),
-                timings_ms.get("start"),
-                timings_ms.get("import"),
-                timings_ms.get("run"),
-                timings_ms.get("total"),
-            )
-        )
         worker = self._workers.get(call.instance_id)
         if worker is not None and worker.call is call:
-            self._release(worker, stop)
+            worker.call = None
+            worker.calls += 1
+            worker.output.begin("")
+            if stop is not None:
+                worker.drop_connection()
+        record = call.record(response, now)
+        if stop is None:  # the answer leaves first, as the request did
+            self._loop.call_soon(self._tell_end, call, record, worker)
+            self._apply(self._scheduler.completed(call.id, now))
+            return
+        self._tell_end(call, record, None)
         if stop == "cancelled":
             self._apply(self._scheduler.cancelled(call.id, now))
         else:
             self._apply(self._scheduler.completed(call.id, now, stop=stop))
 
-    def _release(self, worker: Worker, stop: StopWhy | None) -> None:
-        worker.call = None
-        worker.calls += 1
-        worker.output.begin("")
-        if stop is None:
-            self._events.emit("instance.idle", worker.fn_id, worker.id)
-        else:
-            worker.drop_connection()
+    def _tell_end(self, call: Call, record: CallRecord, worker: Worker | None) -> None:
+        if call.untold:
+            self._tell_start(call, record.instance_id)
+        self._events.emit("call.finished", record.fn_id, record.instance_id, record.id, record)
+        self._recorder.call(record)
+        if worker is not None:
+            self._events.emit("instance.idle", record.fn_id, record.instance_id)
 
     # Instances
 
