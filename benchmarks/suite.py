@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import nbfn
-from benchmarks import nginx
 from benchmarks.measure import Row, milliseconds, row
 from benchmarks.raw import RawClient, post
 
@@ -88,29 +87,16 @@ def _warm(session: Session) -> Iterator[Row]:
             mine += milliseconds(lambda: ours.exchange(through), 100, warm_up=0)
             theirs += milliseconds(lambda: peer.exchange(direct), 100, warm_up=0)
     yield row("warm-call", "ms", mine, theirs, "the instance's socket, directly", digits=4)
-    yield _throughput_row(session, through, direct, clients=16)
+    yield _throughput(session, through, clients=16)
     calls = milliseconds(lambda: deployed(1), 500, warm_up=50)
     yield row("python-call", "ms", calls, theirs, "the instance's socket, directly", digits=4)
 
 
-def _throughput_row(session: Session, through: bytes, direct: bytes, clients: int) -> Row:
-    """Against nginx as a proxy to one instance's socket, by the same clients, in turn."""
-    name, ours, theirs = f"throughput-{clients}", session.endpoint.socket, []
-    assert ours is not None
-    if not nginx.available():
-        rates = [_throughput(ours, through, clients) for _ in range(3)]
-        return row(name, "/s", rates, None, "nginx is not on this machine", digits=0)
-    rates = []
-    with nginx.proxy_to(_instance_socket(session)) as proxy:
-        for _ in range(3):
-            rates.append(_throughput(ours, through, clients))
-            theirs.append(_throughput(proxy, direct, clients))
-    return row(name, "/s", rates, theirs, "nginx, proxy to an instance's socket", digits=0)
-
-
-def _throughput(socket: Path, request: bytes, clients: int, calls: int = 2000) -> float:
+def _throughput(session: Session, request: bytes, clients: int, calls: int = 2000) -> Row:
     """Calls a second by many clients at once. Clients share this process, hence its processor."""
     left = itertools.count()
+    socket = session.endpoint.socket
+    assert socket is not None
 
     def work(barrier: threading.Barrier) -> None:
         with RawClient(socket) as client:
@@ -125,7 +111,8 @@ def _throughput(socket: Path, request: bytes, clients: int, calls: int = 2000) -
         begin = time.perf_counter()
         for each in done:
             each.result()
-        return calls / (time.perf_counter() - begin)
+        rate = calls / (time.perf_counter() - begin)
+    return row(f"throughput-{clients}", "/s", [rate], digits=0)
 
 
 def _edit_loop(runs: int = 10) -> Row:
