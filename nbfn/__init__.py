@@ -30,7 +30,8 @@ from nbfn.errors import (
 )
 
 if TYPE_CHECKING:
-    from nbfn.function import Function, deploy, function
+    from nbfn.calls import Call, Mapped, Stream
+    from nbfn.function import Function, call, deploy, function
     from nbfn.session import Session
     from nbfn.spec import CallResult
 
@@ -38,15 +39,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BadInput",
+    "Call",
     "CallError",
     "CallResult",
     "ExecutorError",
     "Function",
     "ImageError",
+    "Mapped",
     "NbfnError",
     "Session",
     "StateError",
+    "Stream",
     "TargetError",
+    "call",
     "deploy",
     "errors",
     "function",
@@ -57,9 +62,13 @@ __all__ = [
 # Loaded when first asked for: the executor and its instances' images import this package too, and need
 # none of what a call does.
 _LAZY = {
+    "Call": "nbfn.calls",
     "CallResult": "nbfn.spec",
     "Function": "nbfn.function",
+    "Mapped": "nbfn.calls",
     "Session": "nbfn.session",
+    "Stream": "nbfn.calls",
+    "call": "nbfn.function",
     "deploy": "nbfn.function",
     "function": "nbfn.function",
 }

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
-
 from nbfn import config, local
 from nbfn.capture import Cells
 from nbfn.containerize import Layout, build
 from nbfn.deploy.fn import FnTarget
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
-from nbfn.invoke import Caller
+from nbfn.invoke import Caller, NotSent, Terms
 from nbfn.observe import events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import httpx
+
     from nbfn.config import Settings
     from nbfn.deploy.base import Target
-    from nbfn.invoke import CallContext
+    from nbfn.invoke import CallContext, ResultStream
     from nbfn.observe.events import Observer, Subscription
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
     from nbfn.transport import Endpoint
@@ -41,6 +41,7 @@ Progress = Callable[[str, int, int], None]
 _log = logging.getLogger(__name__)
 
 _CONTROL_TIMEOUT_S = 30.0
+_PLAIN = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class _Connection:
     def close(self) -> None:
         self.lease.release()
         self.client.close()
+        self.caller.close()
 
 
 class Session:
@@ -135,8 +137,7 @@ class Session:
         args: Sequence[object],
         kwargs: Mapping[str, object],
         context: CallContext,
-        *,
-        timeout_s: float | None = None,
+        terms: Terms = _PLAIN,
     ) -> CallResult:
         """Call it once. What the function raised is in the result.
 
@@ -147,14 +148,31 @@ class Session:
             ExecutorNotRunning: there is none to be had.
         """
         __tracebackhide__ = True
+        return self._sent(lambda caller: caller.call(deployment, args, kwargs, context, terms))
+
+    def stream(
+        self,
+        deployment: Deployment,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        context: CallContext,
+        terms: Terms = _PLAIN,
+    ) -> ResultStream:
+        """Call a function that yields. Raises as :meth:`call`; what the function raises, iterating does."""
+        __tracebackhide__ = True
+        return self._sent(lambda caller: caller.stream(deployment, args, kwargs, context, terms))
+
+    def _sent(self, send: Callable[[Caller], T]) -> T:
+        """What ``send`` returns, with another executor if there is nobody to send to any more."""
+        __tracebackhide__ = True
         connection = self._connect()
         try:
-            return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
-        except httpx.ConnectError:
+            return send(connection.caller)
+        except NotSent:
             connection = self._reconnect(connection)  # nothing was sent: it cannot have run
         try:
-            return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
-        except httpx.ConnectError as error:
+            return send(connection.caller)
+        except NotSent as error:
             raise ExecutorNotRunning(
                 f"the executor was started and went away again: {error}",
                 hint=f"its log is {self.settings.state / 'executor.log'}",
@@ -221,7 +239,7 @@ class Session:
             endpoint=endpoint,
             client=client,
             target=FnTarget(client),
-            caller=Caller(client),
+            caller=Caller(endpoint),
             lease=local.hold_lease(endpoint),
             pid=os.getpid(),
         )

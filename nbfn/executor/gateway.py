@@ -14,7 +14,8 @@ from nbfn.executor.control import Control
 from nbfn.executor.detached import BODY_BYTES, Results
 from nbfn.executor.front import Refused
 from nbfn.executor.http import answer_head, framed, has_body, lines
-from nbfn.executor.ids import new_id
+from nbfn.executor.ids import is_id, new_id
+from nbfn.runtime.wire import CALL_ID_HEADER
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nbfn.executor.revision import Revision
 
 PREFIX = b"/invoke/"
+_CALL_ID = CALL_ID_HEADER.lower().encode()
 MAX_BODY_BYTES = 64 << 30  # it is passed on as it comes, so this is no matter of memory
 
 # Of the connection, said anew by the pool, or (the token) never a function's business.
@@ -49,6 +51,7 @@ _NOT_PASSED_ON = frozenset(
         b"fn-call-id",
         b"fn-deadline",
         b"fn-invoke-type",
+        b"nbfn-call-id",
     )
 )
 
@@ -109,6 +112,16 @@ class Gateway:
         if detached:
             return Detached(self, connection, request, body, revision)
         return Invocation(self, connection, request, body, revision)
+
+    def call_id(self, request: Request) -> str:
+        """The id that the caller chose, if it has the form of one and no other call has it, or a new one."""
+        if not _triggered(request):
+            for name, value in request.headers:
+                if name == _CALL_ID:
+                    told = value.decode("latin-1")
+                    taken = self.pool.call(told) is not None or self.results.get(told) is not None
+                    return told if is_id(told) and not taken else new_id()
+        return new_id()
 
 
 def _triggered(request: Request) -> bool:
@@ -182,7 +195,7 @@ class Invocation:
         if self._body.complete:
             self._body.length = self._body.kept
         self._call = call = Call(
-            new_id(),
+            self._gateway.call_id(self._request),
             self._revision,
             header_lines(self._request),
             self._body,
@@ -256,7 +269,7 @@ class Detached:
             self._submit()
 
     def _submit(self) -> None:
-        call_id, queued_at = new_id(), time.time()
+        call_id, queued_at = self._gateway.call_id(self._request), time.time()
         fn_id = self._revision.fn_id
         result = self._gateway.results.new(call_id, fn_id, queued_at, self._size)
         if result is None:

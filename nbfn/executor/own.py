@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from nbfn.errors import NotFound, TargetError
 from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import reply, route, whole_number
+from nbfn.executor.replies import nothing, reply, route, whole_number
 from nbfn.executor.streams import EventStream, LeaseStream
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class OwnApi:
             route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
-            route("/nbfn/v1/calls/{call_id}", GET=self.call),
+            route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
             route("/nbfn/v1/calls/{call_id}/result", GET=self.result),
             route("/nbfn/v1/stop", POST=self.stop),
         ]
@@ -84,14 +84,14 @@ class OwnApi:
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
+        running, result = self._pool.call(call_id), self._results.get(call_id)
+        if running is not None:
+            told = running.document()
+            return reply(told if result is None else {**told, "result": result.document()})
         await self._recorder.flush()
-        result = self._results.get(call_id)
         if result is None:
             call = await self._catalog.read(lambda store: store.call(call_id))
             return reply(call.document())
-        if not result.complete:  # detached, and there is no record yet
-            running = {"id": call_id, "fn_id": result.fn_id, "status": 0, "queued_at": result.queued_at}
-            return reply({**running, "result": result.document()})
         call = await self._catalog.read(lambda store: store.call(call_id))
         return reply({**call.document(), "result": result.document()})
 
@@ -106,6 +106,14 @@ class OwnApi:
         if result.size > len(result.body):
             headers["nbfn-result-cut"] = str(result.size - len(result.body))
         return Response(bytes(result.body), result.status, headers)
+
+    async def cancel(self, request: Request) -> Response:
+        call_id = request.path_params["call_id"]
+        running = self._pool.call(call_id)
+        if running is None:
+            raise NotFound(f"no call {call_id} is running", status=404)
+        self._pool.cancel(running, "the call was cancelled")
+        return nothing()
 
     async def logs(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)

@@ -51,6 +51,11 @@ class TargetConformance:
         with pytest.raises(NotFound):
             target.instances("01M870V24XDNMHV9ZMQM000009")
 
+    def test_a_call_that_never_was(self, target: Target) -> None:
+        with pytest.raises(NotFound):
+            target.call("01M870V24XDNMHV9ZMQM000009")
+        assert not target.cancel("01M870V24XDNMHV9ZMQM000009")
+
     def test_a_change_keeps_identity_and_key(self, target: Target, image: ImageRef) -> None:
         first = target.apply(SPEC, image, PRINT)
         other = replace(SPEC, limits=Limits(512, 10, 20), config={"MODE": "slow"})

@@ -44,6 +44,6 @@ def test_the_tour_goes_from_cold_to_warm_and_scales_out_on_the_page(lab: Lab) ->
     outputs.get_by_text("4 answers from 4 instances").wait_for()
     napping = page.locator(".nbfn-card").nth(1)
     # How many of them waited for their own instance depends on how fast the machine starts one.
-    napping.get_by_text("the others were busy").first.wait_for()
+    napping.get_by_text("others were busy").first.wait_for()
     run_until("end")
     outputs.get_by_text("no functions are deployed").wait_for()
