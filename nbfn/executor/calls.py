@@ -50,6 +50,20 @@ class Call:
             return ""
         return "cold" if self.reason else "warm"
 
+    def document(self) -> dict[str, object]:
+        """As ``/nbfn/v1`` tells it while it waits or runs: like the record of one that is over."""
+        return {
+            "id": self.id,
+            "fn_id": self.revision.fn_id,
+            "instance_id": self.instance_id,
+            "start": self.start,
+            "reason": self.reason,
+            "status": 0,
+            "message": "",
+            "queued_at": self.queued_at,
+            "timings_ms": {},
+        }
+
     def head(self, deadline: bytes) -> bytes:
         """What the instance gets before the body."""
         return _HEAD % (self.headers, self.id.encode(), deadline, sum(map(len, self.body)))

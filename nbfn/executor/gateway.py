@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from nbfn.executor import answers
 from nbfn.executor.calls import Call
-from nbfn.executor.ids import new_id
+from nbfn.executor.ids import is_id, new_id
+from nbfn.runtime.wire import CALL_ID_HEADER
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nbfn.executor.pool import Pool
 
 PREFIX = "/invoke/"
+_CALL_ID = CALL_ID_HEADER.lower().encode()
 MAX_BODY_BYTES = 256 << 20
 
 # Of the connection, said anew by the pool, or (the token) never a function's business.
@@ -38,6 +40,7 @@ _NOT_PASSED_ON = frozenset(
         b"authorization",
         b"fn-call-id",
         b"fn-deadline",
+        b"nbfn-call-id",
     )
 )
 # A call that takes longer is watched for a caller that hangs up. Most are over before that is worth a task.
@@ -69,7 +72,7 @@ class Gateway:
             message = f"Content-Length too large for this server, {body} > max {self._max_body_bytes}"
             await _write(send, answers.failure(413, message))
             return
-        call = Call(new_id(), revision, _header_lines(scope), body, arrived, queued_at)
+        call = Call(self._id(scope), revision, _header_lines(scope), body, arrived, queued_at)
         self._pool.submit(call)
         try:
             response = await self._outcome(call, receive)
@@ -77,6 +80,14 @@ class Gateway:
             self._pool.cancel(call)
             raise
         await _write(send, response, [(b"fn-call-id", call.id.encode())])
+
+    def _id(self, scope: Scope) -> str:
+        """The id that the caller has given the call, if it can be one and no other call runs under it."""
+        for name, value in scope["headers"]:
+            if name == _CALL_ID:
+                told = value.decode("latin-1")
+                return told if is_id(told) and self._pool.call(told) is None else new_id()
+        return new_id()
 
     async def _read(self, scope: Scope, receive: Receive) -> list[bytes] | int | None:
         """The body; its size if it is too large; None if the caller went away."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from nbfn.errors import TargetError
+from nbfn.errors import NotFound, TargetError
 from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import reply, route, whole_number
+from nbfn.executor.replies import nothing, reply, route, whole_number
 from nbfn.executor.streams import EventStream, LeaseStream
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class OwnApi:
             route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
-            route("/nbfn/v1/calls/{call_id}", GET=self.call),
+            route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
             route("/nbfn/v1/stop", POST=self.stop),
         ]
 
@@ -80,9 +80,20 @@ class OwnApi:
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
+        running = self._pool.call(call_id)
+        if running is not None:
+            return reply(running.document())
         await self._recorder.flush()
         call = await self._catalog.read(lambda store: store.call(call_id))
         return reply(call.document())
+
+    async def cancel(self, request: Request) -> Response:
+        call_id = request.path_params["call_id"]
+        running = self._pool.call(call_id)
+        if running is None:
+            raise NotFound(f"no call {call_id} is running", status=404)
+        self._pool.cancel(running, "the call was cancelled")
+        return nothing()
 
     async def logs(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)

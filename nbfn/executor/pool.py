@@ -124,9 +124,13 @@ class Pool:
         self._events.emit("call.queued", call.revision.fn_id, "", call.id)
         self._apply(self._scheduler.arrive(call.id, call.revision.fn_id, call.arrived))
 
-    def cancel(self, call: Call) -> None:
-        """Its caller went away: an instance that runs it is stopped."""
-        self._finish(call, answers.failure(CLIENT_GONE, "the caller went away"), stop="cancelled")
+    def call(self, call_id: str) -> Call | None:
+        """A call that waits or runs."""
+        return self._calls.get(call_id)
+
+    def cancel(self, call: Call, why: str = "the caller went away") -> None:
+        """End it: an instance that runs it is stopped."""
+        self._finish(call, answers.failure(CLIENT_GONE, why), stop="cancelled")
 
     def _apply(self, orders: Sequence[Order]) -> None:
         for order in orders:
