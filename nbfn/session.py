@@ -25,8 +25,6 @@ from nbfn.observe import events
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import httpx
-
     from nbfn.config import Settings
     from nbfn.contexts import Context
     from nbfn.deploy.base import Target
