@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import nbfn
 from benchmarks.measure import Row, milliseconds, row
 from benchmarks.raw import RawClient, post
+from nbfn.calls.mapping import usual_concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +58,9 @@ def rows(session: Session) -> Iterator[Row]:
     yield _idle_memory(session)
     yield from _warm(session)
     yield _edit_loop()
-    yield _array()
+    yield _array("array-10mb", 1_250_000, 20)
+    yield _array("array-100mb", 12_500_000, 5)
+    yield _map()
     yield _import_time()
 
 
@@ -192,14 +197,46 @@ def _edit_loop(runs: int = 10) -> Row:
     return row("edit-loop", "ms", times[1:])
 
 
-def _array() -> Row:
+def _array(name: str, length: int, runs: int) -> Row:
+    """An array there, a number back; beside it, the same bytes over a socket pair."""
     import numpy as np
 
-    array = np.ones(1_250_000)
-    deployed = nbfn.deploy(norm, memory=512)
-    local = milliseconds(lambda: deployed.local(array), 20)
-    times = milliseconds(lambda: deployed(array), 20, warm_up=3)
-    return row("array-10mb", "ms", times, local, "the same function in this process")
+    array = np.ones(length)
+    deployed = nbfn.deploy(norm, name=name, memory=1024)
+    times = milliseconds(lambda: deployed(array), runs, warm_up=2)
+    return row(name, "ms", times, _moved(array.nbytes, runs), "the bytes over a socket pair, nothing else")
+
+
+def _moved(size: int, runs: int) -> list[float]:
+    ours, theirs = socket.socketpair()
+    data = memoryview(bytes(size))
+
+    def take() -> None:
+        for _ in range(runs + 1):
+            left, view = size, memoryview(bytearray(size))
+            while left:
+                left -= theirs.recv_into(view[size - left :])
+            theirs.sendall(b".")
+
+    def send() -> None:
+        ours.sendall(data)
+        ours.recv(1)
+
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take)
+        times = milliseconds(send, runs)
+        taking.result()
+    return times
+
+
+def _map(calls: int = 1000, runs: int = 5) -> Row:
+    """Many small calls at once, as against the standard library's processes (as many as instances)."""
+    workers = usual_concurrency()
+    deployed = nbfn.deploy(increment, name="mapped", memory=128)
+    times = milliseconds(lambda: list(deployed.map(range(calls))), runs)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        peer = milliseconds(lambda: list(pool.map(increment, range(calls))), runs)
+    return row(f"map-{calls}", "ms", times, peer, f"ProcessPoolExecutor({workers})")
 
 
 def _import_time(runs: int = 7) -> Row:

@@ -30,7 +30,8 @@ from nbfn.errors import (
 )
 
 if TYPE_CHECKING:
-    from nbfn.function import Function, deploy, function, show
+    from nbfn.calls import Call, Mapped, Stream
+    from nbfn.function import Function, call, deploy, function, show
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
@@ -65,18 +66,22 @@ __all__ = [
     "Answer",
     "App",
     "BadInput",
+    "Call",
     "CallError",
     "CallResult",
     "ExecutorError",
     "Function",
     "ImageError",
+    "Mapped",
     "NbfnError",
     "Secret",
     "Session",
     "StateError",
+    "Stream",
     "TargetError",
     "apps",
     "build_project",
+    "call",
     "create_app",
     "create_context",
     "create_trigger",
@@ -107,10 +112,14 @@ __all__ = [
 # Loaded when first asked for: the executor and its instances' images import this package too, and need
 # none of what a call does.
 _LAZY = {
+    "Call": "nbfn.calls",
     "CallResult": "nbfn.spec",
     "Function": "nbfn.function",
+    "Mapped": "nbfn.calls",
     "Secret": "nbfn.secrets",
     "Session": "nbfn.session",
+    "Stream": "nbfn.calls",
+    "call": "nbfn.function",
     "deploy": "nbfn.function",
     "function": "nbfn.function",
     "Answer": "nbfn.verbs",

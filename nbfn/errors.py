@@ -4,7 +4,7 @@
 
     NbfnError
     ├── BadInput               what was asked for cannot be: fix the cell, the option or the name
-    │   ├── CellError          the cell: syntax, no function, two candidates, a generator
+    │   ├── CellError          the cell: syntax, no function, two candidates
     │   ├── CaptureError       something the function uses cannot travel
     │   ├── CredentialsError   who is asking cannot be shown: profile, key, token, pass phrase
     │   ├── LimitError         memory, timeout, idle timeout or size out of range
@@ -34,6 +34,7 @@
         │   ├── CallThrottled  too many calls at once
         │   └── CallTooLarge   the arguments do not fit
         ├── CallTimeout        it ran over the function's timeout
+        ├── CallCancelled      it was cancelled here
         ├── InstanceFailed     the instance could not start, or died: exit code, signal, out of memory
         ├── PayloadError       arguments or a result that cannot cross: not JSON, not authenticated
         └── RemoteError        the function raised something that cannot be rebuilt here
@@ -232,7 +233,25 @@ class CallError(NbfnError):
 
 
 class CallRefused(CallError):
-    """The executor would not run it: queue full, body too large, not authorised."""
+    """The executor would not run it: queue full, body too large, not authorised.
+
+    ``retry_after_s`` is when it suggests to try again (0: it does not); ``began`` is True if the call had
+    been given to an instance all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        call_id: str = "",
+        status: int = 0,
+        retry_after_s: float = 0.0,
+        began: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint, call_id=call_id, status=status)
+        self.retry_after_s = retry_after_s
+        self.began = began
 
 
 class CallThrottled(CallRefused):
@@ -245,6 +264,10 @@ class CallTooLarge(CallRefused):
 
 class CallTimeout(CallError, TimeoutError):
     """The call ran over the function's timeout; its instance was killed."""
+
+
+class CallCancelled(CallError):
+    """The call was cancelled on this side; an instance that ran it was stopped."""
 
 
 class InstanceFailed(CallError):

@@ -6,14 +6,14 @@ import ast
 import functools
 import inspect
 import logging
-import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from nbfn import revisions
 from nbfn import session as sessions
-from nbfn.arguments import check_arguments
+from nbfn.calls import Call, Retries, found
+from nbfn.calls.calling import Calling
 from nbfn.capture import capture
 from nbfn.capture.report import large
 from nbfn.containerize import describe, read_requirements
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from nbfn.containerize import Description
     from nbfn.contexts import Context
     from nbfn.session import Session
-    from nbfn.spec import CallResult, Capture, Deployment, ImageRef, RunningInstance, Taken
+    from nbfn.spec import Capture, Deployment, ImageRef, RunningInstance, Taken
 
 _log = logging.getLogger(__name__)
 
+_RETRIES_MAX = 100
+_NO_RETRIES = Retries()
+
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Options(TypedDict, total=False):
@@ -49,32 +53,38 @@ class Options(TypedDict, total=False):
     config: Mapping[str, str] | None
     requires: Sequence[str]
     base: str
+    retries: int
+    idempotent: bool
 
 
-class Function(Generic[P, R]):
+class Function(Calling[P, R_co]):
     """A function and its deployment. Calling it runs it remotely, after deploying it if it was not yet.
 
     What was deployed is what is called: a change of the source shows after the next :meth:`deploy`.
     """
 
     __nbfn_function__ = True
-    __wrapped__: Callable[P, R]
-    __name__: str
 
-    def __init__(self, f: Callable[P, R], spec: FunctionSpec, session: Session | None = None) -> None:
-        functools.update_wrapper(cast("Callable[..., R]", self), f)
+    def __init__(
+        self,
+        f: Callable[P, R_co],
+        spec: FunctionSpec,
+        session: Session | None = None,
+        retries: Retries = _NO_RETRIES,
+    ) -> None:
+        functools.update_wrapper(cast("Callable[..., R_co]", self), f)
         self.spec = spec
         self.capture: Capture | None = None
         """What was deployed, as source and data; None before the first deployment."""
         self._deployment: Deployment | None = None
         self._place: Context | None = None
-        self.last: CallResult | None = None
-        """Of the call that finished last, in whichever thread."""
+        self.last = None
+        self.retries = retries
         self._session = session
         self._deploying = threading.Lock()
         self._context: CallContext | None = None
         try:
-            self.__signature__: inspect.Signature | None = inspect.signature(f)
+            self.__signature__ = inspect.signature(f)
         except (TypeError, ValueError):
             self.__signature__ = None
 
@@ -90,36 +100,7 @@ class Function(Generic[P, R]):
             return None
         return self._deployment
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it remotely. What it printed is printed here, if this is the main thread.
-
-        Raises:
-            ArgumentsError: a TypeError: arguments that do not fit the signature, as Python itself says it.
-            CallError: it ended without an answer of its own.
-            ExecutorLost: the executor died meanwhile: it may or may not have run.
-            Exception: whatever the function raised.
-        """
-        __tracebackhide__ = True
-        if self.__signature__ is not None:
-            check_arguments(self.__name__, self.__signature__, args, kwargs)
-        deployment, context = self._deployed()
-        result = self.session.call(deployment, args, kwargs, context)
-        self.last = result
-        _show_output(result)
-        if result.error is not None:
-            raise result.error
-        return cast("R", result.value)
-
-    def remote(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The same as calling it."""
-        __tracebackhide__ = True
-        return self(*args, **kwargs)
-
-    def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it here, in this process."""
-        return self.__wrapped__(*args, **kwargs)
-
-    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> Function[P, R]:
+    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> Function[P, R_co]:
         """Deploy the function as it is now. Changes nothing if nothing has changed, unless ``force``.
 
         Raises:
@@ -260,6 +241,8 @@ def function(
     config: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
     base: str = "host",
+    retries: int = 0,
+    idempotent: bool = False,
 ) -> Function[P, R] | Callable[[Callable[P, R]], Function[P, R]]:
     """Make ``f`` run remotely; it is deployed on its first call. A decorator, with or without options.
 
@@ -276,6 +259,9 @@ def function(
         base: what its image builds on: ``host`` is this machine's own Python, ``fn`` Fn's image of Python,
             anything else an image by its name in a registry, or by where it is (``docker-daemon:NAME``,
             ``oci:FOLDER``, ``oci-archive:FILE``).
+        retries: how often a call is made again that was refused before it began (the queue was full).
+        idempotent: running it twice is as good as once: a call is then also made again if its instance died
+            or the executor went away, at most ``retries`` times. What it raises itself is never retried.
 
     Raises:
         BadInput: a name, limit or option that cannot be.
@@ -293,7 +279,7 @@ def function(
             requires=_requires(requires),
             base=base,
         )
-        return Function(given, spec)
+        return Function(given, spec, retries=_retries(retries, idempotent))
 
     return make if f is None else make(f)
 
@@ -308,6 +294,16 @@ def deploy(f: Callable[P, R], /, **options: Unpack[Options]) -> Function[P, R]:
     __tracebackhide__ = True
     made = f if isinstance(f, Function) and not options else function(f, **options)
     return made.deploy()
+
+
+def call(call_id: str) -> Call[Any]:
+    """The handle of a call by its id, from whichever kernel it was made: status, logs, cancel, what it cost.
+
+    Raises:
+        NotFound: the executor keeps no record of it (any more).
+        TargetError: the target keeps none of any call.
+    """
+    return found(call_id, sessions.current())
 
 
 def show(f: Callable[..., object], /) -> Inside:
@@ -329,6 +325,12 @@ def _limits(memory: int | None, timeout: int | None, idle_timeout: int | None) -
         timeout_s=default.timeout_s if timeout is None else timeout,
         idle_timeout_s=default.idle_timeout_s if idle_timeout is None else idle_timeout,
     )
+
+
+def _retries(most: object, idempotent: bool) -> Retries:
+    if isinstance(most, bool) or not isinstance(most, int) or not 0 <= most <= _RETRIES_MAX:
+        raise BadInput(f"retries is {most!r}", hint=f"use a whole number from 0 to {_RETRIES_MAX}")
+    return Retries(most, idempotent)
 
 
 def _config(config: Mapping[Any, Any] | None) -> Mapping[str, str]:
@@ -362,12 +364,3 @@ def _defined_in(source: str) -> frozenset[str]:
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names.add(name)
     return frozenset(names)
-
-
-def _show_output(result: CallResult) -> None:
-    # From another thread it would end up under whichever cell happens to run.
-    if not result.output or threading.current_thread() is not threading.main_thread():
-        return
-    if result.output_cut:
-        sys.stdout.write(f"[{result.output_cut} bytes before this are in the logs]\n")
-    sys.stdout.write(result.output)

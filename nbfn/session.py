@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
-
 from nbfn import config, local, targets
 from nbfn.capture import Cells
 from nbfn.containerize import Layout, build
 from nbfn.contexts import Contexts
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
-from nbfn.invoke import Caller
+from nbfn.invoke import Caller, NotSent, Terms
 from nbfn.observe import events
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from nbfn.contexts import Context
     from nbfn.deploy.base import Target
     from nbfn.deploy.control import Control
-    from nbfn.invoke import CallContext
+    from nbfn.invoke import CallContext, ResultStream
     from nbfn.observe.events import Observer, Subscription
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
     from nbfn.targets import Server
@@ -44,6 +42,7 @@ Progress = Callable[[str, int, int], None]
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+_PLAIN = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class _Connection:
 
     def close(self) -> None:
         self.release()
+        self.caller.close()
         self.server.client.close()
 
 
@@ -206,8 +206,7 @@ class Session:
         args: Sequence[object],
         kwargs: Mapping[str, object],
         context: CallContext,
-        *,
-        timeout_s: float | None = None,
+        terms: Terms = _PLAIN,
     ) -> CallResult:
         """Call it once. What the function raised is in the result.
 
@@ -218,10 +217,27 @@ class Session:
             ExecutorNotRunning: there is none to be had.
         """
         __tracebackhide__ = True
+        return self._sent(lambda caller: caller.call(deployment, args, kwargs, context, terms))
+
+    def stream(
+        self,
+        deployment: Deployment,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        context: CallContext,
+        terms: Terms = _PLAIN,
+    ) -> ResultStream:
+        """Call a function that yields. Raises as :meth:`call`; what the function raises, iterating does."""
+        __tracebackhide__ = True
+        return self._sent(lambda caller: caller.stream(deployment, args, kwargs, context, terms))
+
+    def _sent(self, send: Callable[[Caller], T]) -> T:
+        """What ``send`` returns, with another executor if there is nobody to send to any more."""
+        __tracebackhide__ = True
         connection = self._connect()
         try:
-            return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
-        except httpx.ConnectError as error:
+            return send(connection.caller)
+        except NotSent as error:
             if not connection.server.own:
                 where = connection.server.endpoint.url
                 raise ExecutorNotRunning(
@@ -230,8 +246,8 @@ class Session:
                 ) from error
             connection = self._reconnect(connection)  # nothing was sent: it cannot have run
         try:
-            return connection.caller.call(deployment, args, kwargs, context, timeout_s=timeout_s)
-        except httpx.ConnectError as error:
+            return send(connection.caller)
+        except NotSent as error:
             raise ExecutorNotRunning(
                 f"the executor was started and went away again: {error}",
                 hint=f"its log is {self.settings.state / 'executor.log'}",
@@ -297,7 +313,7 @@ class Session:
             server = targets.open_server(self.context, self.settings)
             lease = local.hold_lease(server.endpoint) if server.own else None
             if lease is None or lease.held or attempt == _ATTEMPTS:
-                return _Connection(server, Caller(server.client), lease, os.getpid())
+                return _Connection(server, Caller(server.endpoint), lease, os.getpid())
             server.client.close()  # its time without users was over just before we came
         raise AssertionError  # the last attempt returns or raises
 

@@ -290,6 +290,22 @@ class CallResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call as its target keeps it: how it went, not what it returned."""
+
+    id: str
+    fn_id: str
+    function: str
+    """Name of the function; empty if it is not there any more."""
+    status: int
+    """HTTP status of its answer; 0 while it waits or runs."""
+    message: str
+    """What went wrong, if something did."""
+    result: CallResult
+    """What it cost, without value, error and output."""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in the executor; ``kind`` and ``data`` as in ``docs/wire.md``."""
 

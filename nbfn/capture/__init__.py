@@ -45,7 +45,7 @@ def capture(
     adds PEP 508 requirements to those that the imports show.
 
     Raises:
-        CellError: ``target`` is a generator, or not a function.
+        CellError: ``target`` is not a function.
         CaptureError: something that it uses cannot travel.
         RequirementError: a package is not installed, or not in the version asked for.
     """
@@ -100,11 +100,6 @@ def _check(function: object, handler: str) -> None:
     if not callable(function):
         raise CellError(
             f"{handler!r} is a {type(function).__qualname__}, not a function", hint="deploy a function"
-        )
-    inner = inspect.unwrap(function)
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        raise CellError(
-            f"{handler!r} is a generator: its values would stay where it runs", hint="return a list instead"
         )
 
 

@@ -14,7 +14,7 @@ from nbfn.spec import LogLine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbfn.spec import Deployment, FunctionSpec, ImageRef, RunningInstance
+    from nbfn.spec import CallRecord, Deployment, FunctionSpec, ImageRef, RunningInstance
 
 
 __all__ = ["DeployedFunction", "LogLine", "Target"]
@@ -68,4 +68,12 @@ class Target(Protocol):
 
     def instances(self, fn_id: str) -> Sequence[RunningInstance]:
         """Its instances that are there now, oldest first."""
+        ...
+
+    def call(self, call_id: str) -> CallRecord:
+        """A call that runs, or that has ended not too long ago. Raises NotFound."""
+        ...
+
+    def cancel(self, call_id: str) -> bool:
+        """End a call that waits or runs; False if there is none."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbfn.deploy.base import DeployedFunction
@@ -19,7 +20,7 @@ from nbfn.deploy.plan import (
 from nbfn.deploy.rest import Rest
 from nbfn.errors import Conflict, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
-from nbfn.spec import Deployment, LogLine, RunningInstance
+from nbfn.spec import CallRecord, CallResult, Deployment, LogLine, RunningInstance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,10 +117,38 @@ class FnTarget:
         """
         return [_instance(item) for item in self._own(f"/nbfn/v1/fns/{fn_id}/instances", "instances")]
 
-    def _own(self, path: str, what: str, **params: str) -> Sequence[dict[str, Any]]:
-        """Items of a route that nbfn's executor has and a stock Fn server lacks."""
+    def call(self, call_id: str) -> CallRecord:
+        """See :meth:`Target.call`.
+
+        Raises:
+            TargetError: a stock Fn server, which keeps no calls.
+        """
+        with self._of_ours("calls"):
+            told = self._rest.get(f"/nbfn/v1/calls/{call_id}")
         try:
+            name = str(self._rest.get(f"/v2/fns/{told['fn_id']}")["name"])
+        except NotFound:
+            name = ""
+        return _call_record(told, name)
+
+    def cancel(self, call_id: str) -> bool:
+        """See :meth:`Target.cancel`. Raises TargetError: as :meth:`call`."""
+        try:
+            with self._of_ours("calls"):
+                self._rest.delete(f"/nbfn/v1/calls/{call_id}")
+        except NotFound:
+            return False
+        return True
+
+    def _own(self, path: str, what: str, **params: str) -> Sequence[dict[str, Any]]:
+        with self._of_ours(what):
             return self._rest.get(path, **params).get("items") or ()
+
+    @contextmanager
+    def _of_ours(self, what: str) -> Iterator[None]:
+        """Around a route that nbfn's executor has and a stock Fn server lacks."""
+        try:
+            yield
         except NotFound as error:
             if "Path not found" not in error.message:
                 raise
@@ -183,6 +212,18 @@ def _log_line(item: Mapping[str, Any]) -> LogLine:
         call_id=str(item.get("call_id") or ""),
         instance_id=str(item.get("instance_id") or ""),
     )
+
+
+def _call_record(told: Mapping[str, Any], function: str) -> CallRecord:
+    result = CallResult(
+        call_id=told["id"],
+        start=told.get("start") or "",
+        reason=told.get("reason") or "",
+        timings_ms=told.get("timings_ms") or {},
+        instance_id=told.get("instance_id") or "",
+    )
+    message = told.get("message") or ""
+    return CallRecord(told["id"], told["fn_id"], function, int(told.get("status") or 0), message, result)
 
 
 def _instance(item: Mapping[str, Any]) -> RunningInstance:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from nbfn.drivers import exits
 from nbfn.drivers.base import Exit, Isolation, StartFailed, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbfn.drivers.base import OutputStream, StartRequest
@@ -55,6 +56,9 @@ async def _at_once(_instance: FakeInstance) -> None:
     return
 
 
+Converse = Callable[["FakeInstance", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Script:
     """How instances behave. May be changed while they run."""
@@ -64,6 +68,8 @@ class Script:
     start: Callable[[FakeInstance], Awaitable[None]] = _at_once
     """Runs before the socket is there: waits, writes, ends the instance, or raises StartFailed."""
     prepare: Callable[[ImageRef], Awaitable[None]] | None = None
+    converse: Converse | None = None
+    """Takes the place of ``answer`` and of all HTTP: what an instance says and reads on one connection."""
     on_terminate: Callable[[FakeInstance], None] | None = None
     """What SIGTERM does; None ends the instance by it."""
     memory_bytes: int = 1 << 20
@@ -181,6 +187,9 @@ class FakeInstance:
         self._conversations.add(task)
         task.add_done_callback(self._conversations.discard)
         try:
+            if self._script.converse is not None:
+                await self._script.converse(self, reader, writer)
+                return
             while call := await self._read(reader):
                 answer = await self._script.answer(call)
                 if self._ended.done():

@@ -2,8 +2,8 @@
 
 ::
 
-    listen ─► guard ─┬─► gateway ─► pool ─► scheduler (decides) · driver (acts) · hop (one call on one socket)
-                     └─► api · own ─► catalog ─► store
+    listen ─► front ─┬─► gateway ─► pool ─► scheduler (decides) · driver (acts) · run ─► hop (to an instance)
+              guard  └─► control ─► api · own ─► catalog ─► store
 
 The client side never imports this package: the two meet over HTTP (``docs/wire.md``, ``docs/executor.md``).
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.drivers.base import Exit
-    from nbfn.executor.hop import Answer, Headers
+    from nbfn.executor.hop import Head, Headers
     from nbfn.executor.orders import StopWhy
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
@@ -43,9 +43,26 @@ _NOT_PASSED_ON = frozenset(
 )
 
 
+# What is done with a header, by its name as it is written: an instance writes the same ones each time.
+_DROPPED = b"-"
+_kinds: dict[bytes, bytes] = {}
+
+
+def _kind(name: bytes) -> bytes:
+    """``_DROPPED``; or the lower-case name of a header of the runtime; or nothing: it is passed on."""
+    lower = name.lower()
+    kind = _DROPPED if lower in _NOT_PASSED_ON else lower if lower.startswith(b"nbfn-") else b""
+    if len(_kinds) < 500:
+        _kinds[name] = kind
+    return kind
+
+
 @dataclass(slots=True)
 class Response:
-    """What the caller gets. ``message`` is empty unless the call or the function failed."""
+    """What the caller gets. ``message`` is empty unless the call or the function failed.
+
+    ``body`` is what there is of it; ``length`` is how much it will be, if more is to come and that is known.
+    """
 
     status: int
     headers: Headers
@@ -53,6 +70,9 @@ class Response:
     message: str = ""
     told: Mapping[bytes, bytes] = field(default_factory=dict)
     """The runtime's own headers, by lower-case name."""
+    length: int | None = None
+    passed_on: bool = False
+    """True if the body is the instance's, False if the executor says it."""
 
 
 def failure(status: int, message: str, *, retry_after_s: int = 0) -> Response:
@@ -68,21 +88,22 @@ def header_text(text: str) -> bytes:
     return " ".join(text.split()).encode("latin-1", "replace")[:512]
 
 
-def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
+def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     """The caller's response, and why the instance must not be used again (if so)."""
     kept: Headers = []
     told: dict[bytes, bytes] = {}
-    for name, value in answer.headers:
-        lower = name.lower()
-        if lower in _NOT_PASSED_ON:
-            continue
-        kept.append((name, value))
-        if lower.startswith(b"nbfn-"):
-            told[lower] = value
+    for header in answer.headers:
+        kind = _kinds.get(header[0])
+        if kind is None:
+            kind = _kind(header[0])
+        if kind is not _DROPPED:
+            kept.append(header)
+            if kind:
+                told[kind] = header[1]
     status = answer.status
     cause = told.get(b"nbfn-error", b"").decode("latin-1")
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
-        return Response(200, kept, answer.body, cause, told), None
+        return Response(200, kept, [], cause, told, answer.length, passed_on=True), None
     if status == 502:
         response = failure(502, _because("function failed", cause))
     elif status == 504:
@@ -102,6 +123,12 @@ def response_to(answer: Answer) -> tuple[Response, StopWhy | None]:
 def lost(cause: str, end: Exit | None) -> Response:
     """The instance gave no usable answer; ``end`` says how it ended, if it did."""
     return failure(502, _because("error receiving function response", describe(end) if end else cause))
+
+
+def broken_off(response: Response) -> Response:
+    """For the record of an answer that ended in the middle, which ``response`` would have explained."""
+    message = f"{response.message} (after a part of the answer was passed on)"
+    return Response(response.status, [], [], message, response.told)
 
 
 def timed_out(timeout_s: int) -> Response:

@@ -11,7 +11,9 @@ from starlette.applications import Starlette
 from nbfn.executor import gateway
 from nbfn.executor.api import FnApi
 from nbfn.executor.catalog import Catalog
+from nbfn.executor.detached import Results
 from nbfn.executor.events import Events
+from nbfn.executor.front import Front
 from nbfn.executor.guard import Guard
 from nbfn.executor.machine import memory_budget_mb
 from nbfn.executor.own import OwnApi
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from nbfn.config import Settings
     from nbfn.drivers.base import Driver
 
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Assembly:
     """The parts that whoever runs them deals with."""
 
-    app: ASGIApp
+    app: Front
+    catalog: Catalog
     pool: Pool
     events: Events
     recorder: Recorder
@@ -67,40 +68,27 @@ async def assembled(
         pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
         catalog = Catalog(store, pool, events)
         await catalog.load()
+        results = Results()
         own = OwnApi(
             catalog=catalog,
             pool=pool,
             events=events,
             recorder=recorder,
             leases=leases,
+            results=results,
             info={**note, **_description(settings, driver), "memory_mb": pool.memory_mb},
             stop=stop,
             stopping=stopping,
         )
         control = Starlette(routes=[*FnApi(catalog).routes(), *own.routes()], exception_handlers=HANDLERS)
         control.router.redirect_slashes = False
-        app = Guard(
-            _split(control, gateway.Gateway(pool)),
-            token=token,
-            token_file=settings.token_file,
-            host=settings.host,
-        )
-        yield Assembly(app, pool, events, recorder, leases)
+        door = Guard(token=token, token_file=settings.token_file, host=settings.host)
+        calls = gateway.Gateway(pool, catalog, control, results)
+        app = Front(door, calls.exchange, calls.tasks)
+        yield Assembly(app, catalog, pool, events, recorder, leases)
         await recorder.flush()
     finally:
         store.close()
-
-
-def _split(control: ASGIApp, invoke: ASGIApp) -> ASGIApp:
-    """Calls go past Starlette."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(gateway.PREFIX):
-            await invoke(scope, receive, send)
-        else:
-            await control(scope, receive, send)
-
-    return app
 
 
 def _description(settings: Settings, driver: Driver) -> dict[str, object]:

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nbfn.executor.records import CallRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nbfn.executor.answers import Response
-    from nbfn.executor.hop import Headers
+    from nbfn.executor.body import Body
+    from nbfn.executor.hop import Connection
     from nbfn.executor.revision import Revision
-    from nbfn.spec import Stage
 
-_HEAD = (
-    b"POST /call HTTP/1.1\r\nHost: localhost\r\n%b"
-    b"Fn-Call-Id: %b\r\nFn-Deadline: %b\r\nContent-Length: %d\r\n\r\n"
-)
+_HEAD = b"POST /call HTTP/1.1\r\nHost: localhost\r\n%bFn-Call-Id: %b\r\nFn-Deadline: %b\r\n"
+
+
+class Started(NamedTuple):
+    """What the event of a call's start tells. Made into a document only for who reads it."""
+
+    start: str
+    reason: str
+    queue_s: float
+    start_s: float
+
+    @classmethod
+    def of(cls, call: Call) -> Started:
+        return cls(call.start, call.reason, call.assigned - call.arrived - call.start_s, call.start_s)
+
+    def told(self) -> dict[str, object]:
+        return {
+            "start": self.start,
+            "reason": self.reason,
+            "queue_ms": round(self.queue_s * 1000, 3),
+            "start_ms": round(self.start_s * 1000, 3),
+        }
+
+
+class Caller(Protocol):
+    """Whoever waits for a call's answer. Told from the loop, and only while the call is not over."""
+
+    def begin(self, call: Call, response: Response, *, last: bool) -> None:
+        """The answer; unless it is the ``last`` of it, more of the body comes."""
+        ...
+
+    def more(self, body: list[bytes], *, last: bool) -> None:
+        """More of the body."""
+        ...
+
+    def broken(self) -> None:
+        """What is left of the body will never come."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -28,17 +62,24 @@ class Call:
     revision: Revision
     headers: bytes
     """Header lines for the instance, without those that the pool adds."""
-    body: list[bytes]
+    body: Body
+    caller: Caller
     arrived: float
     queued_at: float
-    done: asyncio.Future[Response] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     assigned: float = 0.0
+    expires: float = math.inf
+    """When it has run for too long."""
     start_s: float = 0.0
     """Of its wait, the part that was the start of its instance."""
     instance_id: str = ""
     reason: str = ""
     """Why it was cold; empty if it was warm, or never assigned."""
-    timer: asyncio.TimerHandle | None = None
+    connection: Connection | None = None
+    """To its instance, once it is there."""
+    began: Response | None = None
+    """What was passed on of its answer while the rest is still to come."""
+    untold: bool = False
+    """True while the event of its start is still to be told."""
     over: bool = False
     bounced: bool = False
     """True if it was given to an instance that could not be reached: that happens once."""
@@ -50,39 +91,80 @@ class Call:
             return ""
         return "cold" if self.reason else "warm"
 
+    def document(self) -> dict[str, object]:
+        """As ``/nbfn/v1`` tells it while it waits or runs: like the record of one that is over."""
+        return {
+            "id": self.id,
+            "fn_id": self.revision.fn_id,
+            "instance_id": self.instance_id,
+            "start": self.start,
+            "reason": self.reason,
+            "status": 0,
+            "message": "",
+            "queued_at": self.queued_at,
+            "timings_ms": {},
+        }
+
     def head(self, deadline: bytes) -> bytes:
         """What the instance gets before the body."""
-        return _HEAD % (self.headers, self.id.encode(), deadline, sum(map(len, self.body)))
+        head = _HEAD % (self.headers, self.id.encode(), deadline)
+        if self.body.length is None:
+            return head + b"Transfer-Encoding: chunked\r\n\r\n"
+        return head + b"Content-Length: %d\r\n\r\n" % self.body.length
 
-    def timings_ms(self, told: Mapping[bytes, bytes], now: float) -> dict[Stage, float]:
-        """Milliseconds per stage, as far as they are known. ``import`` is a part of ``start``."""
+    def record(self, response: Response, now: float) -> CallRecord:
+        """What is kept of it: milliseconds, as far as they are known; ``import`` is a part of ``start``."""
+        total = (now - self.arrived) * 1000
+        told, imported = response.told, None
         if not self.instance_id:
-            waited = round((now - self.arrived) * 1000, 3)
-            return {"queue": waited, "total": waited}
-        found: dict[Stage, float] = {
-            "queue": round((self.assigned - self.arrived - self.start_s) * 1000, 3),
-            "start": round(self.start_s * 1000, 3),
-        }
-        if self.reason and (imported := _number(told.get(b"nbfn-import-ms"))) is not None:
-            found["import"] = imported
-        run = _number(told.get(b"nbfn-run-ms"))
-        found["run"] = round((now - self.assigned) * 1000, 3) if run is None else run
-        found["total"] = round((now - self.arrived) * 1000, 3)
-        return found
+            queue, start, run = total, None, None
+        else:
+            queue, start = (self.assigned - self.arrived - self.start_s) * 1000, self.start_s * 1000
+            if self.reason:
+                imported = _number(told.get(b"nbfn-import-ms"))
+            run = _number(told.get(b"nbfn-run-ms"))
+            if run is None:
+                run = (now - self.assigned) * 1000
+        return CallRecord(
+            self.id,
+            self.revision.fn_id,
+            self.instance_id,
+            self.start,
+            self.reason,
+            response.status,
+            response.message,
+            self.queued_at,
+            queue,
+            start,
+            imported,
+            run,
+            total,
+        )
 
-    def told(self, timings_ms: Mapping[Stage, float]) -> Headers:
-        """The executor's headers of the answer."""
-        found: Headers = [
-            (b"nbfn-start", self.start.encode()),
-            (b"nbfn-queue-ms", b"%.3f" % timings_ms["queue"]),
-            (b"nbfn-total-ms", b"%.3f" % timings_ms["total"]),
-        ]
+    def told(self, now: float, *, last: bool) -> bytes:
+        """The executor's header lines of the answer. The total is known only with the ``last`` of it."""
+        total = b"Nbfn-Total-Ms: %.3f\r\n" % ((now - self.arrived) * 1000) if last else b""
         if not self.instance_id:
-            return found[1:]
-        found.append((b"nbfn-start-ms", b"%.3f" % timings_ms["start"]))
-        if self.reason:
-            found.append((b"nbfn-cold-reason", self.reason.encode()))
-        return found
+            waited = (now - self.arrived) * 1000
+            return b"Fn-Call-Id: %b\r\nNbfn-Queue-Ms: %.3f\r\n%b" % (self.id.encode(), waited, total)
+        return b"Fn-Call-Id: %b\r\nNbfn-Start: %b\r\nNbfn-Queue-Ms: %.3f\r\nNbfn-Start-Ms: %.3f\r\n%b%b" % (
+            self.id.encode(),
+            b"cold" if self.reason else b"warm",
+            (self.assigned - self.arrived - self.start_s) * 1000,
+            self.start_s * 1000,
+            b"Nbfn-Cold-Reason: %b\r\n" % self.reason.encode() if self.reason else b"",
+            total,
+        )
+
+    def pause(self) -> None:
+        """Its caller takes no more of the answer for now."""
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Its caller takes more."""
+        if self.connection is not None:
+            self.connection.resume()
 
 
 def _number(value: bytes | None) -> float | None:

@@ -30,6 +30,14 @@ class Catalog:
         self._store = store
         self._pool = pool
         self._events = events
+        self._triggers: dict[tuple[str, str], str] = {}
+
+    def trigger(self, app_name: str, source: str) -> str:
+        """The id of the function behind a trigger. Raises NotFound."""
+        fn_id = self._triggers.get((app_name, source))
+        if fn_id is None:
+            raise NotFound("Trigger not found", status=404)
+        return fn_id
 
     async def load(self) -> None:
         """Tell the pool what was kept from before. Nothing is started or unpacked for it."""

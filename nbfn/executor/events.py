@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbfn.spec import Event
 
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RING_EVENTS = 10_000
-_NOTHING: Mapping[str, object] = {}
+_NOTHING: dict[str, object] = {}
 # What an Event is made of: made one only for readers, since every call emits five.
 _Raw = tuple[Any, ...]
+
+
+class Told(Protocol):
+    """Data of an event that is made into a mapping when it is read."""
+
+    def told(self) -> Mapping[str, object]: ...
 
 
 class Events:
@@ -41,7 +47,7 @@ class Events:
         fn_id: str = "",
         instance_id: str = "",
         call_id: str = "",
-        data: Mapping[str, object] = _NOTHING,
+        data: Mapping[str, object] | Told = _NOTHING,
     ) -> None:
         """Add one event and wake the readers."""
         self._last = seq = self._last + 1
@@ -59,7 +65,7 @@ class Events:
         """
         start = max(seq if seq <= self._last else 0, self._last - self._size) + 1
         end = min(start + limit, self._last + 1)
-        return [Event(*self._ring[at % self._size]) for at in range(start, end)]
+        return [_made(self._ring[at % self._size]) for at in range(start, end)]
 
     async def newer(self, seq: int) -> None:
         """Returns once there is an event newer than ``seq``."""
@@ -71,3 +77,8 @@ class Events:
             finally:
                 if future in self._waiting:
                     self._waiting.remove(future)
+
+
+def _made(raw: _Raw) -> Event:
+    seq, at, kind, fn_id, instance_id, call_id, data = raw
+    return Event(seq, at, kind, fn_id, instance_id, call_id, data if isinstance(data, dict) else data.told())

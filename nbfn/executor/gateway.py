@@ -1,24 +1,36 @@
-"""``POST /invoke/:fn_id``: bare ASGI, because every call passes here."""
+"""Calls over HTTP: ``POST /invoke/:fn_id`` and ``/t/:app/:source``, from a request to a call and back."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from nbfn.executor import answers
+from nbfn.errors import TargetError
+from nbfn.executor import trigger
+from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
-from nbfn.executor.ids import new_id
+from nbfn.executor.control import Control
+from nbfn.executor.detached import BODY_BYTES, Results
+from nbfn.executor.front import Refused
+from nbfn.executor.http import answer_head, framed, has_body, lines
+from nbfn.executor.ids import is_id, new_id
+from nbfn.runtime.wire import CALL_ID_HEADER
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    import asyncio
+
+    from starlette.types import ASGIApp
 
     from nbfn.executor.answers import Response
-    from nbfn.executor.hop import Headers
+    from nbfn.executor.front import Connection, Exchange
+    from nbfn.executor.http import Request
     from nbfn.executor.pool import Pool
+    from nbfn.executor.revision import Revision
 
-PREFIX = "/invoke/"
-MAX_BODY_BYTES = 256 << 20
+PREFIX = b"/invoke/"
+_CALL_ID = CALL_ID_HEADER.lower().encode()
+MAX_BODY_BYTES = 64 << 30  # it is passed on as it comes, so this is no matter of memory
 
 # Of the connection, said anew by the pool, or (the token) never a function's business.
 _NOT_PASSED_ON = frozenset(
@@ -38,99 +50,252 @@ _NOT_PASSED_ON = frozenset(
         b"authorization",
         b"fn-call-id",
         b"fn-deadline",
+        b"fn-invoke-type",
+        b"nbfn-call-id",
     )
 )
-# A call that takes longer is watched for a caller that hangs up. Most are over before that is worth a task.
-_WATCH_AFTER_S = 0.02
 
 
+class Triggers(Protocol):
+    """Where triggers are looked up."""
+
+    def trigger(self, app_name: str, source: str) -> str:
+        """The id of the function behind it.
+
+        Raises:
+            TargetError: there is no such application or trigger; with Fn's status and message.
+        """
+        ...
+
+
+@dataclass(slots=True)
 class Gateway:
-    """Reads the request, has the pool run it, writes the answer."""
+    """Decides which exchange a request gets."""
 
-    def __init__(self, pool: Pool, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self._pool = pool
-        self._max_body_bytes = max_body_bytes
+    pool: Pool
+    triggers: Triggers
+    control: ASGIApp
+    results: Results
+    max_body_bytes: int = MAX_BODY_BYTES
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those of the control plane's requests."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        arrived, queued_at = time.monotonic(), time.time()
-        path = scope["path"]
-        revision = self._pool.revision(path[len(PREFIX) :])
-        if scope["method"] != "POST":
-            response = answers.failure(405, f"Method not allowed: {scope['method']} {path}")
-            await _write(send, response, [(b"allow", b"POST")])
-            return
+    def exchange(self, connection: Connection, request: Request, body: Body) -> Exchange:
+        """What answers this request."""
+        path = request.path
+        if path.startswith(PREFIX):
+            if request.method != b"POST":
+                shown = f"{request.method.decode()} {path.decode('latin-1')}"
+                message = f"Method not allowed: {shown}"
+                return Refused(connection, request, body, 405, message, b"Allow: POST\r\n")
+            fn_id = path[len(PREFIX) :].decode("latin-1")
+        elif path.startswith(trigger.PREFIX):
+            app_name, source = trigger.split(path)
+            try:
+                fn_id = self.triggers.trigger(app_name.decode("latin-1"), source.decode("latin-1"))
+            except TargetError as error:
+                return Refused(connection, request, body, error.status or 404, str(error))
+        else:
+            return Control(self.control, self.tasks, connection, request, body)
+        revision = self.pool.revision(fn_id)
         if revision is None:
-            await _write(send, answers.failure(404, "Fn not found"))
-            return
-        body = await self._read(scope, receive)
-        if body is None:
-            return
-        if isinstance(body, int):
-            message = f"Content-Length too large for this server, {body} > max {self._max_body_bytes}"
-            await _write(send, answers.failure(413, message))
-            return
-        call = Call(new_id(), revision, _header_lines(scope), body, arrived, queued_at)
-        self._pool.submit(call)
-        try:
-            response = await self._outcome(call, receive)
-        except asyncio.CancelledError:
-            self._pool.cancel(call)
-            raise
-        await _write(send, response, [(b"fn-call-id", call.id.encode())])
-
-    async def _read(self, scope: Scope, receive: Receive) -> list[bytes] | int | None:
-        """The body; its size if it is too large; None if the caller went away."""
-        for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._max_body_bytes:
-                return int(value)
-        body: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return None
-            if piece := message.get("body", b""):
-                body.append(piece)
-                size += len(piece)
-                if size > self._max_body_bytes:
-                    return size
-            if not message.get("more_body", False):
-                return body
-
-    async def _outcome(self, call: Call, receive: Receive) -> Response:
-        loop = asyncio.get_running_loop()
-        watch: list[asyncio.Task[None]] = []
-        timer = loop.call_later(
-            _WATCH_AFTER_S, lambda: watch.append(loop.create_task(self._watch(call, receive)))
+            return Refused(connection, request, body, 404, "Fn not found")
+        largest = self.max_body_bytes
+        detached = any(
+            name == b"fn-invoke-type" and value.lower() == b"detached" for name, value in request.headers
         )
-        try:
-            return await call.done
-        finally:
-            timer.cancel()
-            for task in watch:
-                task.cancel()
+        if detached:
+            largest = min(largest, BODY_BYTES)
+        if body.length is not None and body.length > largest:
+            message = f"Content-Length too large for this server, {body.length} > max {largest}"
+            return Refused(connection, request, body, 413, message)
+        if detached:
+            return Detached(self, connection, request, body, revision)
+        return Invocation(self, connection, request, body, revision)
 
-    async def _watch(self, call: Call, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._pool.cancel(call)
+    def call_id(self, request: Request) -> str:
+        """The id that the caller chose, if it has the form of one and no other call has it, or a new one."""
+        if not _triggered(request):
+            for name, value in request.headers:
+                if name == _CALL_ID:
+                    told = value.decode("latin-1")
+                    taken = self.pool.call(told) is not None or self.results.get(told) is not None
+                    return told if is_id(told) and not taken else new_id()
+        return new_id()
 
 
-def _header_lines(scope: Scope) -> bytes:
+def _triggered(request: Request) -> bool:
+    return request.path.startswith(trigger.PREFIX)
+
+
+def header_lines(request: Request) -> bytes:
     """The caller's headers as the function gets them."""
-    lines: list[bytes] = []
-    for name, value in scope["headers"]:
+    if _triggered(request):
+        return trigger.header_lines(request)
+    found: list[bytes] = []
+    for name, value in request.headers:
         if name not in _NOT_PASSED_ON:
-            lines += (name, b": ", value, b"\r\n")
-    return b"".join(lines)
+            found += (name, b": ", value, b"\r\n")
+    return b"".join(found)
 
 
-async def _write(send: Send, response: Response, more: Headers | None = None) -> None:
-    length = str(sum(map(len, response.body))).encode()
-    headers = [*response.headers, *(more or ()), (b"content-length", length)]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    last = len(response.body) - 1
-    for at, piece in enumerate(response.body):
-        await send({"type": "http.response.body", "body": piece, "more_body": at < last})
-    if last < 0:
-        await send({"type": "http.response.body"})
+class Invocation:
+    """One call and its caller (an :class:`Exchange` and a :class:`nbfn.executor.calls.Caller`).
+
+    A small body is gathered first: it then goes to the instance in one piece, and could go to another
+    instance. Of any other, the call begins with its headers.
+    """
+
+    __slots__ = (
+        "_body",
+        "_call",
+        "_chunked",
+        "_connection",
+        "_gateway",
+        "_request",
+        "_revision",
+        "_with_body",
+    )
+
+    def __init__(
+        self, gateway: Gateway, connection: Connection, request: Request, body: Body, revision: Revision
+    ) -> None:
+        self._gateway, self._connection = gateway, connection
+        self._request, self._body, self._revision = request, body, revision
+        self._call: Call | None = None
+        self._chunked = False
+        self._with_body = True
+
+    # Exchange
+
+    def start(self) -> None:
+        body = self._body
+        if body.complete or not body.small:
+            self._submit()
+        if not body.complete:
+            self._connection.welcome_body(self._request, body)
+
+    def fed(self) -> None:
+        if self._call is None and self._body.complete:
+            self._submit()
+
+    def gone(self) -> None:
+        if self._call is not None:
+            self._gateway.pool.cancel(self._call)
+
+    def pause(self) -> None:
+        if self._call is not None:
+            self._call.pause()
+
+    def resume(self) -> None:
+        if self._call is not None:
+            self._call.resume()
+
+    def _submit(self) -> None:
+        if self._body.complete:
+            self._body.length = self._body.kept
+        self._call = call = Call(
+            self._gateway.call_id(self._request),
+            self._revision,
+            header_lines(self._request),
+            self._body,
+            self,
+            time.monotonic(),
+            time.time(),
+        )
+        self._gateway.pool.submit(call)
+
+    # Caller
+
+    def begin(self, call: Call, response: Response, *, last: bool) -> None:
+        request, status, headers = self._request, response.status, response.headers
+        told = call.told(time.monotonic(), last=last)
+        if response.passed_on and _triggered(self._request):
+            status, headers = trigger.answer(headers)
+        self._with_body = has_body(request, status)
+        body = response.body if self._with_body else []
+        length = sum(map(len, response.body)) if last else response.length
+        self._chunked = length is None and request.http_11
+        if length is None and not request.http_11:
+            request.keep_alive = False  # the end of the connection is the end of the body
+        if not self._body.complete and self._body.length != 0:
+            request.keep_alive = False
+        head = answer_head(request, status, lines(headers) + told, length)
+        if self._chunked and body:
+            body = [framed(body, last=False)]
+        self._connection.write(b"".join((head, *body)))
+        if last:
+            self._connection.done()
+
+    def more(self, body: list[bytes], *, last: bool) -> None:
+        if self._with_body:
+            data = framed(body, last=last) if self._chunked else b"".join(body)
+            if data:
+                self._connection.write(data)
+        if last:
+            self._connection.done()
+
+    def broken(self) -> None:
+        self._connection.abort()
+
+
+class Detached:
+    """A call that nobody waits for: 202 as soon as its body is here, the answer among the results."""
+
+    def __init__(
+        self, gateway: Gateway, connection: Connection, request: Request, body: Body, revision: Revision
+    ) -> None:
+        self._gateway, self._connection = gateway, connection
+        self._request, self._body, self._revision = request, body, revision
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._over = False
+
+    def start(self) -> None:
+        if not self._body.complete:
+            self._connection.welcome_body(self._request, self._body)
+        self.fed()
+
+    def fed(self) -> None:
+        if self._over:
+            return
+        self._size += self._body.kept
+        self._pieces += self._body.take()
+        self._body.resume()
+        if self._size > BODY_BYTES:
+            message = f"Content-Length too large for this server, {self._size} > max {BODY_BYTES}"
+            self._refuse(413, message)
+        elif self._body.complete:
+            self._submit()
+
+    def _submit(self) -> None:
+        call_id, queued_at = self._gateway.call_id(self._request), time.time()
+        fn_id = self._revision.fn_id
+        result = self._gateway.results.new(call_id, fn_id, queued_at, self._size)
+        if result is None:
+            self._refuse(
+                429, "Too many requests submitted: the bodies of waiting detached calls are too large"
+            )
+            return
+        self._over = True
+        lines_ = header_lines(self._request)
+        call = Call(
+            call_id, self._revision, lines_, Body.of(self._pieces), result, time.monotonic(), queued_at
+        )
+        self._pieces = []
+        self._connection.write(answer_head(self._request, 202, b"Fn-Call-Id: %b\r\n" % call_id.encode(), 0))
+        self._connection.done()
+        self._gateway.pool.submit(call)
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._over = True
+        self._pieces = []
+        self._connection.refuse(self._request, status, message)
+
+    def gone(self) -> None:
+        self._over = True
+
+    def pause(self) -> None:
+        pass
+
+    resume = pause

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from nbfn.executor.answers import JSON
-
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-_HEADER_BYTES = 65536
 _HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(:[0-9]{1,5})?")
 _WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 
@@ -26,9 +20,9 @@ class Guard:
     There is no CORS answer anywhere: no page of another origin is meant to talk to this.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, token_file: Path, host: str) -> None:
-        self._app = app
+    def __init__(self, *, token: str, token_file: Path, host: str) -> None:
         self._token = token.encode()
+        self._usual = b"Bearer " + self._token
         self._own_host = host
         self._any_address = host in _WILDCARDS
         self._hosts: dict[bytes, bool] = {}
@@ -37,43 +31,22 @@ class Guard:
             f"the token is in {token_file}"
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, receive, send)
-            return
-        status, message = refusal
-        body = json.dumps({"message": message}).encode() + b"\n"
-        headers = [JSON, (b"content-length", str(len(body)).encode())]
-        if status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        host, token, size = b"", b"", 0
-        for name, value in scope["headers"]:
-            size += len(name) + len(value)
-            if name == b"host":
-                host = value
-            elif name == b"authorization":
-                token = value
-        if size > _HEADER_BYTES:
-            return 431, f"the headers are larger than {_HEADER_BYTES} bytes"
-        if not self._is_ours(host):
-            shown = host.decode("latin-1")[:100]
-            return 421, f"Host is {shown!r}: use localhost, 127.0.0.1 or [::1]"
-        if token[:7].lower() != b"bearer " or not compare_digest(token[7:].strip(), self._token):
-            return 401, self._unauthorized
-        return None
-
-    def _is_ours(self, host: bytes) -> bool:
+    def refusal(self, host: bytes, authorization: bytes) -> tuple[int, str] | None:
+        """Status and message for a request with these headers, None if it is let in."""
         known = self._hosts.get(host)
         if known is None:
             known = self._check_host(host.decode("latin-1"))
             if len(self._hosts) < 64:
                 self._hosts[host] = known
-        return known
+        if not known:
+            shown = host.decode("latin-1")[:100]
+            return 421, f"Host is {shown!r}: use localhost, 127.0.0.1 or [::1]"
+        if compare_digest(authorization, self._usual):
+            return None
+        scheme, token = authorization[:7].lower(), authorization[7:].strip()
+        if scheme != b"bearer " or not compare_digest(token, self._token):
+            return 401, self._unauthorized
+        return None
 
     def _check_host(self, host: str) -> bool:
         found = _HOST.fullmatch(host)

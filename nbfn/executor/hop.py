@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    Headers = list[tuple[bytes, bytes]]
-    OnAnswer = Callable[["Answer | HopFailed"], None]
+    from nbfn.executor.body import Body
 
-MAX_ANSWER_BYTES = 256 << 20
+    Headers = list[tuple[bytes, bytes]]
+
 MAX_HEADER_BYTES = 1 << 20
 _JOIN_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An instance's whole response. Body in the pieces in which it came."""
+class Head:
+    """Of an instance's answer. ``length`` is None if the answer does not tell."""
 
     status: int
     headers: Headers
-    body: list[bytes]
+    length: int | None = None
 
 
 class HopFailed(Exception):
@@ -40,53 +39,108 @@ class HopFailed(Exception):
         self.closed = closed
 
 
+class Receiver(Protocol):
+    """Who gets the answer. Called from the loop; after ``last``, or ``failed``, no more."""
+
+    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
+        """The next part of the answer; the head comes with the first. A small answer is one part."""
+        ...
+
+    def failed(self, failure: HopFailed) -> None:
+        """There will be no (more) answer."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """One connection. Make it with :func:`dial`."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._on_answer: OnAnswer | None = None
-        self._outcome: Answer | HopFailed | None = None
+        self._receiver: Receiver | None = None
+        self._request: Body | None = None  # while not all of it has been sent
+        self._chunked = False
+        self._failure: HopFailed | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._headers: Headers = []
-        self._body: list[bytes] = []
-        self._size = 0
-        self._in_body = False
+        self._head: Head | None = None
+        self._length: int | None = None
+        self._pieces: list[bytes] = []
+        self._read_bytes = 0
+        self._in_body = self._complete = self._keep_alive = False
         self._until_end = True  # neither Content-Length nor chunked: the body ends with the connection
 
     @property
     def usable(self) -> bool:
         """True if a request may be sent: open, and the one before has been answered."""
         transport = self._transport
-        return transport is not None and not transport.is_closing() and self._on_answer is None
+        return transport is not None and not transport.is_closing() and self._receiver is None
 
-    def send(self, head: bytes, body: Sequence[bytes], on_answer: OnAnswer) -> None:
-        """Send one request; ``on_answer`` is called once, from the loop, unless ``close`` is first."""
+    def send(self, head: bytes, body: Body, receiver: Receiver) -> None:
+        """Send one request; ``receiver`` gets the answer, unless ``close`` is first.
+
+        ``head`` has the line for Content-Length or Transfer-Encoding that fits the body's length.
+        """
         transport = self._transport
         if transport is None:
             raise RuntimeError("the connection is closed")
-        self._on_answer, self._outcome = on_answer, None
+        self._receiver = receiver
         self._begin()
-        if len(body) == 1 and len(body[0]) < _JOIN_BYTES:
-            transport.write(head + body[0])
-        else:
-            transport.writelines([head, *body])
+        if body.complete and body.length is not None:
+            if body.kept < _JOIN_BYTES:
+                transport.write(b"".join((head, *body.take())))
+            else:
+                transport.writelines([head, *body.take()])
+            return
+        self._request, self._chunked = body, body.length is None
+        transport.write(head)
+        body.flow(self)
 
     def close(self) -> None:
-        """Drop the connection; an answer still to come is never reported."""
-        self._on_answer = None
+        """Drop the connection; what is still to come of an answer is never reported."""
+        self._receiver = None
+        self._let_go_of_request()
         if self._transport is not None:
             self._transport.abort()
 
-    def _report(self, outcome: Answer | HopFailed) -> None:
-        on_answer, self._on_answer = self._on_answer, None
-        if isinstance(outcome, HopFailed):
-            self.close()
-        if on_answer is not None:
-            on_answer(outcome)
+    def pause(self) -> None:
+        """Read no more of the answer for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # The body's sink
+
+    def put(self, data: bytes) -> None:
+        if self._transport is not None and self._request is not None:
+            if self._chunked:
+                self._transport.writelines([b"%x\r\n" % len(data), data, b"\r\n"])
+            else:
+                self._transport.write(data)
+
+    def put_end(self) -> None:
+        if self._transport is not None and self._request is not None and self._chunked:
+            self._transport.write(b"0\r\n\r\n")
+        self._request = None
+
+    def pause_writing(self) -> None:
+        if self._request is not None:
+            self._request.pause()
+
+    def resume_writing(self) -> None:
+        if self._request is not None:
+            self._request.resume()
+
+    def _let_go_of_request(self) -> None:
+        if self._request is not None:
+            self._request.throw_away()
+            self._request = None
 
     # asyncio.Protocol
 
@@ -94,60 +148,86 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._on_answer is None:  # it speaks unasked
+        receiver = self._receiver
+        if receiver is None:  # it speaks unasked
             self.close()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            too_large = error.__context__
-            self._outcome = too_large if isinstance(too_large, HopFailed) else HopFailed(str(error))
+            cause = error.__context__
+            self._failure = cause if isinstance(cause, HopFailed) else HopFailed(str(error))
         except httptools.HttpParserError as error:
-            self._outcome = HopFailed(f"not an HTTP answer ({error})")
+            self._failure = self._failure or HopFailed(f"not an HTTP answer ({error})")
+        self._count(len(data))
         # Only now: the next request may go out at once, and the parser must be done with this one.
-        if self._outcome is not None:
-            self._report(self._outcome)
+        if self._failure is not None:
+            self.close()
+            receiver.failed(self._failure)
+            return
+        head, self._head = self._head, None
+        if self._complete:
+            self._receiver = None
+            if self._request is not None:  # answered before it had read everything
+                self.close()
+            elif not self._keep_alive and self._transport is not None:
+                self._transport.close()
+            receiver.answered(head, self._pieces, True)
+        elif head is not None or self._pieces:
+            pieces, self._pieces = self._pieces, []
+            receiver.answered(head, pieces, False)
+
+    def _count(self, size: int) -> None:
+        """The parser does not report a header or trailer without end: what comes is counted."""
+        if self._pieces:
+            self._read_bytes = 0
+        else:
+            self._read_bytes += size
+            if self._read_bytes > MAX_HEADER_BYTES:
+                self._failure = self._failure or HopFailed("function response header too large")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._let_go_of_request()
+        receiver, self._receiver = self._receiver, None
+        if receiver is None:
+            return
         if self._in_body and self._until_end:
-            self._report(Answer(self._parser.get_status_code(), self._headers, self._body))
+            receiver.answered(None, [], True)
         else:
             closed = "the connection was closed before the answer was complete"
-            self._report(HopFailed(closed, closed=True))
+            receiver.failed(HopFailed(closed, closed=True))
 
     # httptools
 
     def on_message_begin(self) -> None:
-        if self._outcome is not None:
-            self._outcome = HopFailed("more than one answer")
+        if self._complete:
+            self._failure = HopFailed("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-        self._size += len(name) + len(value)
-        if self._size > MAX_HEADER_BYTES:
-            raise HopFailed("function response header too large")
-        if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
-            self._until_end = False
+        if not self._in_body:  # else a trailer
+            self._headers.append((name, value))
+            size = len(name)
+            if size == 14 and name.lower() == b"content-length":
+                self._until_end, self._length = False, int(value)
+            elif size == 17 and name.lower() == b"transfer-encoding":
+                self._until_end = False
 
     def on_headers_complete(self) -> None:
-        self._in_body, self._size = True, 0
+        status = self._parser.get_status_code()
+        if status >= 200 and not self._complete:
+            self._in_body = True
+            self._head = Head(status, self._headers, self._length)
 
     def on_body(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MAX_ANSWER_BYTES:
-            raise HopFailed("function response body too large")
-        self._body.append(data)
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:  # 100 Continue and the like come before the answer
+        if self._parser.get_status_code() < 200:  # 100 Continue and the like come before the answer
             self._begin()
-            return
-        self._in_body = False
-        self._outcome = self._outcome or Answer(status, self._headers, self._body)
-        if not self._parser.should_keep_alive() and self._transport is not None:
-            self._transport.close()
+        elif not self._complete:
+            self._in_body, self._complete = False, True
+            self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it after this
 
 
 async def dial(socket: Path) -> Connection:

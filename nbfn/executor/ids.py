@@ -9,15 +9,27 @@ import time
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Two characters at a time: an id is made for every call.
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-_SHIFTS = tuple(range(120, -1, -10))
+_SHIFTS = tuple(range(120, 19, -10))
+_LENGTH = 26
 _PROCESS = int.from_bytes(os.urandom(6), "big") << 32
 _counter = itertools.count(1)
+_latest = ((0, 0), "")
 
 
 def new_id() -> str:
     """An id as Fn makes them: milliseconds (48 bits), this process (48), a counter (32)."""
-    number = (time.time_ns() // 1_000_000) << 80 | _PROCESS | next(_counter) & 0xFFFFFFFF
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    global _latest
+    now, count = time.time_ns() // 1_000_000, next(_counter) & 0xFFFFFFFF
+    key = now, count >> 20
+    if _latest[0] != key:  # all but the last 20 bits stay the same for a millisecond
+        number = now << 80 | _PROCESS | count
+        _latest = key, "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    return f"{_latest[1]}{_PAIRS[count >> 10 & 1023]}{_PAIRS[count & 1023]}"
+
+
+def is_id(text: str) -> bool:
+    """True if ``text`` has the form of an id."""
+    return len(text) == _LENGTH and text[0] in "01234567" and not text.strip(_ALPHABET)
 
 
 def timestamp(at: float | None = None) -> str:

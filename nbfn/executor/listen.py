@@ -1,8 +1,4 @@
-"""The listeners: a unix socket (0600) and, unless it is off, a TCP port; uvicorn's HTTP/1.1 on both.
-
-uvicorn's own ``Server`` is not used: it takes over signals, wakes ten times a second, and decides itself in
-which order a shutdown goes.
-"""
+"""The listeners: a unix socket (0600) and, unless it is off, a TCP port; the same HTTP/1.1 on both."""
 
 from __future__ import annotations
 
@@ -11,25 +7,19 @@ import errno
 import os
 import socket
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
-
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from nbfn.errors import ExecutorError
 from nbfn.executor.folder import clear_socket, explained
+from nbfn.executor.front import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from nbfn.executor.front import Front
 
 _BACKLOG = 2048
-# Longer than any client keeps one: the side that calls should be the one that closes.
-_KEEP_ALIVE_S = 300
 _CLOSE_WAIT_S = 2.0
 
 
@@ -100,39 +90,40 @@ def url_of(sockets: list[socket.socket]) -> str:
 
 
 class Listener:
-    """Serves ``app`` on bound sockets from ``start`` to ``close``."""
+    """Serves ``front`` on bound sockets from ``start`` to ``close``."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._config = uvicorn.Config(
-            app,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-        )
-        self._config.load()
-        self._state = ServerState()
+    def __init__(self, front: Front) -> None:
+        self._front = front
         self._servers: list[asyncio.Server] = []
+        self._connections: set[Connection] = set()
+        self._clock: asyncio.TimerHandle | None = None
 
     async def start(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        protocol = partial(
-            HttpToolsProtocol,
-            config=self._config,
-            server_state=self._state,
-            app_state={},
-        )
         for each in sockets:
             if each.family == socket.AF_UNIX:
-                server = await loop.create_unix_server(protocol, sock=each, backlog=_BACKLOG)
+                server = await loop.create_unix_server(self._accept, sock=each, backlog=_BACKLOG)
             else:
-                server = await loop.create_server(protocol, sock=each, backlog=_BACKLOG)
+                server = await loop.create_server(self._accept, sock=each, backlog=_BACKLOG)
             self._servers.append(server)
+
+    def _accept(self) -> Connection:
+        if self._clock is None:
+            self._wind()
+        return Connection(self._front, self._connections)
+
+    def _wind(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._clock = loop.call_later(self._front.patience.sweep_s, self._sweep)
+
+    def _sweep(self) -> None:
+        """Whose time is over goes. The clock stands still while there is nobody."""
+        self._clock = None
+        now = asyncio.get_running_loop().time()
+        for connection in [each for each in self._connections if each.expires <= now]:
+            connection.too_slow()
+        if self._connections:
+            self._wind()
 
     def refuse(self) -> None:
         """Accept no more connections; requests on open ones go on."""
@@ -142,13 +133,17 @@ class Listener:
     async def close(self) -> None:
         """Let answers that are being written finish, then drop every connection."""
         self.refuse()
-        for connection in list(self._state.connections):
+        for connection in list(self._connections):
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=_CLOSE_WAIT_S)
-        for connection in list(self._state.connections):
-            connection.transport.abort()
-        for task in list(self._state.tasks):
+        tasks = self._front.tasks
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_WAIT_S)
+        for connection in list(self._connections):
+            connection.abort()
+        for task in list(tasks):
             task.cancel()
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=_CLOSE_WAIT_S)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_WAIT_S)
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
 from starlette.routing import Route
 
-from nbfn.errors import TargetError
+from nbfn.errors import NotFound, TargetError
 from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import reply, route, whole_number
+from nbfn.executor.replies import nothing, reply, route, whole_number
 from nbfn.executor.streams import EventStream, LeaseStream
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from nbfn.executor.catalog import Catalog
+    from nbfn.executor.detached import Results
     from nbfn.executor.events import Events
     from nbfn.executor.pool import Pool
     from nbfn.executor.records import Recorder
@@ -39,6 +40,7 @@ class OwnApi:
         events: Events,
         recorder: Recorder,
         leases: Leases,
+        results: Results,
         info: Mapping[str, object],
         stop: Callable[[float], None],
         stopping: asyncio.Event,
@@ -48,6 +50,7 @@ class OwnApi:
         self._events = events
         self._recorder = recorder
         self._leases = leases
+        self._results = results
         self._info = info
         self._stop = stop
         self._stopping = stopping
@@ -60,7 +63,8 @@ class OwnApi:
             route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
-            route("/nbfn/v1/calls/{call_id}", GET=self.call),
+            route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
+            route("/nbfn/v1/calls/{call_id}/result", GET=self.result),
             route("/nbfn/v1/stop", POST=self.stop),
         ]
 
@@ -80,9 +84,36 @@ class OwnApi:
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
+        running, result = self._pool.call(call_id), self._results.get(call_id)
+        if running is not None:
+            told = running.document()
+            return reply(told if result is None else {**told, "result": result.document()})
         await self._recorder.flush()
+        if result is None:
+            call = await self._catalog.read(lambda store: store.call(call_id))
+            return reply(call.document())
         call = await self._catalog.read(lambda store: store.call(call_id))
-        return reply(call.document())
+        return reply({**call.document(), "result": result.document()})
+
+    async def result(self, request: Request) -> Response:
+        """What a detached call answered, as whoever had waited for it would have got it."""
+        result = self._results.get(request.path_params["call_id"])
+        if result is None:
+            raise NotFound("no result is kept of this call: it was not detached, or is too old", status=404)
+        if not result.complete:
+            return reply({"message": "the call is not done"}, 202)
+        headers = {"content-type": result.content_type} if result.content_type else {}
+        if result.size > len(result.body):
+            headers["nbfn-result-cut"] = str(result.size - len(result.body))
+        return Response(bytes(result.body), result.status, headers)
+
+    async def cancel(self, request: Request) -> Response:
+        call_id = request.path_params["call_id"]
+        running = self._pool.call(call_id)
+        if running is None:
+            raise NotFound(f"no call {call_id} is running", status=404)
+        self._pool.cancel(running, "the call was cancelled")
+        return nothing()
 
     async def logs(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)

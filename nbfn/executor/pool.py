@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import TYPE_CHECKING
 
 from nbfn.errors import NbfnError
 from nbfn.executor import answers
-from nbfn.executor.hop import Answer, Connection, HopFailed
+from nbfn.executor.calls import Started
 from nbfn.executor.ids import deadline, new_id
 from nbfn.executor.orders import Assign, Order, Reject, Start, Stop
 from nbfn.executor.output import Output
-from nbfn.executor.records import CallRecord, LogRecord
+from nbfn.executor.records import LogRecord
+from nbfn.executor.run import Run
 from nbfn.executor.scheduler import Scheduler
 from nbfn.executor.worker import StartFailure, Worker
 
@@ -25,14 +27,13 @@ if TYPE_CHECKING:
     from nbfn.executor.calls import Call
     from nbfn.executor.events import Events
     from nbfn.executor.orders import StopWhy
-    from nbfn.executor.records import Recorder
+    from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
     from nbfn.spec import ColdReason
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
-_EXIT_WAIT_S = 2.0
 CLIENT_GONE = 444  # what Fn calls a caller that hung up
 
 
@@ -99,7 +100,7 @@ class Pool:
         self._revisions[revision.fn_id] = revision
         self._apply(self._scheduler.deploy(revision, time.monotonic(), reason=reason))
         if prepare:
-            task = self._spawn(self._prepare(revision))
+            task = self.spawn(self._prepare(revision))
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
 
@@ -118,15 +119,19 @@ class Pool:
     # Calls
 
     def submit(self, call: Call) -> None:
-        """Run it: ``call.done`` gets the response, whatever happens."""
+        """Run it: ``call.caller`` gets the answer, whatever happens."""
         self._calls[call.id] = call
         self._no_calls.clear()
         self._events.emit("call.queued", call.revision.fn_id, "", call.id)
         self._apply(self._scheduler.arrive(call.id, call.revision.fn_id, call.arrived))
 
-    def cancel(self, call: Call) -> None:
-        """Its caller went away: an instance that runs it is stopped."""
-        self._finish(call, answers.failure(CLIENT_GONE, "the caller went away"), stop="cancelled")
+    def call(self, call_id: str) -> Call | None:
+        """A call that waits or runs."""
+        return self._calls.get(call_id)
+
+    def cancel(self, call: Call, why: str = "the caller went away") -> None:
+        """End it: an instance that runs it is stopped."""
+        self.finish(call, answers.failure(CLIENT_GONE, why), stop="cancelled")
 
     def _apply(self, orders: Sequence[Order]) -> None:
         for order in orders:
@@ -143,163 +148,101 @@ class Pool:
 
     def _tick(self) -> None:
         self._ticker = None
-        self._apply(self._scheduler.tick(time.monotonic()))
+        now = time.monotonic()
+        for call in [call for call in self._calls.values() if call.expires <= now]:
+            self.finish(call, answers.timed_out(call.revision.limits.timeout_s), stop="timeout")
+        self._apply(self._scheduler.tick(now))
 
     def _assign(self, call: Call, worker: Worker, reason: str) -> None:
         now = time.monotonic()
         call.revision = worker.order.revision  # it may be newer than the call
         call.assigned, call.instance_id, call.reason = now, worker.id, reason
+        call.expires = now + call.revision.limits.timeout_s
         if reason:
             call.start_s = max(0.0, worker.ready - max(worker.requested, call.arrived))
         worker.call = call
         worker.output.begin(call.id)
-        call.timer = self._loop.call_later(call.revision.limits.timeout_s, self._expire, call)
-        connection = worker.connection
-        if connection is not None:
-            self._send(call, worker, connection)
-        else:
-            self._spawn(self._dial(call, worker))
-        fn_id, instance_id = call.revision.fn_id, call.instance_id
+        Run(self, call, worker).begin()
+        # The request leaves at the end of this turn of the loop: what is told of it can wait for the next.
+        call.untold = True
+        self._loop.call_soon(self._tell_start, call, worker.id)
+
+    def _tell_start(self, call: Call, instance_id: str) -> None:
+        if not call.untold:
+            return
+        call.untold = False
+        fn_id = call.revision.fn_id
         self._events.emit("instance.busy", fn_id, instance_id, call.id)
-        data = {
-            "start": call.start,
-            "reason": reason,
-            "queue_ms": round((now - call.arrived - call.start_s) * 1000, 3),
-            "start_ms": round(call.start_s * 1000, 3),
-        }
-        self._events.emit("call.started", fn_id, instance_id, call.id, data)
+        self._events.emit("call.started", fn_id, instance_id, call.id, Started.of(call))
 
-    async def _dial(self, call: Call, worker: Worker) -> None:
-        try:
-            connection = await worker.connect()
-        except OSError as error:
-            await self._unreachable(call, worker, error)
-            return
-        if call.over or worker.call is not call:
-            connection.close()
-        else:
-            self._send(call, worker, connection)
-
-    async def _unreachable(self, call: Call, worker: Worker, error: OSError) -> None:
-        """Nothing was sent, so the call may safely go to another instance; but only once."""
-        if call.over:
-            return
-        if call.bounced:
-            await self._lost(call, worker, HopFailed(f"its socket cannot be reached: {error}", closed=True))
-            return
-        if call.timer is not None:
-            call.timer.cancel()
+    def give_back(self, call: Call) -> None:
+        """Its instance could not be reached, and saw nothing of it: it waits again, once."""
+        if (worker := self._workers.get(call.instance_id)) is not None:
+            worker.call = None
+        self._tell_start(call, call.instance_id)
+        call.expires = math.inf
         call.bounced, call.instance_id, call.reason, call.start_s = True, "", "", 0.0
-        worker.call = None
         self._apply(self._scheduler.returned(call.id, time.monotonic()))
 
-    def _send(self, call: Call, worker: Worker, connection: Connection) -> None:
-        head = call.head(self._deadline_in(call.revision.limits.timeout_s))
-        connection.send(head, call.body, lambda outcome: self._answered(call, worker, outcome))
-
-    def _deadline_in(self, timeout_s: int) -> bytes:
+    def deadline_in(self, timeout_s: int) -> bytes:
+        """As ``Fn-Deadline`` says it."""
         at = int(time.time() + timeout_s)
         if self._deadline[0] != at:
             self._deadline = at, deadline(at).encode()
         return self._deadline[1]
 
-    def _answered(self, call: Call, worker: Worker, outcome: Answer | HopFailed) -> None:
-        if call.over:
-            return
-        if isinstance(outcome, HopFailed):
-            self._spawn(self._lost(call, worker, outcome))
-            return
-        response, stop = answers.response_to(outcome)
-        written = _output_bytes(response)
-        if written == 0:
-            self._finish(call, response, stop=stop)
-        else:
-            self._spawn(self._drain(call, worker, response, stop, written))
-
-    async def _drain(
-        self, call: Call, worker: Worker, response: Response, stop: StopWhy | None, written: int
-    ) -> None:
-        await worker.output.drained(written)
-        self._finish(call, response, stop=stop)
-
-    async def _lost(self, call: Call, worker: Worker, failure: HopFailed) -> None:
-        """No answer: the way in which the instance ended says more, and is known in a moment."""
-        if call.timer is not None:
-            call.timer.cancel()
-        if failure.closed:
-            try:
-                async with asyncio.timeout(_EXIT_WAIT_S):
-                    await worker.ended.wait()
-            except TimeoutError:
-                pass
-        stop: StopWhy = "crashed" if failure.closed else "invalid-response"
-        self._finish(call, answers.lost(str(failure), worker.exit), stop=stop)
-
-    def _expire(self, call: Call) -> None:
-        self._finish(call, answers.timed_out(call.revision.limits.timeout_s), stop="timeout")
-
     def _reject(self, order: Reject) -> None:
         call = self._calls[order.call_id]
         response = answers.failure(order.status, order.message, retry_after_s=order.retry_after_s)
-        self._finish(call, response)
+        self.finish(call, response)
 
-    def _finish(self, call: Call, response: Response, *, stop: StopWhy | None = None) -> None:
-        """The call is over: tell its caller, the record, the readers of events and the scheduler."""
+    def finish(
+        self, call: Call, response: Response, *, stop: StopWhy | None = None, body: list[bytes] | None = None
+    ) -> None:
+        """The call is over: tell its caller, the record, the readers of events and the scheduler.
+
+        ``body`` is the end of an answer that has begun.
+        """
         if call.over:
             return
         call.over = True
-        if call.timer is not None:
-            call.timer.cancel()
         self.last_call = now = time.monotonic()
-        timings_ms = call.timings_ms(response.told, now)
-        response.headers += call.told(timings_ms)
-        if not call.done.done():
-            call.done.set_result(response)
+        call.body.throw_away()
+        if call.began is None:
+            call.caller.begin(call, response, last=True)
+        elif call.began is response:
+            call.caller.more(body or [], last=True)
+        else:
+            call.caller.broken()
+            response = answers.broken_off(response)
         del self._calls[call.id]
         if not self._calls:
             self._no_calls.set()
-        fn_id, start = call.revision.fn_id, call.start
-        data = {
-            "status": response.status,
-            "message": response.message,
-            "start": start,
-            "reason": call.reason,
-            "timings_ms": timings_ms,
-        }
-        self._events.emit("call.finished", fn_id, call.instance_id, call.id, data)
-        self._recorder.call(
-            CallRecord(
-                call.id,
-                fn_id,
-                call.instance_id,
-                start,
-                call.reason,
-                response.status,
-                response.message,
-                call.queued_at,
-                timings_ms.get("queue"),
-                timings_ms.get("start"),
-                timings_ms.get("import"),
-                timings_ms.get("run"),
-                timings_ms.get("total"),
-            )
-        )
         worker = self._workers.get(call.instance_id)
         if worker is not None and worker.call is call:
-            self._release(worker, stop)
+            worker.call = None
+            worker.calls += 1
+            worker.output.begin("")
+            if stop is not None:
+                worker.drop_connection()
+        record = call.record(response, now)
+        if stop is None:  # the answer leaves first, as the request did
+            self._loop.call_soon(self._tell_end, call, record, worker)
+            self._apply(self._scheduler.completed(call.id, now))
+            return
+        self._tell_end(call, record, None)
         if stop == "cancelled":
             self._apply(self._scheduler.cancelled(call.id, now))
         else:
             self._apply(self._scheduler.completed(call.id, now, stop=stop))
 
-    def _release(self, worker: Worker, stop: StopWhy | None) -> None:
-        worker.call = None
-        worker.calls += 1
-        worker.output.begin("")
-        if stop is None:
-            self._events.emit("instance.idle", worker.fn_id, worker.id)
-        else:
-            worker.drop_connection()
+    def _tell_end(self, call: Call, record: CallRecord, worker: Worker | None) -> None:
+        if call.untold:
+            self._tell_start(call, record.instance_id)
+        self._events.emit("call.finished", record.fn_id, record.instance_id, record.id, record)
+        self._recorder.call(record)
+        if worker is not None:
+            self._events.emit("instance.idle", record.fn_id, record.instance_id)
 
     # Instances
 
@@ -313,7 +256,7 @@ class Pool:
         worker = Worker(order, Output(keep))
         self._workers[instance_id] = worker
         self._events.emit("instance.starting", fn_id, instance_id, "", {"reason": order.reason})
-        self._spawn(worker.live(self._driver, self._ready, self._ended))
+        self.spawn(worker.live(self._driver, self._ready, self._ended))
 
     def _ready(self, worker: Worker) -> None:
         took_ms = round((worker.ready - worker.requested) * 1000, 3)
@@ -335,11 +278,12 @@ class Pool:
     def _stop(self, order: Stop) -> None:
         worker = self._workers[order.instance_id]
         self._events.emit("instance.stopping", worker.fn_id, worker.id, "", {"why": order.why})
-        self._spawn(worker.stop())
+        self.spawn(worker.stop())
 
     # Life
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run it; the pool is not closed before it has ended."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
@@ -358,7 +302,7 @@ class Pool:
         """End every call now, without its answer."""
         for call in list(self._calls.values()):
             message = "Timed out - server too busy: the executor stopped before the call was done"
-            self._finish(call, answers.failure(503, message), stop="shutdown")
+            self.finish(call, answers.failure(503, message), stop="shutdown")
 
     async def close(self, grace_s: float) -> None:
         """Let calls finish for ``grace_s`` seconds, then stop every instance; nothing is left."""
@@ -375,14 +319,3 @@ class Pool:
         if self._ticker is not None:
             self._ticker.cancel()
         await self._driver.close()
-
-
-def _output_bytes(response: Response) -> int:
-    """How much the call wrote as far as its runtime tells: 0 nothing, -1 it does not tell."""
-    if b"nbfn-runtime" not in response.told:
-        return -1
-    tail = response.told.get(b"nbfn-output")
-    if tail is None:
-        return 0
-    cut = response.told.get(b"nbfn-output-cut", b"0")
-    return len(tail) * 3 // 4 - tail.count(b"=") + (int(cut) if cut.isdigit() else 0)

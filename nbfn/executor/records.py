@@ -37,8 +37,13 @@ class CallRecord(NamedTuple):
     def document(self) -> dict[str, object]:
         """As ``/nbfn/v1`` tells it."""
         stages = zip(("queue", "start", "import", "run", "total"), self[8:], strict=True)
-        timings_ms = {stage: took for stage, took in stages if took is not None}
+        timings_ms = {stage: round(took, 3) for stage, took in stages if took is not None}
         return {**dict(zip(self._fields[:8], self[:8], strict=True)), "timings_ms": timings_ms}
+
+    def told(self) -> dict[str, object]:
+        """As the event of its end tells it."""
+        document = self.document()
+        return {name: document[name] for name in ("status", "message", "start", "reason", "timings_ms")}
 
 
 class LogRecord(NamedTuple):

@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
-import httpx
-
-from nbfn.errors import CallTimeout, ExecutorLost, PayloadError
+from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError
 from nbfn.invoke import tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
+from nbfn.invoke.connection import Broken
 from nbfn.invoke.failures import Explain, failure
+from nbfn.invoke.post import Cancelled, Post
+from nbfn.invoke.results import result_of
+from nbfn.invoke.stream import ResultStream
+from nbfn.invoke.through import Through
 from nbfn.runtime import wire
-from nbfn.spec import CallResult
+from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbfn.invoke.codec import Body
+    import httpx
+
     from nbfn.invoke.context import CallContext
-    from nbfn.spec import Deployment, Stage
+    from nbfn.invoke.post import Cancel, Exchange
+    from nbfn.invoke.through import Received
+    from nbfn.spec import CallResult, Deployment
 
 _SALT_BYTES = 16
-# httpx hands what a send() left over to the next one by slicing: pieces that fit a socket's buffer at once
-# keep that from copying a large body many times.
-_PIECE_BYTES = 256 * 1024
-_CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: httpx.Headers
-    body: bytearray
-    took_ms: float
+class Terms:
+    """How one call is made, beside what is called."""
 
-    @property
-    def content_type(self) -> str:
-        text: str = self.headers.get("content-type", "")
-        return text.partition(";")[0].strip()
+    timeout_s: float | None = None
+    """How long this side waits, whatever the function's limit (None: as long as it takes)."""
+    cancel: Cancel | None = None
+    """Ends it from another thread."""
+    call_id: str = ""
+    """The id that it shall have, if the executor takes one (empty: the executor makes it)."""
+
+
+_PLAIN = Terms()
 
 
 class Caller:
-    """Calls functions through ``client``. Safe to use from several threads, as the client is."""
+    """Calls functions of the executor at an endpoint, or through a client that knows how to ask a target.
 
-    def __init__(self, client: httpx.Client, *, explain: Explain = failure) -> None:
+    Safe to use from several threads; close it.
+    """
+
+    def __init__(self, way: Endpoint | httpx.Client, *, explain: Explain = failure) -> None:
         """``explain`` puts answers that are not the function's own into errors, in the target's words."""
-        self._client = client
+        self._post: Post | Through = Post(way) if isinstance(way, Endpoint) else Through(way)
         self._explain = explain
 
     def call(
@@ -59,88 +66,124 @@ class Caller:
         args: Sequence[object],
         kwargs: Mapping[str, object],
         context: CallContext,
-        *,
-        timeout_s: float | None = None,
+        terms: Terms = _PLAIN,
     ) -> CallResult:
         """Call it once and wait. What the function raised is ``error`` of the result, ready to be raised.
 
-        ``timeout_s`` is how long this side waits, whatever the function's limit (None: as long as it takes).
-
         Raises:
             PayloadError: an argument or the result cannot cross.
-            CallRefused, CallTimeout, InstanceFailed: it ended without the function's own answer.
+            CallRefused, CallTimeout, CallCancelled, InstanceFailed: it ended without the function's answer.
             NotFound: the function is not deployed (any more).
             ExecutorLost: the connection broke after the call was sent; it may have run.
-            httpx.ConnectError: nothing was sent.
+            NotSent: nobody listens there.
         """
         __tracebackhide__ = True
         seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
-        body = encode_call(deployment.spec.name, args, kwargs, context, seal)
-        answer = self._send(deployment, body, seal, timeout_s)
-        call_id = answer.headers.get("fn-call-id", "")
-        if answer.status != 200:
-            raise self._explain(answer.status, answer.body, answer.headers, deployment, call_id)
-        value, error = _outcome(answer, deployment, context, seal, call_id)
-        return _result(answer, call_id, value, error)
-
-    def _send(self, deployment: Deployment, body: Body, seal: Seal, timeout_s: float | None) -> _Answer:
-        __tracebackhide__ = True
-        request = self._client.build_request(
-            "POST",
-            deployment.url,
-            content=cast("Iterator[bytes]", _pieces(body.parts)),  # views are as good, and copied once less
-            headers={
-                "Content-Type": body.content_type,
-                "Content-Length": str(body.length),
-                wire.SALT_HEADER: seal.salt.hex(),
-            },
-            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
-        )
-        name = deployment.spec.name
         began = perf_counter()
-        try:
-            response = self._client.send(request, stream=True)
-            try:
-                received = bytearray()
-                for piece in response.iter_raw():
-                    received += piece
-            finally:
-                response.close()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            if isinstance(error, httpx.ConnectError):
-                raise
-            raise httpx.ConnectError(f"no connection within {_CONNECT_TIMEOUT_S} s") from error
-        except httpx.TimeoutException as error:
-            raise CallTimeout(
-                f"{name}() gave no answer within {timeout_s} s; it may still be running",
-                hint="wait longer, or look at its logs",
-            ) from error
-        except httpx.TransportError as error:
-            raise ExecutorLost(
-                f"the executor went away during the call of {name}(); it may have run",
-                hint="call again: a new executor starts",
-            ) from error
-        return _Answer(response.status_code, response.headers, received, (perf_counter() - began) * 1e3)
+        with _told(deployment, terms):
+            exchange = self._send(deployment, args, kwargs, context, seal, terms)
+            body = exchange.read()
+        took_ms = (perf_counter() - began) * 1e3
+        response = exchange.response
+        if response.status != 200:
+            raise self._failure(exchange, body, deployment)
+        headers = response.headers
+        value, error = _outcome(headers, body, deployment, context, seal)
+        return result_of(headers, took_ms, value=value, error=error)
+
+    def stream(
+        self,
+        deployment: Deployment,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        context: CallContext,
+        terms: Terms = _PLAIN,
+    ) -> ResultStream:
+        """Call a function that yields; returns once it has begun, and gives its values as they come.
+
+        Arguments and errors are those of :meth:`call`. What it raises is raised by the iteration.
+        """
+        __tracebackhide__ = True
+        seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
+        accept = f"Accept: {wire.STREAM}\r\n"
+        with _told(deployment, terms):
+            exchange = self._send(deployment, args, kwargs, context, seal, terms, accept)
+        headers = exchange.response.headers
+        if exchange.response.status == 200 and _kind(headers) == wire.STREAM:
+            return ResultStream(exchange, deployment, context, seal, _told(deployment, terms))
+        with _told(deployment, terms):
+            body = exchange.read()
+        if exchange.response.status != 200:
+            raise self._failure(exchange, body, deployment)
+        _, error = _outcome(headers, body, deployment, context, seal)
+        raise error or PayloadError(
+            f"{deployment.spec.name}() returned a result and yielded nothing",
+            hint="call it without stream",
+            call_id=headers.get("fn-call-id", ""),
+        )
+
+    def close(self) -> None:
+        """Drop the connections that are kept for further calls. Calls under way go on."""
+        self._post.close()
+
+    def _send(
+        self,
+        deployment: Deployment,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        context: CallContext,
+        seal: Seal,
+        terms: Terms,
+        accept: str = "",
+    ) -> Exchange | Received:
+        __tracebackhide__ = True
+        body = encode_call(deployment.spec.name, args, kwargs, context, seal)
+        headers = f"Content-Type: {body.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{accept}"
+        if terms.call_id:
+            headers += f"{wire.CALL_ID_HEADER}: {terms.call_id}\r\n"
+        return self._post.send(
+            deployment.url, headers, body.parts, timeout_s=terms.timeout_s, cancel=terms.cancel
+        )
+
+    def _failure(self, exchange: Exchange | Received, body: bytearray, deployment: Deployment) -> Exception:
+        response = exchange.response
+        call_id = response.headers.get("fn-call-id", "")
+        return self._explain(response.status, body, response.headers, deployment, call_id)
 
 
-def _pieces(parts: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    for part in parts:
-        if len(part) <= _PIECE_BYTES:
-            yield part
-        else:
-            view = memoryview(part)
-            for start in range(0, len(view), _PIECE_BYTES):
-                yield view[start : start + _PIECE_BYTES]
+@contextmanager
+def _told(deployment: Deployment, terms: Terms) -> Iterator[None]:
+    """What goes wrong on the way, in words of ours."""
+    __tracebackhide__ = True
+    name = deployment.spec.name
+    try:
+        yield
+    except TimeoutError as error:
+        raise CallTimeout(
+            f"{name}() gave no answer within {terms.timeout_s} s; it may still be running",
+            hint="wait longer, or look at its logs",
+        ) from error
+    except Cancelled:
+        raise CallCancelled(f"{name}() was cancelled") from None
+    except Broken as error:
+        raise ExecutorLost(
+            f"the executor went away during the call of {name}(); it may have run",
+            hint="call again: a new executor starts",
+        ) from error
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip()
 
 
 def _outcome(
-    answer: _Answer, deployment: Deployment, context: CallContext, seal: Seal, call_id: str
+    headers: Mapping[str, str], body: bytearray, deployment: Deployment, context: CallContext, seal: Seal
 ) -> tuple[object, BaseException | None]:
     """The value, or the exception that the function raised."""
     __tracebackhide__ = True
-    spec, kind = deployment.spec, answer.content_type
+    spec, kind, call_id = deployment.spec, _kind(headers), headers.get("fn-call-id", "")
     if kind in (wire.RESULT_JSON, wire.RESULT_FRAME):
-        return decode_result(kind, answer.body, context, seal), None
+        return decode_result(kind, body, context, seal), None
     if kind != wire.ERROR_JSON:
         raise PayloadError(
             f"{spec.name}() answered {kind or 'something without a type'}, not as a function of nbfn does",
@@ -148,71 +191,8 @@ def _outcome(
             call_id=call_id,
         )
     try:
-        document = json.loads(answer.body)
+        document: object = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict):
-        raise PayloadError(f"{spec.name}() failed, and what it says of that is not readable", call_id=call_id)
-    instance_id = answer.headers.get("nbfn-instance-id", "")
-    origin = tracebacks.Origin(spec.name, spec.app, instance_id, call_id)
-    error = tracebacks.rebuild(document, context, seal, origin)
-    if isinstance(error, PayloadError):
-        raise error
-    tracebacks.annotate(error, document, origin)
-    return None, error
-
-
-def _result(answer: _Answer, call_id: str, value: object, error: BaseException | None) -> CallResult:
-    headers = answer.headers
-    served = _number(headers, "nbfn-calls-served")
-    start = _start(headers.get("nbfn-start", ""), served)
-    timings: dict[Stage, float] = {}
-    stages: tuple[tuple[Stage, str], ...] = (
-        ("queue", "nbfn-queue-ms"),
-        ("start", "nbfn-start-ms"),
-        ("import", "nbfn-import-ms"),
-        ("run", "nbfn-run-ms"),
-        ("total", "nbfn-total-ms"),
-    )
-    for stage, name in stages:
-        took_ms = _number(headers, name)
-        if took_ms is not None and not (stage in ("start", "import") and start == "warm"):
-            timings[stage] = took_ms
-    timings.setdefault("total", answer.took_ms)
-    output_cut = int(_number(headers, "nbfn-output-cut") or 0)
-    return CallResult(
-        call_id=call_id,
-        start=start,
-        reason=headers.get("nbfn-cold-reason", ""),
-        timings_ms=timings,
-        instance_id=headers.get("nbfn-instance-id", ""),
-        calls_served=int(served or 0),
-        output=_output(headers.get("nbfn-output", ""), cut=output_cut > 0),
-        output_cut=output_cut,
-        value=value,
-        error=error,
-    )
-
-
-def _start(told: str, served: float | None) -> Literal["cold", "warm", ""]:
-    """What the target tells; else what the runtime's count does."""
-    if told == "cold" or (not told and served == 0):
-        return "cold"
-    return "warm" if told == "warm" or served else ""
-
-
-def _number(headers: httpx.Headers, name: str) -> float | None:
-    try:
-        return float(headers[name])
-    except (KeyError, ValueError):
-        return None
-
-
-def _output(text: str, *, cut: bool) -> str:
-    try:
-        tail = base64.b64decode(text)
-    except ValueError:
-        return ""
-    if cut:  # it may begin in the middle of a character
-        tail = tail.lstrip(bytes(range(0x80, 0xC0)))
-    return tail.decode("utf-8", "replace")
+    origin = tracebacks.Origin(spec.name, spec.app, headers.get("nbfn-instance-id", ""), call_id)
+    return None, tracebacks.raised(document, context, seal, origin)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from nbfn.errors import CallRefused, CallTimeout, InstanceFailed, NbfnError, NotFound
+from nbfn.errors import CallCancelled, CallRefused, CallTimeout, InstanceFailed, NbfnError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.spec import Deployment
+
+_CANCELLED = 444  # Fn's number for a caller that does not wait any more
 
 
 class Explain(Protocol):
@@ -59,10 +61,19 @@ def failure(
     if status >= 500 and status != 503:
         hint = f"what it wrote before that is in {spec.name}.logs()"
         return InstanceFailed(told, hint=hint, call_id=call_id, status=status)
-    hint = _HINTS.get(status, "")
-    if retry_after := headers.get("retry-after"):
+    if status == _CANCELLED:
+        return CallCancelled(told, call_id=call_id, status=status)
+    hint, retry_after = _HINTS.get(status, ""), headers.get("retry-after", "")
+    if retry_after:
         hint += f"; the executor suggests to try again in {retry_after} s"
-    return CallRefused(told, hint=hint.removeprefix("; "), call_id=call_id, status=status)
+    return CallRefused(
+        told,
+        hint=hint.removeprefix("; "),
+        call_id=call_id,
+        status=status,
+        retry_after_s=float(retry_after) if retry_after.isdecimal() else 0.0,
+        began="nbfn-start" in headers,
+    )
 
 
 def _message(body: bytes | bytearray) -> str:

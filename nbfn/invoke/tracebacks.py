@@ -42,6 +42,24 @@ class Origin:
         return text + (f", call {self.call_id}" if self.call_id else "")
 
 
+def raised(document: object, context: CallContext, seal: Seal, origin: Origin) -> BaseException:
+    """The exception that an error document tells of, with notes that say where it was raised.
+
+    Raises:
+        PayloadError: the function did not fail itself, or the document is not readable.
+    """
+    __tracebackhide__ = True
+    if not isinstance(document, dict):
+        raise PayloadError(
+            f"{origin.function}() failed, and what it says of that is not readable", call_id=origin.call_id
+        )
+    error = rebuild(document, context, seal, origin)
+    if isinstance(error, PayloadError):
+        raise error
+    annotate(error, document, origin)
+    return error
+
+
 def rebuild(document: dict[str, Any], context: CallContext, seal: Seal, origin: Origin) -> BaseException:
     """The exception that an error document tells of, its causes attached, ready to be raised.
 

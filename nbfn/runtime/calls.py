@@ -12,7 +12,7 @@ from .context import Context, respond
 from .errors import BadArguments, BadResult, Refused
 from .jsontext import dumps, loads
 from .output import pass_on
-from .values import for_anyone
+from .values import for_anyone, is_stream
 from .wire import (
     CALL_FRAME,
     CALL_JSON,
@@ -21,6 +21,7 @@ from .wire import (
     RESULT_JSON,
     RUNTIME_CONTRACT,
     SALT_HEADER,
+    STREAM,
     is_plain,
 )
 
@@ -32,15 +33,19 @@ if TYPE_CHECKING:
     from .entry import Function
     from .http import Request
     from .output import Tail
+    from .streams import Stream
 
 _SALT = SALT_HEADER.lower()
 _SALT_BYTES = 16
 
 
 class Answer:
-    """What goes back: ``headers`` are whole lines, ``body`` its parts."""
+    """What goes back: ``headers`` are whole lines, ``body`` its parts.
 
-    __slots__ = ("body", "headers", "status")
+    A ``stream`` brings status, content type and body itself.
+    """
+
+    __slots__ = ("body", "headers", "status", "stream")
 
     def __init__(
         self, status: int, content_type: str, body: list[bytes | memoryview], more: str = ""
@@ -48,6 +53,14 @@ class Answer:
         self.status = status
         self.headers = f"Content-Type: {content_type}\r\n{more}"
         self.body = body
+        self.stream: Stream | None = None
+
+    @classmethod
+    def of(cls, stream: Stream) -> Answer:
+        """What a generator gives, sent while it runs."""
+        answer = cls(stream.status, "", [])
+        answer.headers, answer.stream = "", stream
+        return answer
 
 
 class Calls:
@@ -81,9 +94,12 @@ class Calls:
         age_ms = (monotonic() - self._began) * 1e3
         answer.headers += (
             f"{self._constant_headers}Nbfn-Calls-Served: {self._served}\r\n"
-            f"Nbfn-Instance-Age-Ms: {age_ms:.1f}\r\nNbfn-Run-Ms: {self._run_ms:.3f}\r\n"
+            f"Nbfn-Instance-Age-Ms: {age_ms:.1f}\r\n"
         )
         self._served += 1
+        if answer.stream is not None:  # it has only begun: its trailers will tell
+            return answer
+        answer.headers += f"Nbfn-Run-Ms: {self._run_ms:.3f}\r\n"
         output, cut = self._tail.take()
         if output:
             answer.headers += f"Nbfn-Output: {b2a_base64(output, newline=False).decode()}\r\n"
@@ -102,6 +118,8 @@ class Calls:
 
                 args, kwargs = load_call(request.body, self._key, salt)
             value = self._run(args, kwargs)
+            if is_stream(value):
+                return self._stream_records(value, request, salt)
             if is_plain(value):
                 return Answer(200, RESULT_JSON, [b'{"value":', dumps(value), b"}"])
             return Answer(200, RESULT_FRAME, self._result_frame(value, salt))
@@ -113,10 +131,15 @@ class Calls:
             if self._function.is_context_style:
                 context = Context(request.headers)
                 value = self._run((context, io.BytesIO(request.body)), {})
+                if is_stream(value):
+                    return self._stream_pieces(value, context)
                 content_type, more, body = respond(context, value)
                 return Answer(200, content_type, [body], more)
             args, kwargs = self._fit(request.body)
-            content_type, body = for_anyone(self._run(args, kwargs))
+            value = self._run(args, kwargs)
+            if is_stream(value):
+                return self._stream_pieces(value)
+            content_type, body = for_anyone(value)
             return Answer(200, content_type, [body])
         except BaseException as error:
             return self._failed(error)
@@ -158,6 +181,32 @@ class Calls:
             self._runner = asyncio.Runner()
         return self._runner.run(wait())
 
+    def _stream_records(self, values: Any, request: Request, salt: bytes) -> Answer:
+        if STREAM not in request.headers.get("accept", ""):
+            raise BadResult(
+                "the function yields its values, and one result was asked for: call it with .stream()"
+            )
+        from .streams import Records
+
+        return Answer.of(
+            Records(
+                values,
+                self._tail,
+                self._await,
+                key=self._key,
+                salt=salt,
+                document=lambda error: self._document(error, salt)[0],
+            )
+        )
+
+    def _stream_pieces(self, values: Any, context: Context | None = None) -> Answer:
+        from .streams import Pieces
+
+        def failed(error: BaseException) -> bytes:
+            return bytes(self._failed(error).body[0])
+
+        return Answer.of(Pieces(values, self._tail, self._await, failed=failed, context=context))
+
     def _result_frame(self, value: object, salt: bytes) -> list[bytes | memoryview]:
         if not self._key or not salt:
             raise BadResult(
@@ -169,6 +218,12 @@ class Calls:
         return dump_result(value, self._key, salt)
 
     def _failed_nbfn(self, error: BaseException, salt: bytes) -> Answer:
+        body, more = self._document(error, salt)
+        return Answer(200, ERROR_JSON, [body], more)
+
+    def _document(self, error: BaseException, salt: bytes) -> tuple[bytes, str]:
+        """The error document, and the header line that sums it up. Writes the log too."""
+
         def freeze(linked: BaseException) -> str | None:
             if not self._key or not salt:
                 return None
@@ -193,7 +248,7 @@ class Calls:
                 type(error).__name__.encode("ascii", "replace"),
                 type(second).__name__.encode("ascii", "replace"),
             )
-        return Answer(200, ERROR_JSON, [body], more)
+        return body, more
 
     def _failed(self, error: BaseException) -> Answer:
         try:

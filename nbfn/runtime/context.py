@@ -121,17 +121,21 @@ def respond(context: Context, value: object) -> tuple[str, str, bytes]:
         if headers or (status and context.status is None):
             context.SetResponseHeaders(headers or {}, status or 200)
         value = value.response_data
-    sent = context.response_headers
-    content_type, body = as_text(value, sent.get("content-type", ""))
+    content_type, body = as_text(value, context.response_headers.get("content-type", ""))
+    return content_type, header_lines(context), body
+
+
+def header_lines(context: Context) -> str:
+    """The headers and the status that a handler has set, but for its content type."""
     prefix = "Fn-Http-H-" if context.is_gateway else ""
     lines = [
         f"{prefix}{name.title()}: {content}\r\n"
-        for name, content in sent.items()
+        for name, content in context.response_headers.items()
         if name not in _FRAMING and (prefix or not name.startswith("nbfn-"))
     ]
     if context.status is not None:
         lines.append(f"Fn-Http-Status: {context.status}\r\n")
-    return content_type, "".join(lines), body
+    return "".join(lines)
 
 
 def _one_line(text: object) -> str:

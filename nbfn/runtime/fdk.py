@@ -19,7 +19,10 @@ from .wire import KEY_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, BinaryIO
+
+    from .calls import Answer
 
 _calls: Calls | None = None
 
@@ -30,10 +33,26 @@ def handler(ctx: Any, data: BinaryIO | None = None) -> Any:
     headers = {name.lower(): str(value) for name, value in dict(ctx.Headers()).items()}
     request = Request("POST", "/call", headers, True)
     request.body = bytearray(data.read() if data is not None else b"")
-    answer = calls.answer(request)
-    told = dict(line.split(": ", 1) for line in answer.headers.split("\r\n") if line)
+    status, lines, body = _whole(calls.answer(request))
+    told = dict(line.split(": ", 1) for line in lines.split("\r\n") if line)
     response = import_module("fdk.response").Response
-    return response(ctx, response_data=b"".join(answer.body), headers=told, status_code=answer.status)
+    return response(ctx, response_data=body, headers=told, status_code=status)
+
+
+def _whole(answer: Answer) -> tuple[int, str, bytes]:
+    """Status, headers and body. An FDK takes no pieces: what a function yields goes out once it has ended."""
+    stream = answer.stream
+    if stream is None:
+        return answer.status, answer.headers, b"".join(answer.body)
+    body = bytearray()
+
+    def keep(parts: Sequence[bytes | memoryview]) -> None:
+        for part in parts:
+            body.extend(part)
+
+    stream.run(keep)
+    head = f"Content-Type: {stream.content_type}\r\n{stream.headers}{answer.headers}"
+    return stream.status, head + stream.trailers, bytes(body)
 
 
 def _start() -> Calls:

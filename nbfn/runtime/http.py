@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Sequence
 
 HEAD_MAX_BYTES = 128 * 1024
 _CHUNK_LINE_MAX_BYTES = 4096
@@ -112,6 +113,34 @@ class Connection:
             self._send(head)
             for part in body:
                 self._send(part)
+
+    def begin_chunks(self, status: int, headers: str, *, close: bool = False) -> None:
+        """Answer with a body that comes in pieces, by :meth:`write_chunk`.
+
+        Raises:
+            Disconnected: the peer has gone.
+        """
+        ending = "Connection: close\r\n\r\n" if close else "\r\n"
+        head = (
+            f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n{headers}Transfer-Encoding: chunked\r\n"
+        )
+        self._send((head + ending).encode("latin-1", "replace"))
+
+    def write_chunk(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send one piece of the body, now. Raises Disconnected, as the others."""
+        length = sum(map(len, parts))
+        if not length:  # a chunk without bytes would be the end
+            return
+        begin = b"%x\r\n" % length
+        if length <= _JOIN_BYTES:
+            self._send(b"".join((begin, *parts, b"\r\n")))
+        else:
+            for part in (begin, *parts, b"\r\n"):
+                self._send(part)
+
+    def end_chunks(self, trailers: str) -> None:
+        """The body is whole; ``trailers`` are header lines that could not be known before."""
+        self._send(f"0\r\n{trailers}\r\n".encode("latin-1", "replace"))
 
     def _send(self, data: bytes | memoryview) -> None:
         try:

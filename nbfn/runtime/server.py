@@ -16,9 +16,11 @@ from .jsontext import dumps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Sequence
 
     from .calls import Calls
     from .http import Request
+    from .streams import Stream
 
 _CONNECTIONS_MAX = 16
 
@@ -92,7 +94,10 @@ class Server:
                 _check_route(request)
                 answer = self._calls.answer(request)
                 close = self._stopping or not request.keep_alive
-                connection.write(answer.status, answer.headers, answer.body, close=close)
+                if answer.stream is not None:
+                    _write_stream(connection, answer.stream, answer.headers, close=close)
+                else:
+                    connection.write(answer.status, answer.headers, answer.body, close=close)
                 if close or not connection.has_more:
                     return not close
         except Disconnected:
@@ -104,6 +109,21 @@ class Server:
             except Disconnected:
                 return False
             return False
+
+
+def _write_stream(connection: Connection, stream: Stream, headers: str, *, close: bool) -> None:
+    begun = False
+
+    def send(parts: Sequence[bytes | memoryview]) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            head = f"Content-Type: {stream.content_type}\r\n{stream.headers}{headers}"
+            connection.begin_chunks(stream.status, head, close=close)
+        connection.write_chunk(parts)
+
+    stream.run(send)
+    connection.end_chunks(stream.trailers)
 
 
 def _check_route(request: Request) -> None:

@@ -8,6 +8,23 @@ from .jsontext import dumps
 JSON = "application/json"
 BYTES = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
+NDJSON = "application/x-ndjson"
+
+
+def _generator() -> object:
+    yield
+
+
+async def _async_generator() -> object:
+    yield
+
+
+_GENERATORS = (type(_generator()), type(_async_generator()))
+
+
+def is_stream(value: object) -> bool:
+    """True for what calling a generator function gives, async or not."""
+    return type(value) in _GENERATORS
 
 
 def for_anyone(value: object) -> tuple[str, bytes]:

@@ -22,10 +22,20 @@ RESULT_JSON = "application/vnd.nbfn.result+json"
 RESULT_FRAME = "application/vnd.nbfn.result"
 ERROR_JSON = "application/vnd.nbfn.error+json"
 
+STREAM = "application/vnd.nbfn.stream"
+"""What a generator's values come as, for a caller that accepts it."""
+
+RECORD_JSON, RECORD_FRAME, RECORD_END = 1, 2, 3
+RECORD_HEAD = struct.Struct("<BQ")
+"""Of a record in a stream: its kind, and the bytes that follow."""
+
 KIND_CALL, KIND_RESULT, KIND_ERROR = 1, 2, 3
 
 SALT_HEADER = "Nbfn-Salt"
 """Header of an nbfn call: 16 random bytes in hex, under the MAC of the call and of its answer."""
+
+CALL_ID_HEADER = "Nbfn-Call-Id"
+"""Header of a call at the executor: the id that the caller has given it."""
 
 OUTPUT_TAIL_BYTES = 4096
 ERROR_HEADER_BYTES = 512
@@ -80,6 +90,11 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def record_salt(salt: bytes, index: int) -> bytes:
+    """The salt of a stream's record: none can be left out, repeated or moved."""
+    return salt + struct.pack("<Q", index)
 
 
 def seal(

@@ -9,7 +9,6 @@ of its own: it must give what the cell gives.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import os
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).parent / "cases"
 RUN = """
-import asyncio, inspect, json, sys
+import json, sys
 sys.path.insert(0, sys.argv[1])
 import func
 result = getattr(func, sys.argv[2])(*json.loads(sys.argv[3]))
-print(repr(asyncio.run(result) if inspect.iscoroutine(result) else result), end="")
+print(repr(given(result)), end="")
 """
 
 
@@ -81,15 +80,32 @@ def test_case(beside: Path, tmp_path: Path) -> None:
     assert _run(tmp_path, captured, args) == _local(kernel, target, args)
 
 
+def given(result: Any) -> Any:
+    """What a call gives in the end: awaited, or all that it yields."""
+    import asyncio
+    import inspect
+
+    async def collected() -> list[Any]:
+        return [each async for each in result]
+
+    if inspect.isasyncgen(result):
+        return asyncio.run(collected())
+    if inspect.isgenerator(result):
+        return list(result)
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+_RUN_WITH_GIVEN = f"from typing import Any\n{inspect.getsource(given)}\n{RUN}"
+
+
 def _local(kernel: Kernel, target: str, args: list[object]) -> str:
     function: Any = peel(kernel.namespace[target])  # not what it would be deployed as
-    result = function(*args)
-    return repr(asyncio.run(result) if inspect.iscoroutine(result) else result).replace("__main__.", "func.")
+    return repr(given(function(*args))).replace("__main__.", "func.")
 
 
 def _run(folder: Path, captured: Capture, args: list[object]) -> str:
     done = subprocess.run(
-        [sys.executable, "-B", "-c", RUN, str(folder), captured.handler, json.dumps(args)],
+        [sys.executable, "-B", "-c", _RUN_WITH_GIVEN, str(folder), captured.handler, json.dumps(args)],
         env={**os.environ, **captured.config},
         capture_output=True,
         text=True,

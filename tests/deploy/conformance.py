@@ -24,6 +24,7 @@ class TargetConformance:
     keeps_idle_timeout = True
     """False for a target that decides itself how long instances stay."""
     shows_instances = True
+    keeps_calls = True
     invoked_at = "/invoke/{}"
     """How a function's URL ends, with its id."""
 
@@ -62,6 +63,17 @@ class TargetConformance:
         assert target.instances(made.fn_id) == []
         with pytest.raises(NotFound):
             target.instances("01M870V24XDNMHV9ZMQM000009")
+
+    def test_a_call_that_never_was(self, target: Target) -> None:
+        if not self.keeps_calls:
+            with pytest.raises(TargetError, match="keeps no calls"):
+                target.call("01M870V24XDNMHV9ZMQM000009")
+            with pytest.raises(TargetError, match="cannot end a call"):
+                target.cancel("01M870V24XDNMHV9ZMQM000009")
+            return
+        with pytest.raises(NotFound):
+            target.call("01M870V24XDNMHV9ZMQM000009")
+        assert not target.cancel("01M870V24XDNMHV9ZMQM000009")
 
     def test_a_change_keeps_identity_and_key(self, target: Target, image: ImageRef) -> None:
         first = target.apply(SPEC, image, PRINT)

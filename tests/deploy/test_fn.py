@@ -59,3 +59,17 @@ class TestFnTarget(TargetConformance):
 
     def test_logs_of_a_function_that_never_ran_are_empty(self, target: Target, image: ImageRef) -> None:
         assert list(target.logs(target.apply(SPEC, image, PRINT).fn_id)) == []
+
+    def test_a_call_is_found_by_its_id(self, target: Target, client: httpx.Client, image: ImageRef) -> None:
+        made = target.apply(SPEC, image, PRINT)
+        call_id = client.post(f"/invoke/{made.fn_id}").headers["fn-call-id"]
+        found = target.call(call_id)
+        assert (found.id, found.fn_id, found.function, found.status) == (call_id, made.fn_id, "greet", 200)
+        assert (found.result.call_id, found.result.start, found.result.reason) == (
+            call_id,
+            "cold",
+            "first-call",
+        )
+        assert not target.cancel(call_id)
+        target.remove(SPEC.app, SPEC.name)
+        assert target.call(call_id).function == ""

@@ -13,7 +13,9 @@ import pytest
 
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.fake import FakeAnswer, FakeCall, FakeInstance, Script, echo
+from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
+from nbfn.executor.detached import Results
 from nbfn.executor.ids import new_id
 from nbfn.executor.scheduler import QUEUE_CALLS
 from tests.executor.conftest import request_bytes
@@ -134,7 +136,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(executor: Exec
     async with executor() as running:
         fn_id = await running.deploy()
         reader, writer = await running.dial()
-        head = request_bytes(fn_id, b"").replace(b"Content-Length: 0", b"Content-Length: 999999999")
+        head = request_bytes(fn_id, b"").replace(b"Content-Length: 0", b"Content-Length: 99999999999999")
         writer.write(head)
         assert b" 413 " in await reader.readline()
         writer.close()
@@ -325,9 +327,13 @@ async def submit(running: Running, fn_id: str) -> int:
     """A call without a connection of its own: a thousand of those would need as many descriptors."""
     revision = running.parts.pool.revision(fn_id)
     assert revision is not None
-    call = Call(new_id(), revision, b"", [], time.monotonic(), time.time())
+    result = Results().new("", fn_id, 0.0, 0)
+    assert result is not None
+    call = Call(new_id(), revision, b"", Body.of([]), result, time.monotonic(), time.time())
     running.parts.pool.submit(call)
-    return (await call.done).status
+    while not call.over:
+        await running.parts.events.newer(running.parts.events.last)
+    return result.status
 
 
 async def test_idle_instances_of_another_function_make_room(executor: Executor) -> None:

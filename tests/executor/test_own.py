@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from nbfn.drivers.fake import FakeAnswer, FakeCall, Script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -109,6 +113,38 @@ async def test_a_reader_that_does_not_read_holds_up_nobody(executor: Executor) -
                     break
         assert seqs == sorted(seqs)
         assert len(seqs) < 12_000
+
+
+async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        mine = "01M" + "A" * 23
+        response = await running.invoke(fn_id, **{"Nbfn-Call-Id": mine})
+        assert response.headers["fn-call-id"] == mine
+        assert (await running.client.get(f"/nbfn/v1/calls/{mine}")).json()["status"] == 200
+        for odd in ("", "short", "01M" + "a" * 23, "Z" * 26):
+            response = await running.invoke(fn_id, **{"Nbfn-Call-Id": odd})
+            assert re.fullmatch("0[0-9A-Z]{25}", response.headers["fn-call-id"])
+
+
+async def test_a_running_call_is_found_and_cancelled_from_elsewhere(executor: Executor) -> None:
+    async def answer(call: FakeCall) -> FakeAnswer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        mine = "01M" + "B" * 23
+        call = asyncio.create_task(running.invoke(fn_id, **{"Nbfn-Call-Id": mine}))
+        await running.happened("call.started")
+        found = (await running.client.get(f"/nbfn/v1/calls/{mine}")).json()
+        assert (found["id"], found["fn_id"], found["status"], found["start"]) == (mine, fn_id, 0, "cold")
+        assert (await running.client.delete(f"/nbfn/v1/calls/{mine}")).status_code == 204
+        response = await call
+        assert (response.status_code, response.json()["message"]) == (444, "the call was cancelled")
+        await running.happened("instance.stopped")
+        assert (await running.client.delete(f"/nbfn/v1/calls/{mine}")).status_code == 404
+        assert (await running.client.get(f"/nbfn/v1/calls/{mine}")).json()["status"] == 444
 
 
 async def test_stop_asks_for_the_end(executor: Executor) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from nbfn.drivers.base import StartFailed
 from nbfn.executor import answers, machine
+from nbfn.executor.body import Body
 from nbfn.executor.events import Events
-from nbfn.executor.hop import Answer, HopFailed, dial
+from nbfn.executor.hop import Head, HopFailed, dial
 from nbfn.executor.ids import deadline, new_id, timestamp
 from nbfn.executor.objects import App, Fn, changed_app, changed_fn, new_fn
 from nbfn.executor.output import CALL_BYTES, Output
@@ -141,8 +142,7 @@ def test_a_failed_start_tells_the_image_or_the_cause() -> None:
 @pytest.mark.anyio
 async def test_answers_that_can_be_read(state: Path, sent: bytes, status: int, body: bytes) -> None:
     answer = await _exchange(state, sent)
-    assert isinstance(answer, Answer)
-    assert (answer.status, b"".join(answer.body)) == (status, body)
+    assert answer == (status, body)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,24 @@ async def test_answers_that_cannot(state: Path, sent: bytes, why: str) -> None:
     assert why in str(answer)
 
 
-async def _exchange(folder: Path, sent: bytes) -> Answer | HopFailed:
+class _Answer:
+    """Gathers an answer."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 0, b""
+        self.outcome: asyncio.Future[tuple[int, bytes] | HopFailed] = asyncio.Future()
+
+    def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
+        self.status = head.status if head else self.status
+        self.body += b"".join(body)
+        if last:
+            self.outcome.set_result((self.status, self.body))
+
+    def failed(self, failure: HopFailed) -> None:
+        self.outcome.set_result(failure)
+
+
+async def _exchange(folder: Path, sent: bytes) -> tuple[int, bytes] | HopFailed:
     """What the hop makes of an instance that sends this and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,10 +191,10 @@ async def _exchange(folder: Path, sent: bytes) -> Answer | HopFailed:
 
     async with await asyncio.start_unix_server(serve, folder / "s"):
         connection = await dial(folder / "s")
-        outcome: asyncio.Future[Answer | HopFailed] = asyncio.get_running_loop().create_future()
-        connection.send(b"POST /call HTTP/1.1\r\n\r\n", [], outcome.set_result)
+        answer = _Answer()
+        connection.send(b"POST /call HTTP/1.1\r\n\r\n", Body.of([]), answer)
         try:
-            return await outcome
+            return await answer.outcome
         finally:
             connection.close()
             await asyncio.sleep(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import textwrap
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nbfn.invoke import ResultStream
     from nbfn.spec import CallResult
 
 CELL = "/tmp/ipykernel_1/cell-3.py"
@@ -57,6 +58,9 @@ class Notebook:
     def call(self, *args: object, **kwargs: object) -> CallResult:
         return self.caller.call(self.deployment, args, kwargs, self.context)
 
+    def stream(self, *args: object, **kwargs: object) -> ResultStream:
+        return self.caller.stream(self.deployment, args, kwargs, self.context)
+
     def new(self, name: str, *args: object) -> object:
         """An object of a class of the notebook."""
         return self.context.namespace[name](*args)  # type: ignore[operator]
@@ -68,6 +72,6 @@ def deployed(folder: Path, source: str, **options: object) -> Iterator[Notebook]
     context = context_of(source)
     with (
         running(folder, context.source, **options) as instance,  # type: ignore[arg-type]
-        Endpoint("http://localhost", instance.socket).client() as client,
+        closing(Caller(Endpoint("http://localhost", instance.socket))) as caller,
     ):
-        yield Notebook(instance, Caller(client), context)
+        yield Notebook(instance, caller, context)

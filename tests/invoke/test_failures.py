@@ -12,7 +12,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from nbfn.errors import (
@@ -25,7 +24,7 @@ from nbfn.errors import (
     PayloadError,
     RemoteError,
 )
-from nbfn.invoke import Caller
+from nbfn.invoke import Caller, NotSent, Terms
 from nbfn.transport import Endpoint
 from tests.invoke.notebook import context_of, deployment
 
@@ -76,8 +75,10 @@ def call(state: Path) -> Iterator[Callable[..., object]]:
             act = (lambda sock: sock.sendall(behave)) if isinstance(behave, bytes) else behave
             server = Server(state / "s", act)
             stack.callback(server.close)
-            client = stack.enter_context(Endpoint("http://localhost", server.path, "secret").client())
-            return Caller(client).call(deployment(), [], {}, CONTEXT, timeout_s=timeout_s)
+            caller = stack.enter_context(
+                contextlib.closing(Caller(Endpoint("http://localhost", server.path, "secret")))
+            )
+            return caller.call(deployment(), [], {}, CONTEXT, Terms(timeout_s=timeout_s))
 
         yield call
 
@@ -134,13 +135,18 @@ def test_a_connection_that_breaks_after_sending(call: Callable[..., object], sen
 
 
 def test_nobody_there_passes_through(state: Path) -> None:
-    with Endpoint("http://localhost", state / "none").client() as client, pytest.raises(httpx.ConnectError):
-        Caller(client).call(deployment(), [], {}, CONTEXT)
+    with pytest.raises(NotSent):
+        Caller(Endpoint("http://localhost", state / "none")).call(deployment(), [], {}, CONTEXT)
 
 
 def test_waiting_no_longer(call: Callable[..., object]) -> None:
     with pytest.raises(CallTimeout, match=r"no answer within 0\.05 s; it may still be running"):
         call(lambda sock: sock.recv(1), timeout_s=0.05)
+
+
+def test_functions_of_another_fdk_are_told_apart(call: Callable[..., object]) -> None:
+    with pytest.raises(PayloadError, match="not as a function of nbfn does"):
+        call(answer(200, b"1", b"Content-Type: application/json\r\n"))
 
 
 INTERRUPTED = """
@@ -149,13 +155,13 @@ from pathlib import Path
 from nbfn.transport import Endpoint
 from tests.invoke.notebook import Caller, context_of, deployment
 
-client = Endpoint("http://localhost", Path(sys.argv[1])).client()
+caller = Caller(Endpoint("http://localhost", Path(sys.argv[1])))
 try:
-    Caller(client).call(deployment(), [], {}, context_of("def greet(): ..."))
+    caller.call(deployment(), [], {}, context_of("def greet(): ..."))
 except KeyboardInterrupt:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     print("interrupted", flush=True)
-    sys.stdin.read()  # the client stays open: only the call's connection may be closed
+    sys.stdin.read()  # the process lives on: the call's connection may not
 """
 
 

@@ -181,8 +181,8 @@ def test_a_raised_one_is_printed_by_the_interpreter_itself(deploy: Deploy, tmp_p
         "from pathlib import Path\n"
         "from tests.invoke.notebook import Caller, Endpoint, context_of, deployment\n"
         f"context = context_of({notebook.context.source.partition(chr(10) * 2)[2]!r})\n"
-        f"with Endpoint('http://localhost', Path({str(notebook.instance.socket)!r})).client() as client:\n"
-        "    result = Caller(client).call(deployment(), [''], {}, context)\n"
+        f"caller = Caller(Endpoint('http://localhost', Path({str(notebook.instance.socket)!r})))\n"
+        "result = caller.call(deployment(), [''], {}, context)\n"
         "raise result.error\n"
     )
     root = Path(__file__).parents[2]

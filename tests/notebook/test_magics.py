@@ -29,7 +29,6 @@ REFUSED_UNRUN = {
     "long idle timeout": ("--idle-timeout 4000", "ran = True\n" + GREET, errors.LimitError, "1 to 3600"),
 }
 REFUSED = {
-    "generator": ("", "def f():\n    yield 1", errors.BadInput, "f"),
     "undefined name": ("", "def f():\n    return nowhere + 1", errors.CaptureError, "nowhere"),
     "unpicklable global": (
         "",

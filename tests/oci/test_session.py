@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -93,6 +94,24 @@ def test_an_archive_on_fns_own_fdk(target_of: MakeTarget, cloud: Cloud, state: P
     assert target.inspect("app01", "greet").image.startswith("archive python3")
     with pytest.raises(BadInput, match="is made of an archive, not of an image"):
         target.apply(SPEC, imaged(cloud, state, capture), capture.fingerprint)
+
+
+@pytest.mark.needs("oci-sdk")
+def test_an_archive_that_yields_answers_in_one_piece(target_of: MakeTarget) -> None:
+    target = target_of()
+    capture = captured(
+        """
+        def greet(name):
+            print("called")
+            for greeting in ("Hello", "Goodbye"):
+                yield f"{greeting}, {name}!"
+        """
+    )
+    made = target.apply_archive(SPEC, make_archive(SPEC, capture), capture.fingerprint)
+    plain = invoke(target.client, made.url, b'"Ana"', explain=target.explain, deployment=made)
+    assert plain.body == b"Hello, Ana!Goodbye, Ana!"
+    assert plain.content_type.startswith("text/plain")
+    assert base64.b64decode(plain.headers["nbfn-output"]) == b"called\n"
 
 
 def test_what_oci_alone_has_is_set_and_kept(target_of: MakeTarget, cloud: Cloud, state: Path) -> None:

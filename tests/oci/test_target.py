@@ -19,6 +19,7 @@ IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
 class TestOciTarget(TargetConformance):
     keeps_idle_timeout = False
     shows_instances = False
+    keeps_calls = False
     invoked_at = "/functions/{}/actions/invoke"
 
     @pytest.fixture(params=["20260325", "20181201"])

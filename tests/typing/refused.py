@@ -28,3 +28,15 @@ def misspelt(x: float) -> float:
 
 
 nbfn.deploy("plain")  # expect: incompatible type "str"
+
+
+@nbfn.function
+def count(n: int) -> list[int]:
+    return list(range(n))
+
+
+plain.spawn(1)  # expect: "spawn" of "Calling" has incompatible type "int"
+plain.map(1)  # expect: incompatible type "int"
+plain.stream("a")  # expect: Invalid self argument
+wrong: nbfn.Call[int] = plain.spawn("a")  # expect: Incompatible types in assignment
+count.map([1], concurrncy=2)  # expect: concurrncy

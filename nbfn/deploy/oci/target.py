@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.oci.retry import Backoff
     from nbfn.deploy.oci.settings import OciSettings
     from nbfn.errors import NbfnError
-    from nbfn.spec import FunctionSpec, LogLine, RunningInstance
+    from nbfn.spec import CallRecord, FunctionSpec, LogLine, RunningInstance
 
 _ATTEMPTS = 4
 _CONTROL_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -146,6 +146,20 @@ class OciTarget:
         raise TargetError(
             "OCI Functions does not show instances",
             hint="each answer tells which instance gave it, and its age",
+        )
+
+    def call(self, call_id: str) -> CallRecord:
+        """Always raises TargetError: OCI keeps no record of single calls."""
+        raise TargetError(
+            "OCI Functions keeps no calls that one could ask for",
+            hint="what a call gave and cost comes with its answer",
+        )
+
+    def cancel(self, call_id: str) -> bool:
+        """Always raises TargetError: OCI ends no call before its time."""
+        raise TargetError(
+            "OCI Functions cannot end a call",
+            hint="it ends by itself, at the latest when the function's time limit is over",
         )
 
     def applications(self, name: str | None = None) -> Iterator[dict[str, Any]]:

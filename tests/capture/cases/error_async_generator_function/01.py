@@ -1,2 +1,0 @@
-async def greet(n):
-    yield n

@@ -1,0 +1,298 @@
+"""The HTTP front: what callers may send, and what they may not."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from nbfn.drivers.fake import FakeAnswer, FakeCall, Script
+from nbfn.executor.front import Patience
+from tests.executor.conftest import TOKEN, request_bytes, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from nbfn.config import Settings
+    from tests.executor.conftest import Running
+
+    Executor = Callable[..., AbstractAsyncContextManager[Running]]
+
+pytestmark = pytest.mark.anyio
+
+
+async def exchange(running: Running, *pieces: bytes) -> bytes:
+    """All that comes back until the other side closes."""
+    reader, writer = await running.dial()
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def one_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    (length,) = (int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
+    return head, await reader.readexactly(length)
+
+
+CLOSE = "Connection: close"
+
+
+async def test_connection_close_and_http_1_0(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        answer = await exchange(running, request_bytes(fn_id, b"hi", CLOSE))
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(b"\r\n\r\nhi")
+        assert b"Connection: close" in answer
+        old = request_bytes(fn_id, b"hi").replace(b"HTTP/1.1", b"HTTP/1.0")
+        assert (await exchange(running, old)).endswith(b"\r\n\r\nhi")
+
+
+async def test_pipelined_requests_are_answered_in_their_order(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        info = f"GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        reader, writer = await running.dial()
+        bodies = [b"%d" % number for number in range(20)]
+        writer.write(info.join(request_bytes(fn_id, body) for body in bodies))
+        for number, body in enumerate(bodies):
+            assert (await one_answer(reader))[1] == body
+            if number < len(bodies) - 1:
+                assert b"version" in (await one_answer(reader))[1]
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_any_cut_of_the_bytes_is_read_alike(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        whole = request_bytes(fn_id, b"body", CLOSE)
+        for at in range(1, len(whole), 7):
+            assert (await exchange(running, whole[:at], whole[at:])).endswith(b"\r\n\r\nbody")
+
+
+async def test_who_asks_before_sending_is_told_to_or_refused_at_once(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        whole = request_bytes(fn_id, b"body", "Expect: 100-continue", CLOSE)
+        reader, writer = await running.dial()
+        writer.write(whole[:-4])
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(whole[-4:])
+        assert (await reader.read()).endswith(b"body")
+        writer.close()
+        await writer.wait_closed()
+        reader, writer = await running.dial()
+        writer.write(whole[:-4].replace(fn_id.encode(), b"nosuch"))
+        assert b" 404 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 421),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 401),
+        (b"GET /invoke/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: http://e\r\n\r\n", 401),
+        (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    ],
+)  # fmt: skip
+async def test_what_is_refused(executor: Executor, sent: bytes, status: int) -> None:
+    async with executor() as running:
+        answer = await exchange(running, sent)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert b"access-control" not in answer.lower()
+        assert (b"www-authenticate: bearer" in answer.lower()) == (status == 401)
+
+
+async def test_a_refused_small_body_leaves_the_connection_usable(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        reader, writer = await running.dial()
+        writer.write(request_bytes("nosuch", b"12345") + request_bytes(fn_id, b"hi"))
+        assert b" 404 " in (await one_answer(reader))[0]
+        assert (await one_answer(reader))[1] == b"hi"
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /invoke/", request_bytes("FN", b"12345")[:-2], request_bytes("FN", b"1") + b"GET"]
+)
+async def test_slow_callers_are_cut_off(executor: Executor, sent: bytes) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        running.parts.app.patience = Patience(0.02, 0.02, 0.02, 0.02, 0.02, 0.01)
+        await exchange(running, sent.replace(b"FN", fn_id.encode()))  # returns, that is
+
+
+# Triggers
+
+
+def trigger(running: Running, source: str, fn_id: str) -> None:
+    running.parts.catalog._triggers["shop", source] = fn_id
+
+
+async def test_a_trigger_speaks_http_behind_fns_headers(executor: Executor) -> None:
+    seen: list[FakeCall] = []
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        seen.append(call)
+        headers = {
+            "Fn-Http-Status": "201", "Fn-Http-H-X-Own": "1", "X-Inner": "no", "Content-Type": "text/x",
+            "Fn-Http-H-Content-Length": "9", "Fn-Http-H-Connection": "close",
+        }  # fmt: skip
+        return FakeAnswer(b"made", headers=headers)
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        trigger(running, "/a/b", fn_id)
+        response = await running.client.put(
+            "/t/shop/a/b?q=1", content=b"body", headers={"X-Mine": "v", "Content-Type": "text/y"}
+        )
+        assert (response.status_code, response.content) == (201, b"made")
+        assert (response.headers["x-own"], response.headers["content-type"]) == ("1", "text/x")
+        assert "x-inner" not in response.headers
+        assert response.headers["fn-call-id"]
+        (call,) = seen
+        assert (call.method, call.path, call.body) == ("POST", "/call", b"body")
+        assert call.headers["fn-http-method"] == "PUT"
+        assert call.headers["fn-http-request-url"] == "http://localhost/t/shop/a/b?q=1"
+        assert call.headers["fn-intent"] == "httprequest"
+        assert (call.headers["fn-http-h-x-mine"], call.headers["content-type"]) == ("v", "text/y")
+        assert TOKEN not in str(call.headers)
+        for path in ("/t/shop/a", "/t/shop/a/b/", "/t/other/a/b", "/t/shop"):
+            assert (await running.client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [("99", 502), ("1000", 502), ("x", 502), ("0", 200), ("404", 404)]
+)
+async def test_a_triggers_status(executor: Executor, said: str, status: int) -> None:
+    async def answer(_: FakeCall) -> FakeAnswer:
+        return FakeAnswer(b"", headers={"Fn-Http-Status": said})
+
+    async with executor(Script(answer=answer)) as running:
+        trigger(running, "/x", await running.deploy())
+        assert (await running.client.get("/t/shop/x")).status_code == status
+        assert (await running.client.head("/t/shop/x")).status_code == status
+
+
+# Detached
+
+
+async def test_a_detached_call_is_answered_at_once_and_its_result_kept(executor: Executor) -> None:
+    gate = asyncio.Event()
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        await gate.wait()
+        return FakeAnswer(call.body * 2, headers={"Content-Type": "text/z"})
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        response = await running.invoke(fn_id, b"ab", **{"Fn-Invoke-Type": "detached"})
+        assert (response.status_code, response.content) == (202, b"")
+        path = f"/nbfn/v1/calls/{response.headers['fn-call-id']}"
+        pending = (await running.client.get(path)).json()
+        assert (pending["status"], pending["result"]["done"]) == (0, False)
+        assert (await running.client.get(f"{path}/result")).status_code == 202
+        gate.set()
+        await running.happened("call.finished")
+        done = (await running.client.get(path)).json()
+        assert (done["status"], done["start"]) == (200, "cold")
+        assert done["result"] == {"done": True, "content_type": "text/z", "bytes": 4, "cut": False}
+        result = await running.client.get(f"{path}/result")
+        assert (result.status_code, result.content, result.headers["content-type"]) == (
+            200,
+            b"abab",
+            "text/z",
+        )
+        assert (await running.client.get("/nbfn/v1/calls/nosuch/result")).status_code == 404
+
+
+async def test_detached_bodies_are_bounded(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        response = await running.invoke(fn_id, b"x" * (9 << 20), **{"Fn-Invoke-Type": "detached"})
+        assert response.status_code == 413
+        response = await running.invoke(fn_id, b"x" * (2 << 20), **{"Fn-Invoke-Type": "detached"})
+        assert response.status_code == 202
+        await running.happened("call.finished")
+        path = f"/nbfn/v1/calls/{response.headers['fn-call-id']}"
+        result = (await running.client.get(path)).json()["result"]
+        assert (result["bytes"], result["cut"]) == (2 << 20, True)
+        assert len((await running.client.get(f"{path}/result")).content) == 1 << 20
+
+
+# Garbage
+
+_pieces = st.one_of(
+    st.sampled_from(
+        [
+            b"POST /invoke/FN HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n", b"POST /t/shop/x HTTP/1.1\r\n", b"\r\n",
+            b"Host: localhost\r\n", b"Authorization: Bearer TOKEN\r\n", b"Content-Length: 5\r\n", b"\r\n\r\n",
+            b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"hello",
+            b"ffffffffffffffff\r\n",
+            b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
+            b"Fn-Invoke-Type: detached\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\n",
+            b"Content-Length: -1\r\n", b"X: \x00\r\n", b" folded\r\n", b"GET http://[::1 HTTP/1.1\r\n",
+        ]
+    ),
+    st.binary(max_size=20),
+)  # fmt: skip
+
+
+_numbers = itertools.count()
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@hypothesis_settings(max_examples=8)
+@given(st.lists(st.lists(_pieces, max_size=10), min_size=10, max_size=10))
+async def test_garbage_harms_nobody(settings: Settings, streams: list[list[bytes]]) -> None:
+    """No hang (each connection ends), no 500, no descriptor left, and others are served."""
+    async with running(replace(settings)) as executor:
+        fn_id = await executor.deploy(f"greet-{next(_numbers)}")  # examples share a state folder
+        trigger(executor, "/x", fn_id)
+        await executor.invoke(fn_id)
+        before = _descriptors()
+        for stream in streams:
+            sent = b"".join(stream).replace(b"FN", fn_id.encode()).replace(b"TOKEN", TOKEN.encode())
+            reader, writer = await executor.dial()
+            writer.write(sent)
+            writer.write_eof()
+            answer = await asyncio.gather(reader.read(), return_exceptions=True)
+            assert b"HTTP/1.1 500" not in (answer[0] if isinstance(answer[0], bytes) else b"")
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+            assert (await executor.invoke(fn_id, b"still")).content == b"still"
+        await executor.parts.pool.no_calls()
+        for _ in range(1000):  # connections close a few turns of the loop later
+            if _descriptors() <= before + 2 * executor.parts.pool.instances:
+                break
+            await asyncio.sleep(0.001)
+        assert _descriptors() <= before + 2 * executor.parts.pool.instances
