@@ -54,7 +54,7 @@ def publish(
         place.ref,
         place.access,
         mount_from=_base_repository(image, place.ref),
-        resume=layout.path / ".nbfn" / "uploads",
+        memory=layout.path / ".nbfn" / "registries",
         progress=progress,
     )
 

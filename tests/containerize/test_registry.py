@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.containerize import Image, Layer, Layout, validate
+from nbfn.containerize import Image, Layer, Layout, build, validate
 from nbfn.containerize.compress import compressed
 from nbfn.containerize.image import (
     DOCKER_LAYER_GZIP_TYPE,
@@ -24,6 +25,7 @@ from nbfn.containerize.image import (
 )
 from nbfn.containerize.registry import Access, Reference, Repository, pull, push
 from nbfn.errors import ImageError, LoginFailed, RegistryError, StateError
+from tests.containerize.conftest import make_capture, make_spec
 from tests.containerize.registries import PASSWORD, USER, bad_line, certificates, htpasswd, running
 
 if TYPE_CHECKING:
@@ -136,6 +138,51 @@ def test_only_what_is_missing_is_sent(
     line.log.clear()
     pull(Reference.parse(f"{line.host}/{name}:2"), other, ANYBODY)
     assert not [path for _, path in line.log if "/blobs/" in path]
+
+
+def test_what_a_repository_is_known_to_have_is_not_asked_for(
+    line: BadLine, layout: Layout, name: str, tmp_path: Path
+) -> None:
+    ref, memory = Reference.parse(f"{line.host}/{name}:1"), tmp_path / "memory"
+
+    def push_version(number: int) -> Image:
+        capture = make_capture(f"def greet(name):\n    return name * {number}\n")
+        image = layout.get(build(make_spec(), capture, layout).image)
+        line.log.clear()
+        assert push(image, ref, ANYBODY, memory=memory).digest == image.digest
+        return image
+
+    push_version(1)
+    image = push_version(2)
+    methods = [method for method, _ in line.log]
+    assert (methods[0], sorted(methods[1:5]), methods[5:]) == ("GET", ["POST", "POST", "PUT", "PUT"], ["PUT"])
+    line.log.clear()
+    push(image, ref, ANYBODY, memory=memory)
+    assert [method for method, _ in line.log] == ["GET", "HEAD"]
+
+
+def test_a_repository_that_dropped_what_it_was_known_to_have(
+    registry: Registry, built: Image, other: Layout, name: str, tmp_path: Path
+) -> None:
+    memory = tmp_path / "memory"
+    push(built, Reference.parse(f"{registry.host}/{name}:1"), ANYBODY, memory=memory)
+    shutil.rmtree(registry.folder / "data/docker/registry/v2/repositories" / name)
+    for _ in range(2):
+        again = Reference.parse(f"{registry.host}/{name}:2")
+        assert push(built, again, ANYBODY, memory=memory).digest == built.digest
+    assert pull(again, other, ANYBODY).digest == built.digest
+
+
+def test_a_memory_that_cannot_be_read_or_written_costs_only_time(
+    registry: Registry, built: Image, name: str, tmp_path: Path
+) -> None:
+    ref, memory = Reference.parse(f"{registry.host}/{name}:1"), tmp_path / "memory"
+    push(built, ref, ANYBODY, memory=memory)
+    for note in memory.iterdir():
+        note.write_text('{"not": "a list"}')
+    push(built, ref, ANYBODY, memory=memory)
+    (tmp_path / "file").write_text("")
+    assert push(built, ref, ANYBODY, memory=tmp_path / "file").digest == built.digest
 
 
 def test_a_blob_that_cannot_be_mounted_is_sent(registry: Registry, built: Image, name: str) -> None:
@@ -313,14 +360,14 @@ class TestBrokenLines:
 
             resume = tmp_path / "uploads"
             with pytest.raises(RegistryError):
-                push(image, ref, ANYBODY, chunk_bytes=50_000, resume=resume, progress=die)
+                push(image, ref, ANYBODY, chunk_bytes=50_000, memory=resume, progress=die)
             registry.start()
             with pytest.raises(RegistryError, match="is not in the registry"):
                 pull(ref, other, ANYBODY)
             line.log.clear()
-            assert push(image, ref, ANYBODY, chunk_bytes=50_000, resume=resume).digest == image.digest
+            assert push(image, ref, ANYBODY, chunk_bytes=50_000, memory=resume).digest == image.digest
             assert len([method for method, _ in line.log if method == "PATCH"]) == 2
-            assert list(resume.iterdir()) == []
+            assert len(list(resume.iterdir())) == 1  # what the repository has; no upload is open
             assert pull(ref, other, ANYBODY).digest == image.digest
 
     def test_a_registry_that_is_not_there(self, tmp_path: Path, built: Image) -> None:

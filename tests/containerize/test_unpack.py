@@ -193,6 +193,22 @@ def test_a_system_s_links_lead_anywhere_but_nothing_leaves_its_folder(tmp_path: 
         assert stat.S_ISCHR((folder / "d/a").lstat().st_mode)
 
 
+@pytest.mark.needs("root")
+def test_a_folder_that_hides_all_below_is_what_overlayfs_takes_for_one(tmp_path: Path) -> None:
+    layer = tar_of(("d/", FOLDER, b""), ("d/.wh..wh..opq", FILE, b""), ("d/new", FILE, b"x"))
+    (folder,) = unpack(image_of(tmp_path, layer, host=False), tmp_path / "into")
+    assert os.getxattr(folder / "d", "trusted.overlay.opaque") == b"y"
+    assert [path.name for path in (folder / "d").iterdir()] == ["new"]
+
+
+def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbfn.containerize.image._GROWN_MAX_BYTES", 1 << 20)
+    bomb = image_of(tmp_path, tar_of(("zeros", FILE, bytes(4 << 20))), zipped=True)
+    with pytest.raises(ImageError, match=r"grows to more than 1,048,576: a bomb"):
+        unpack(bomb, tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
 def test_every_problem_is_listed(tmp_path: Path) -> None:
     image = image_of(tmp_path, tar_of(("../a", FILE, b""), ("/b", FILE, b""), ("c", FILE, b"")))
     with pytest.raises(ImageError, match=r"\(and 1 more\)") as caught:

@@ -26,8 +26,8 @@ class Remote:
 
     ref: Reference
     access: Access = field(default_factory=Access)
-    resume: Path | None = None
-    """Folder that remembers uploads which broke off."""
+    memory: Path | None = None
+    """Folder that remembers what repositories have, and uploads which broke off."""
     exact: bool = True
     fresh_s: float = _FRESH_S
 
@@ -53,4 +53,4 @@ class Remote:
         return pull(self.ref, layout, self.access, platform=platform, progress=progress)
 
     def store(self, image: Image, *, progress: Progress | None = None) -> None:
-        push(image, self.ref, self.access, resume=self.resume, progress=progress)
+        push(image, self.ref, self.access, memory=self.memory, progress=progress)

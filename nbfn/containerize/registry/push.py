@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
 
 from nbfn.containerize.image import CONFIG_TYPE, Descriptor, digest_of
+from nbfn.containerize.registry.known import Known
 from nbfn.containerize.registry.repository import Repository
 from nbfn.errors import RegistryError
 from nbfn.spec import ImageRef
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 CHUNK_BYTES = 16 << 20
+_SMALL_BYTES = 64 << 10
+_AT_ONCE = 4
 _TRIES = 4
+_DOES_NOT_HAVE = (400, 404)
+"""What a registry answers to a manifest with blobs that it lacks: MANIFEST_BLOB_UNKNOWN, BLOB_UNKNOWN."""
 
 
 def push(
@@ -33,36 +39,65 @@ def push(
     access: Access,
     *,
     mount_from: tuple[str, ...] = (),
-    resume: Path | None = None,
+    memory: Path | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
 ) -> ImageRef:
     """Make ``ref`` name ``image`` in its registry, byte for byte; returns it by digest.
 
     Blobs that the repository has are not sent; those that one of ``mount_from``, other repositories of the
-    same registry, has are mounted. ``resume`` is a folder that remembers uploads which broke off, so that
-    another process can go on with them. ``progress`` is told ``push``, and how many of how many bytes of the
-    layers are there.
+    same registry, has are mounted. ``memory`` is a folder that remembers what repositories have, so that they
+    are not asked again, and uploads which broke off, so that another process can go on with them.
+    ``progress`` is told ``push``, and how many of how many bytes of the layers are there.
 
     Raises:
         LoginFailed: the registry does not know us, or does not let us; says which part is wrong.
         RegistryError: not reached, broken off, refused. The tag is as it was; a retry sends what is missing.
         ImageError: a layer is missing here, or has another size or digest than it should.
     """
-    manifest = image.manifest
-    config = Descriptor.read(manifest.get("config"), "the config")
+    config = Descriptor.read(image.manifest.get("config"), "the config")
+    config = Descriptor(CONFIG_TYPE, digest_of(image.config_bytes), config.size)
+    known = Known(memory, ref.name)
     with Repository(ref, access, push=True) as repository:
-        uploads = _Uploads(repository, mount_from, resume, chunk_bytes, progress)
-        uploads.total = sum(layer.descriptor.size for layer in image.layers)
-        for layer in image.layers:
-            if not uploads.there(layer.descriptor):
-                with layer.open() as file:
-                    uploads.send(layer.descriptor, file)
-            uploads.tell(layer.descriptor.size)
-        if not repository.has_blob(config):
-            uploads.post(Descriptor(CONFIG_TYPE, digest_of(image.config_bytes), 0), image.config_bytes)
-        repository.put_manifest(image.manifest_bytes, image.media_type, ref.tag or image.digest)
+        repository.connect()
+        uploads = _Uploads(repository, known, mount_from, memory, chunk_bytes, progress)
+        if known and _is_there(image, ref, known, repository):
+            uploads.all_there(image)
+            return ImageRef(ref.name, digest=image.digest)
+        try:
+            _send(image, config, ref, uploads)
+        except RegistryError as error:
+            if not known or error.status not in _DOES_NOT_HAVE:
+                raise
+            known.forget()  # the registry has dropped what it had: look at every blob
+            _send(image, config, ref, uploads)
+        known.add([config.digest, *(layer.descriptor.digest for layer in image.layers)])
     return ImageRef(ref.name, digest=image.digest)
+
+
+def _is_there(image: Image, ref: Reference, known: Known, repository: Repository) -> bool:
+    """True if the registry names this very image so already, by its own word."""
+    if not all(layer.descriptor.digest in known for layer in image.layers):
+        return False
+    return repository.manifest_digest(ref.tag or image.digest) == image.digest
+
+
+def _send(image: Image, config: Descriptor, ref: Reference, uploads: _Uploads) -> None:
+    uploads.begin(image)
+    small = [] if uploads.there(config, elsewhere=False) else [(config, image.config_bytes)]
+    for layer in image.layers:
+        if not uploads.there(layer.descriptor):
+            with layer.open() as file:
+                if layer.descriptor.size <= _SMALL_BYTES:
+                    small.append((layer.descriptor, file.read()))
+                else:
+                    uploads.send(layer.descriptor, file)
+        uploads.tell(layer.descriptor.size)
+    # Each is two requests that a registry takes its time for, and hardly any bytes.
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for _ in threads.map(lambda each: uploads.post(*each), small):
+            pass
+    uploads.repository.put_manifest(image.manifest_bytes, image.media_type, ref.tag or image.digest)
 
 
 class _Uploads:
@@ -71,30 +106,47 @@ class _Uploads:
     def __init__(
         self,
         repository: Repository,
+        known: Known,
         mount_from: tuple[str, ...],
-        resume: Path | None,
+        memory: Path | None,
         chunk_bytes: int,
         progress: Progress | None,
     ) -> None:
-        self._repository = repository
+        self.repository = repository
+        self._known = known
         self._mount_from = mount_from
-        self._resume = resume
+        self._memory = memory
         self._chunk_bytes = chunk_bytes
         self._progress = progress
-        self._done = 0
-        self.total = 0
+        self._done = self._total = 0
 
-    def there(self, descriptor: Descriptor) -> bool:
+    def begin(self, image: Image) -> None:
+        """Count from nothing again."""
+        self._done, self._total = 0, sum(layer.descriptor.size for layer in image.layers)
+
+    def all_there(self, image: Image) -> None:
+        """Nothing has to be sent."""
+        self.begin(image)
+        self.tell(self._total)
+
+    def there(self, descriptor: Descriptor, *, elsewhere: bool = True) -> bool:
         """True if the repository has the blob, now that it was looked for in the others too."""
-        if self._repository.has_blob(descriptor):
+        if descriptor.digest in self._known:
             return True
-        return any(self._repository.mount(descriptor.digest, other) for other in self._mount_from)
+        # Where much is known, what is not is new: to send a small one takes no longer than to ask.
+        if self._known and descriptor.size <= _SMALL_BYTES:
+            return False
+        if self.repository.has_blob(descriptor):
+            return True
+        if not elsewhere:
+            return False
+        return any(self.repository.mount(descriptor.digest, other) for other in self._mount_from)
 
     def tell(self, size: int, *, now: int = 0) -> None:
         """So many bytes more are there for good; ``now`` of the blob that is being sent."""
         self._done += size
         if self._progress is not None:
-            self._progress("push", self._done + now, self.total)
+            self._progress("push", self._done + now, self._total)
 
     def send(self, descriptor: Descriptor, file: BinaryIO) -> None:
         """Send a blob: at once if it is small, else in chunks."""
@@ -130,18 +182,18 @@ class _Uploads:
         self._finish(descriptor, location, data)
 
     def _begin(self) -> str:
-        return self._repository.location(self._repository.request("POST", "blobs/uploads/"))
+        return self.repository.location(self.repository.request("POST", "blobs/uploads/"))
 
     def _patch(self, location: str, data: bytes, at: int) -> tuple[int, str]:
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Range": f"{at}-{at + len(data) - 1}",
         }
-        response = self._repository.request("PATCH", location, headers=headers, content=data)
-        return _taken(response, at + len(data)), self._repository.location(response)
+        response = self.repository.request("PATCH", location, headers=headers, content=data)
+        return _taken(response, at + len(data)), self.repository.location(response)
 
     def _finish(self, descriptor: Descriptor, location: str, data: bytes = b"") -> None:
-        self._repository.request(
+        self.repository.request(
             "PUT",
             location,
             params={"digest": descriptor.digest},
@@ -153,11 +205,11 @@ class _Uploads:
 
     def _asked(self, location: str) -> tuple[int, str]:
         """Where an upload stands, by the registry's own word; a new one if that is not known."""
-        response = self._repository.request("GET", location, allow=range(400, 500))
+        response = self.repository.request("GET", location, allow=range(400, 500))
         if not response.is_success:
             return 0, self._begin()
         known = "location" in response.headers
-        return _taken(response, 0), self._repository.location(response) if known else location
+        return _taken(response, 0), self.repository.location(response) if known else location
 
     def _remembered(self, descriptor: Descriptor) -> tuple[int, str]:
         path = self._note(descriptor)
@@ -182,10 +234,10 @@ class _Uploads:
                 path.unlink(missing_ok=True)
 
     def _note(self, descriptor: Descriptor) -> Path | None:
-        if self._resume is None:
+        if self._memory is None:
             return None
-        about = f"{self._repository.ref.name} {descriptor.digest}"
-        return self._resume / digest_of(about.encode()).removeprefix("sha256:")
+        about = f"{self.repository.ref.name} {descriptor.digest}"
+        return self._memory / digest_of(about.encode()).removeprefix("sha256:")
 
 
 def _taken(response: httpx.Response, default: int) -> int:

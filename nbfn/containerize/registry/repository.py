@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ssl
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin
@@ -21,7 +22,7 @@ from nbfn.containerize.registry.auth import Authorization
 from nbfn.errors import LoginFailed, RegistryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nbfn.containerize.image import Descriptor
     from nbfn.containerize.registry.access import Access
@@ -42,7 +43,7 @@ class Repository:
         self.doing = "pushing" if push else "pulling"
         self._access = access
         self._push = push
-        self._client = httpx.Client(timeout=_TIMEOUT)
+        self._client = self._open("http")
         self._root = ""
         self._authorization: Authorization | None = None
 
@@ -51,6 +52,14 @@ class Repository:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def connect(self) -> None:
+        """Connect and log in now, not with the first request; from then on threads may share it.
+
+        Raises:
+            LoginFailed, RegistryError: as :meth:`request`.
+        """
+        self._authorized()
 
     # Manifests
 
@@ -250,9 +259,11 @@ class Repository:
         raise AssertionError("there is always a scheme to try")
 
     def _open(self, scheme: str) -> httpx.Client:
-        if scheme == "http":
-            return httpx.Client(timeout=_TIMEOUT, verify=False, trust_env=False)  # noqa: S501 - no TLS at all
-        return httpx.Client(timeout=_TIMEOUT, verify=self._access.tls(self.ref))
+        if scheme == "https":
+            return httpx.Client(timeout=_TIMEOUT, verify=self._access.tls(self.ref))
+        # Its blobs may still be in a store of objects that speaks TLS.
+        elsewhere = {"https://": _Later(lambda: httpx.HTTPTransport(verify=self._access.tls(self.ref)))}
+        return httpx.Client(timeout=_TIMEOUT, verify=_no_tls(), trust_env=False, mounts=elsewhere)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -260,6 +271,28 @@ class Repository:
             yield
         except httpx.HTTPError as error:
             raise unreachable(self.ref, self.doing, error) from error
+
+
+@functools.cache
+def _no_tls() -> ssl.SSLContext:
+    """What httpx wants even for plain http; its own would read every authority's certificate first."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class _Later(httpx.BaseTransport):
+    """A transport that is made when it is first needed."""
+
+    def __init__(self, make: Callable[[], httpx.BaseTransport]) -> None:
+        self._make = make
+        self._made: httpx.BaseTransport | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._made = self._made or self._make()
+        return self._made.handle_request(request)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
 
 
 def unreachable(ref: Reference, doing: str, error: httpx.HTTPError) -> RegistryError:
