@@ -5,6 +5,7 @@ Each works in the current session's context, or in the session that it is given.
 
 from __future__ import annotations
 
+from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
@@ -22,11 +23,19 @@ from nbfn.verbs.objects import (
     update_app,
     update_function,
 )
-from nbfn.verbs.projects import Deployed, build_project, deploy_all, deploy_project, init_project
+from nbfn.verbs.projects import (
+    Deployed,
+    build_project,
+    deploy_all,
+    deploy_project,
+    init_project,
+    push_project,
+)
 
 __all__ = [
     "Answer",
     "App",
+    "Building",
     "Deployed",
     "Fn",
     "HttpTrigger",
@@ -45,6 +54,7 @@ __all__ = [
     "init_project",
     "invoke_function",
     "list_contexts",
+    "push_project",
     "triggers",
     "update_app",
     "update_context",

@@ -156,9 +156,3 @@ def test_what_cannot_be_built_is_named(
     with pytest.raises(kind) as caught:
         capture_folder(find_func_file(place))
     assert said in str(caught.value)
-
-
-@pytest.mark.parametrize("runtime", ["go", "node", "java"])
-def test_other_runtimes_need_docker_and_say_so(tmp_path: Path, runtime: str) -> None:
-    with pytest.raises(BadInput, match=f"is in {runtime}, and that needs Docker"):
-        capture_folder(init(tmp_path / "x", runtime))
