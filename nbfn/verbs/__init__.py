@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
+from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -38,6 +39,7 @@ __all__ = [
     "Building",
     "Deployed",
     "Fn",
+    "FolderFunction",
     "HttpTrigger",
     "apps",
     "build_project",
@@ -49,11 +51,13 @@ __all__ = [
     "delete_function",
     "delete_trigger",
     "deploy_all",
+    "deploy_cell",
     "deploy_project",
     "functions",
     "init_project",
     "invoke_function",
     "list_contexts",
+    "load_folder",
     "push_project",
     "triggers",
     "update_app",

@@ -83,21 +83,32 @@ def build_folder(
     return Built(ref, layers, (), (time.perf_counter() - began) * 1000)
 
 
-def deploy_built(
-    session: Session, function: FuncFile, spec: FunctionSpec, built: Built, tag: str
+def deploy_folder(
+    session: Session,
+    function: FuncFile,
+    spec: FunctionSpec,
+    *,
+    tag: str = "",
+    how: Building = USUAL,
+    say: Say | None = None,
 ) -> Deployment:
-    """Make the server hold what Docker has built; to one that is elsewhere it goes through the registry.
+    """Build ``function`` and make the server hold it as ``spec``; ``tag`` is the version in its image's name.
+
+    What Docker has built goes to a server that is elsewhere through the context's registry.
 
     Raises:
-        ImageError, BadInput: there is no registry that the server could read it from, or it refused.
+        BadInput, LimitError, RequirementError, BuildFailed, ImageError, StateError: as :func:`build_folder`.
+        ImageError: there is no registry that the server could read it from, or it refused.
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
-    image = session.layout.get(built.image)
-    fingerprint = digest_of(image.config_bytes)
+    if how.way(function) == "here":
+        projects.run_commands(function, _teller(say, verbose=how.verbose))
+        return session.deploy(spec, projects.capture_folder(function), force=not how.cache, tag=tag)
+    built = build_folder(session, function, spec.app, how, say)
+    fingerprint = digest_of(session.layout.get(built.image).config_bytes)
     if session.context.is_local or session.server.own:
         return session.deploy_image(spec, built.image, fingerprint, tag=tag)
-    pushed = push_image(session, function, built.image, tag)
-    return session.deploy_image(spec, pushed, fingerprint)
+    return session.deploy_image(spec, push_image(session, function, built.image, tag), fingerprint)
 
 
 def find_built(session: Session, function: FuncFile) -> ImageRef:

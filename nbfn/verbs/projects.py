@@ -11,7 +11,7 @@ from nbfn import session as sessions
 from nbfn.errors import BadInput, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.spec import FunctionSpec, Limits
-from nbfn.verbs.building import USUAL, build_folder, deploy_built, find_built, push_image
+from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,12 +194,7 @@ def _deploy(
         config={**config, **{key: value for key, value in function.config.items() if value}},
     )
     tag = version.replace("+", "-")
-    if how.way(function) == "here":
-        projects.run_commands(function)
-        deployment = ours.deploy(spec, projects.capture_folder(function), tag=tag)
-    else:
-        built = build_folder(ours, function, app["name"], how, say)
-        deployment = deploy_built(ours, function, spec, built, tag)
+    deployment = deploy_folder(ours, function, spec, tag=tag, how=how, say=say)
     image = deployment.image
     tell(f"Updating function {function.name} using image {image.repository}:{image.tag or image.short}...")
     if function.annotations:
