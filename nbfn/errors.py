@@ -12,6 +12,7 @@
     │   ├── RequirementError   a package that is missing, or pinned to what is not installed
     │   └── ArgumentsError     arguments that do not fit the function's signature: nothing was sent
     ├── ImageError             an image is broken, missing or does not fit where it should run
+    │   ├── BuildFailed        a step of a build failed: which, and the last lines of its output
     │   └── RegistryError      a registry refused, could not be reached, or sent what is wrong
     │       └── LoginFailed    it does not know who asks, or does not let them
     ├── StateError             the state folder: full disk, no permission, damaged
@@ -125,6 +126,22 @@ class ImageError(NbfnError):
     def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
+
+
+class BuildFailed(ImageError):
+    """A build by a Dockerfile or by commands failed.
+
+    ``step`` is the one that failed, ``output`` the last lines that it wrote, ``code`` its exit code (0 if it
+    did not come to one).
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", step: str = "", output: Sequence[str] = (), code: int = 0
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
+        self.output = tuple(output)
+        self.code = code
 
 
 class RegistryError(ImageError):

@@ -6,20 +6,18 @@ import ast
 import functools
 import inspect
 import logging
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from nbfn import revisions
 from nbfn import session as sessions
 from nbfn.calls import Call, Retries, found
-from nbfn.calls.calling import Calling
 from nbfn.capture import capture
 from nbfn.capture.report import large
-from nbfn.containerize import describe, read_requirements
+from nbfn.containerize import read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
-from nbfn.observe.logs import Logs
+from nbfn.remote import Remote
 from nbfn.spec import FunctionSpec, Limits
 
 if TYPE_CHECKING:
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
 
     from nbfn.capture.diff import Difference
     from nbfn.capture.report import Inside
-    from nbfn.containerize import Description
-    from nbfn.contexts import Context
     from nbfn.session import Session
-    from nbfn.spec import Capture, Deployment, ImageRef, RunningInstance, Taken
+    from nbfn.spec import Capture, Deployment, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -57,13 +53,11 @@ class Options(TypedDict, total=False):
     idempotent: bool
 
 
-class Function(Calling[P, R_co]):
+class Function(Remote[P, R_co]):
     """A function and its deployment. Calling it runs it remotely, after deploying it if it was not yet.
 
     What was deployed is what is called: a change of the source shows after the next :meth:`deploy`.
     """
-
-    __nbfn_function__ = True
 
     def __init__(
         self,
@@ -73,32 +67,14 @@ class Function(Calling[P, R_co]):
         retries: Retries = _NO_RETRIES,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., R_co]", self), f)
-        self.spec = spec
+        super().__init__(spec, session)
         self.capture: Capture | None = None
         """What was deployed, as source and data; None before the first deployment."""
-        self._deployment: Deployment | None = None
-        self._place: Context | None = None
-        self.last = None
         self.retries = retries
-        self._session = session
-        self._deploying = threading.Lock()
-        self._context: CallContext | None = None
         try:
             self.__signature__ = inspect.signature(f)
         except (TypeError, ValueError):
             self.__signature__ = None
-
-    @property
-    def session(self) -> Session:
-        """The session it was made for, or the current one."""
-        return self._session or sessions.current()
-
-    @property
-    def deployment(self) -> Deployment | None:
-        """As the target holds it; None before the first deployment in the session's context."""
-        if self._deployment is None or self._place != self.session.context:
-            return None
-        return self._deployment
 
     def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> Function[P, R_co]:
         """Deploy the function as it is now. Changes nothing if nothing has changed, unless ``force``.
@@ -110,34 +86,6 @@ class Function(Calling[P, R_co]):
         with self._deploying:
             self._deploy(force=force, progress=progress)
         return self
-
-    def undeploy(self) -> bool:
-        """Remove it from the target; False if it was not there. Calling it deploys it anew."""
-        with self._deploying:
-            removed = self.session.ask(lambda target: target.remove(self.spec.app, self.spec.name))
-            self._deployment = self._context = None
-        return removed
-
-    def logs(self, *, call_id: str | None = None, limit: int = 1000) -> Logs:
-        """What it wrote, oldest first, at most the last ``limit`` pieces; nothing before it is deployed."""
-        deployment = self.deployment
-        if deployment is None:
-            return Logs()
-        return Logs(
-            self.session.ask(lambda target: target.logs(deployment.fn_id, call_id=call_id, limit=limit))
-        )
-
-    def instances(self) -> Sequence[RunningInstance]:
-        """Its instances that are there now, oldest first; none before it is deployed."""
-        deployment = self.deployment
-        if deployment is None:
-            return []
-        return self.session.ask(lambda target: target.instances(deployment.fn_id))
-
-    def describe(self) -> Description:
-        """What is in its image: files, packages, sizes. Deploys it if it was not yet."""
-        deployment, _ = self._deployed()
-        return describe(self.session.layout.get(deployment.image))
 
     def show(self) -> Inside:
         """What is in its image, and what was left out and why; before a deployment, what would be in it.
@@ -167,31 +115,6 @@ class Function(Calling[P, R_co]):
         """The text of the deployed ``func.py``; before a deployment, of what would be deployed."""
         return (self.capture or self._capture()).source
 
-    @property
-    def image(self) -> ImageRef | None:
-        """The deployed image; None before the first deployment."""
-        return self.deployment.image if self.deployment else None
-
-    @property
-    def url(self) -> str | None:
-        """Where ``POST`` invokes it; None before the first deployment."""
-        return self.session.url(self.deployment) if self.deployment else None
-
-    def __repr__(self) -> str:
-        where = f" → {self.url}" if self.deployment else ", not deployed"
-        return f"<nbfn function {self.spec.name} (app {self.spec.app}){where}>"
-
-    def _deployed(self) -> tuple[Deployment, CallContext]:
-        __tracebackhide__ = True
-        deployment, context = self.deployment, self._context
-        if deployment is not None and context is not None:
-            return deployment, context
-        with self._deploying:  # of many first calls at once, one deploys
-            deployment, context = self.deployment, self._context
-            if deployment is None or context is None:
-                return self._deploy()
-            return deployment, context
-
     def _deploy(
         self, *, force: bool = False, progress: sessions.Progress | None = None
     ) -> tuple[Deployment, CallContext]:
@@ -207,9 +130,8 @@ class Function(Calling[P, R_co]):
             source=taken.source,
             source_map=taken.source_map,
         )
-        self.capture, self._deployment, self._context = taken, deployment, context
-        self._place = place
-        return deployment, context
+        self.capture = taken
+        return self._keep(deployment, context, place)
 
     def _capture(self) -> Capture:
         return capture(

@@ -170,6 +170,16 @@ class Session:
         spec = replace(spec, config={**capture.config, **spec.config})
         return self.ask(lambda target: target.apply(spec, ready, capture.fingerprint))
 
+    def deploy_image(
+        self, spec: FunctionSpec, image: ImageRef, fingerprint: str, *, tag: str = ""
+    ) -> Deployment:
+        """Make the target hold an image that is there already, where the target can read it.
+
+        ``fingerprint`` tells whether its code has changed. Raises as :meth:`deploy`.
+        """
+        ready = replace(image, tag=tag or image.tag)
+        return self.ask(lambda target: target.apply(spec, ready, fingerprint))
+
     def check_reach(self, name: str) -> None:
         """Return if the context's server can read an image that is built here, for the function ``name``.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,14 @@ def debian_base() -> Path:
     return Path(os.environ.get("NBFN_TEST_CACHE", "/var/cache/nbfn-tests")) / "debian-python.tar"
 
 
+@functools.cache
+def _has_toolchains() -> bool:
+    """The images that ``.ci/toolchains`` makes."""
+    names = [f"nbfn-test/{name}" for name in ("base", "go-dev", "node", "python-dev")]
+    done = subprocess.run(["docker", "image", "inspect", *names], capture_output=True, check=False)
+    return done.returncode == 0
+
+
 _PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "curl": lambda: shutil.which("curl") is not None,
@@ -36,6 +46,7 @@ _PARTS = {
     "oci-sdk": lambda: all(
         (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")
     ),
+    "toolchains": _has_toolchains,
     "umoci": lambda: shutil.which("umoci") is not None,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import (
     HELP,
+    Pair,
     annotation_option,
     config_option,
     limit_options,
@@ -19,9 +20,24 @@ from nbfn.commands.grammar import (
 )
 from nbfn.errors import BadInput
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbfn.verbs import Building
+
 folder_argument = click.argument("folder", metavar="[FOLDER]", required=False)
 registry_option = click.option("--registry", default="", help="Prefix of image names, for this time.")
-_FOR_DOCKER = "Taken for the Fn CLI's sake: Python functions are built without Docker."
+
+
+def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--docker``, ``--no-cache``, ``--build-arg``."""
+    for option in (
+        click.option("--build-arg", type=Pair(), multiple=True, metavar="K=V", help="For Docker's build."),
+        click.option("--no-cache", is_flag=True, help="Docker builds each step anew."),
+        click.option("--docker", is_flag=True, help="Have Docker build a Python function, too."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(context_settings=HELP)
@@ -71,14 +87,26 @@ def init(
 @folder_argument
 @working_dir_option
 @verbose_option
-@click.option("--no-cache", is_flag=True, help=_FOR_DOCKER)
-@click.option("--build-arg", multiple=True, metavar="K=V", help=_FOR_DOCKER)
+@docker_options
 @edge
-def build(edge: Edge, /, folder: str | None, working_dir: str | None, verbose: bool, **_: object) -> None:
-    """Build a function's image, into the images of this machine."""
+def build(
+    edge: Edge,
+    /,
+    folder: str | None,
+    working_dir: str | None,
+    verbose: bool,
+    **how: Any,
+) -> None:
+    """Build a function's image, into the images of this machine.
+
+    Python functions are built without Docker. It builds what has a Dockerfile, and go, node and java.
+    """
     from nbfn.verbs import build_project
 
-    built = build_project(_place(folder, working_dir), session=edge.session)
+    place = _place(folder, working_dir)
+    built = build_project(
+        place, how=_building(verbose=verbose, **how), session=edge.session, say=edge.show.say
+    )
     if verbose:
         rows = [(each.what, str(each.size), "reused" if each.reused else "made") for each in built.layers]
         edge.show.table(("LAYER", "BYTES", ""), rows)
@@ -107,19 +135,14 @@ def bump(edge: Edge, part: Any, working_dir: str | None, verbose: bool) -> None:
 @edge
 def push(edge: Edge, registry: str, verbose: bool) -> None:
     """Push a function's image to the context's registry."""
-    from nbfn.projects import find_func_file
+    from nbfn.verbs import push_project
 
-    function = find_func_file(_place(None, None))
-    context = edge.session.context
-    if context.is_local and not registry:
-        edge.show.say(
-            f"{function.name}: nothing to push, this machine's executor reads images where they are built"
-        )
+    edge.registry = registry or edge.registry
+    session = edge.session
+    if session.context.is_local and not session.context.registry:
+        edge.show.say("Nothing to push: this machine's executor reads images where they are built")
         return
-    raise BadInput(
-        f"{function.name!r} is built for this machine's own Python, and would run nowhere else: not pushed",
-        hint="push an image that Docker built, or deploy to this machine's executor",
-    )
+    push_project(_place(None, None), session=session, say=edge.show.say)
 
 
 @click.command(context_settings=HELP)
@@ -129,8 +152,7 @@ def push(edge: Edge, registry: str, verbose: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every function below a folder with an app.yaml.")
 @click.option("--local", "--skip-push", "local", is_flag=True, help="Do not push to a registry.")
 @click.option("--no-bump", is_flag=True, help="Leave the version in func.yaml as it is.")
-@click.option("--no-cache", is_flag=True, help=_FOR_DOCKER)
-@click.option("--build-arg", multiple=True, metavar="K=V", help=_FOR_DOCKER)
+@docker_options
 @registry_option
 @working_dir_option
 @verbose_option
@@ -144,12 +166,17 @@ def deploy(
     everything: bool,
     no_bump: bool,
     working_dir: str | None,
+    verbose: bool,
+    registry: str,
+    docker: bool,
+    no_cache: bool,
+    build_arg: tuple[tuple[str, str], ...],
     **_: object,
 ) -> None:
     """Build a function, make the server hold it with its triggers, and bump its version.
 
     The version changes only if all of it succeeds. This machine's executor reads images where they are
-    built, so nothing is pushed for it.
+    built, so nothing is pushed for it; another server gets them through the context's registry.
     """
     from nbfn.verbs import deploy_all, deploy_project
 
@@ -157,7 +184,24 @@ def deploy(
     if folder:
         edge.show.say(f"Deploying function at: ./{folder}")
     run = deploy_all if everything else deploy_project
-    run(place, app, create_app=create_app, bump=not no_bump, session=edge.session, say=edge.show.say)
+    edge.registry = registry or edge.registry
+    run(
+        place,
+        app,
+        create_app=create_app,
+        bump=not no_bump,
+        how=_building(verbose, docker, no_cache, build_arg),
+        session=edge.session,
+        say=edge.show.say,
+    )
+
+
+def _building(
+    verbose: bool, docker: bool, no_cache: bool, build_arg: tuple[tuple[str, str], ...]
+) -> Building:
+    from nbfn.verbs import Building
+
+    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=verbose)
 
 
 def _place(folder: str | None, working_dir: str | None) -> Path:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError
-from nbfn.invoke import tracebacks
+from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError, RemoteError
+from nbfn.invoke import foreign, tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
 from nbfn.invoke.connection import Broken
 from nbfn.invoke.failures import Explain, failure
@@ -86,7 +86,7 @@ class Caller:
         took_ms = (perf_counter() - began) * 1e3
         response = exchange.response
         if response.status != 200:
-            raise self._failure(exchange, body, deployment)
+            raise self._failure(exchange, body, deployment, context)
         headers = response.headers
         value, error = _outcome(headers, body, deployment, context, seal)
         return result_of(headers, took_ms, value=value, error=error)
@@ -114,7 +114,7 @@ class Caller:
         with _told(deployment, terms):
             body = exchange.read()
         if exchange.response.status != 200:
-            raise self._failure(exchange, body, deployment)
+            raise self._failure(exchange, body, deployment, context)
         _, error = _outcome(headers, body, deployment, context, seal)
         raise error or PayloadError(
             f"{deployment.spec.name}() returned a result and yielded nothing",
@@ -137,7 +137,11 @@ class Caller:
         accept: str = "",
     ) -> Exchange | Received:
         __tracebackhide__ = True
-        body = encode_call(deployment.spec.name, args, kwargs, context, seal)
+        name = deployment.spec.name
+        if context.foreign:
+            body = foreign.encode(name, args, kwargs)
+        else:
+            body = encode_call(name, args, kwargs, context, seal)
         headers = f"Content-Type: {body.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{accept}"
         if terms.call_id:
             headers += f"{wire.CALL_ID_HEADER}: {terms.call_id}\r\n"
@@ -145,9 +149,20 @@ class Caller:
             deployment.url, headers, body.parts, timeout_s=terms.timeout_s, cancel=terms.cancel
         )
 
-    def _failure(self, exchange: Exchange | Received, body: bytearray, deployment: Deployment) -> Exception:
+    def _failure(
+        self,
+        exchange: Exchange | Received,
+        body: bytearray,
+        deployment: Deployment,
+        context: CallContext,
+    ) -> Exception:
         response = exchange.response
         call_id = response.headers.get("fn-call-id", "")
+        if context.foreign and response.status == 502 and (told := foreign.raised(body)):
+            name = deployment.spec.name
+            return RemoteError(
+                f"{name}(): {told}", hint=f"what it wrote is in {name}.logs()", call_id=call_id, status=502
+            )
         return self._explain(response.status, body, response.headers, deployment, call_id)
 
 
@@ -182,6 +197,8 @@ def _outcome(
     """The value, or the exception that the function raised."""
     __tracebackhide__ = True
     spec, kind, call_id = deployment.spec, _kind(headers), headers.get("fn-call-id", "")
+    if context.foreign:
+        return foreign.decode(headers.get("content-type", ""), body), None
     if kind in (wire.RESULT_JSON, wire.RESULT_FRAME):
         return decode_result(kind, body, context, seal), None
     if kind != wire.ERROR_JSON:

@@ -27,6 +27,8 @@ class CallContext:
     source: str = field(repr=False, default="")
     """The text of ``func.py``."""
     source_map: tuple[SourceSpan, ...] = field(repr=False, default=())
+    foreign: bool = False
+    """True for a function that is not captured Python: it knows nothing of nbfn's calls, and takes JSON."""
 
     def lookup(self, qualname: str) -> object:
         """The class or function of the notebook that is called so, free of decorations of ours.

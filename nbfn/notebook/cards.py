@@ -25,7 +25,7 @@ from nbfn.observe.timeline import FunctionPicture
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-    from nbfn.function import Function
+    from nbfn.remote import Remote
     from nbfn.spec import Deployment
 
 REFRESH_S = 0.1
@@ -37,7 +37,7 @@ REST_S = 0.05
 
 @dataclass(slots=True)
 class _Shown:
-    function: Function[..., Any]
+    function: Remote[..., Any]
     card: LiveCard
     last_call: str = ""
     """The last one whose end the card has been waited for to show."""
@@ -56,7 +56,7 @@ class Cards:
     def __len__(self) -> int:
         return len(self._shown)
 
-    def show(self, function: Function[..., Any]) -> None:
+    def show(self, function: Remote[..., Any]) -> None:
         """Display the card of ``function``; an older one of it stays as it is, without life."""
         deployment = function.deployment
         if deployment is None:
@@ -93,7 +93,7 @@ class Cards:
                 shown.card.close()
         self._shown = {}
 
-    def _show(self, function: Function[..., Any], deployment: Deployment) -> None:
+    def _show(self, function: Remote[..., Any], deployment: Deployment) -> None:
         key = (deployment.spec.app, deployment.spec.name)
         older = self._shown.get(key)
         watch = self._watch(function, deployment, older.card.watch if older else None)
@@ -105,7 +105,7 @@ class Cards:
         card.show()
         self._start()
 
-    def _watch(self, function: Function[..., Any], deployment: Deployment, older: Watch | None) -> Watch:
+    def _watch(self, function: Remote[..., Any], deployment: Deployment, older: Watch | None) -> Watch:
         """The watch over a deployment: what another one has seen of the same function is not forgotten."""
         if older is not None and older.fn_id == deployment.fn_id and older.open:
             return older
@@ -135,6 +135,6 @@ class Cards:
             self._ended.wait(REFRESH_S)
 
 
-def _curl(function: Function[..., Any], deployment: Deployment) -> str:
+def _curl(function: Remote[..., Any], deployment: Deployment) -> str:
     signature = function.__signature__ or inspect.Signature()
     return curl_line(deployment.url, function.session.settings.token_file, signature)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from nbfn import config
 from nbfn import session as sessions
 from nbfn.capture import Cells
-from nbfn.function import Function
 from nbfn.notebook import errors, fn
 from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
 from nbfn.notebook.magics import FnMagics
+from nbfn.remote import Remote
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -37,7 +37,7 @@ class Edge:
         formatter = shell.display_formatter
         self._displays = formatter.ipython_display_formatter if formatter else None
         if self._displays is not None:
-            self._displays.for_type(Function, self.cards.show)
+            self._displays.for_type(Remote, self.cards.show)
         self._restore_errors = errors.install(shell)
         sessions.use(self.session)
         atexit.register(self.close)
@@ -52,7 +52,7 @@ class Edge:
                     self._shell.magics_manager.magics[kind].pop(name, None)
         fn.remove(self._shell)
         if self._displays is not None:
-            self._displays.pop(Function, None)
+            self._displays.pop(Remote, None)
         self._restore_errors()
         self.cards.close()
         atexit.unregister(self.close)

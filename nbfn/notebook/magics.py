@@ -2,6 +2,7 @@
 
 =====================  ========================================
 ``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
+``… --runtime go``     ``nbfn.deploy_cell(name, "go", source, …)``
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
@@ -18,6 +19,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+import click
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
@@ -31,6 +33,8 @@ from nbfn.notebook import listing
 from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
+from nbfn.remote import Remote
+from nbfn.verbs import Building, FolderFunction, deploy_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,14 +100,28 @@ class FnMagics(Magics):
         help="What its image builds on: host (this Python), fn, or an image.",
     )
     @argument("--quiet", action="store_true", help="Show no card.")
+    @argument("--runtime", default="", metavar="R", help="What the cell is in, if not Python: go or node.")
+    @argument("--build-image", default="", metavar="I", help="With --runtime: the image that builds it.")
+    @argument("--run-image", default="", metavar="I", help="With --runtime: the image that it runs on.")
+    @argument("--verbose", action="store_true", help="With --runtime: show all that its build writes.")
     @cell_magic
     def fn_deploy(self, line: str, cell: str) -> None:
         """Run the cell and deploy the function that it defines; its name then calls the deployed one.
 
         Cell, names and limits are checked first: if one of them cannot be, nothing runs. If the deployment
         fails, what the cell defined is there as after any cell, and what was deployed before stays deployed.
+
+        With --runtime go or node, and a name, the cell is a whole func.go or func.js that uses Fn's FDK:
+        Docker builds it, and the name is then a function that is called with a value or keywords, as JSON.
+        --requires are packages of that language: PATH@VERSION, NAME@VERSION.
         """
         options = vars(_parse(self.fn_deploy, line))
+        foreign = {name: options.pop(name) for name in ("runtime", "build_image", "run_image", "verbose")}
+        if foreign["runtime"]:
+            self._deploy_foreign(cell, options, foreign)
+            return
+        if any(foreign.values()):
+            raise UsageError("--build-image, --run-image and --verbose are for a cell with --runtime")
         quiet, named = options.pop("quiet"), options["name"]
         options["config"] = dict(options["config"])
         body = self._recorder.body(cell)
@@ -120,6 +138,23 @@ class FnMagics(Magics):
         self._shell.user_ns[target] = deployed
         if named and named.isidentifier():
             self._shell.user_ns[named] = deployed
+        if not quiet:
+            self._cards.show(deployed)
+
+    def _deploy_foreign(self, cell: str, options: dict[str, Any], foreign: dict[str, Any]) -> None:
+        """Of a cell in another language: nothing of it runs here."""
+        quiet, name, verbose = options.pop("quiet"), options.pop("name"), foreign.pop("verbose")
+        if not name:
+            raise UsageError(f"name it: %%fn_deploy NAME --runtime {foreign['runtime']}")
+        if options.pop("base") != "host":
+            raise UsageError("--base is for Python; what this cell runs on is --run-image")
+        variable = re.sub(r"\W", "_", name)
+        if not variable.isidentifier():
+            raise UsageError(f"{name!r} begins with a digit, and could not be called")
+        how = Building(verbose=verbose)
+        say = None if quiet else click.echo
+        deployed = deploy_cell(name, source=cell, how=how, say=say, **foreign, **options)
+        self._shell.user_ns[variable] = deployed
         if not quiet:
             self._cards.show(deployed)
 
@@ -157,7 +192,11 @@ class FnMagics(Magics):
     @line_magic
     def fn_show(self, line: str) -> None:
         """Show what travels, and what does not and why: code, packages, data, sizes. Deploys nothing."""
-        display(show(self._callable(_parse(self.fn_show, line).name)))
+        found = self._callable(_parse(self.fn_show, line).name)
+        if isinstance(found, FolderFunction):
+            display({"text/plain": f"{found.folder}\n\n{found.source}"}, raw=True)
+        else:
+            display(show(found))
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed from here.")
@@ -165,6 +204,10 @@ class FnMagics(Magics):
     def fn_diff(self, line: str) -> None:
         """Show what deploying a function now would change: source, data, packages, limits."""
         found = self._callable(_parse(self.fn_diff, line).name)
+        if isinstance(found, FolderFunction):
+            raise BadInput(
+                f"{found.spec.name!r} is no captured Python", hint="`%fn images diff` compares images"
+            )
         display((found if isinstance(found, Function) else function(found)).diff())
 
     @magic_arguments()
@@ -173,7 +216,7 @@ class FnMagics(Magics):
     def fn_panel(self, line: str) -> None:
         """Show a form that calls a function: arguments, how many calls at once, what came back."""
         found = self._callable(_parse(self.fn_panel, line).name)
-        display(Panel(found if isinstance(found, Function) else function(found)).widget)
+        display(Panel(found if isinstance(found, Remote) else function(found)).widget)
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")
@@ -194,11 +237,11 @@ class FnMagics(Magics):
             raise BadInput(f"{name!r} is no function of this notebook", hint="run the cell that defines it")
         return found
 
-    def _find(self, name: str, app: str | None) -> Function[..., Any] | None:
+    def _find(self, name: str, app: str | None) -> Remote[..., Any] | None:
         """The function of this notebook that has the name, as a variable or as what it is deployed under."""
         values = self._shell.user_ns
         for value in (values.get(name), *values.values()):
-            if not isinstance(value, Function) or app not in (None, value.spec.app):
+            if not isinstance(value, Remote) or app not in (None, value.spec.app):
                 continue
             if value is values.get(name) or value.spec.name == name:
                 return value

@@ -18,7 +18,7 @@ from nbfn.notebook.threads import in_context
 from nbfn.notebook.view import example_arguments
 
 if TYPE_CHECKING:
-    from nbfn.function import Function
+    from nbfn.remote import Remote
 
 AT_ONCE_MAX = 16
 _SHOWN_CHARACTERS = 2000
@@ -27,7 +27,7 @@ _SHOWN_CHARACTERS = 2000
 class Panel:
     """The form of one function. ``widget`` is what is displayed."""
 
-    def __init__(self, function: Function[..., Any]) -> None:
+    def __init__(self, function: Remote[..., Any]) -> None:
         self._function = function
         signature = function.__signature__
         example = example_arguments(signature) if signature is not None else {}

@@ -11,7 +11,7 @@ from nbfn.observe.timeline import FunctionPicture, fold
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbfn.function import Function
+    from nbfn.remote import Remote
     from nbfn.spec import Event
 
 
@@ -21,7 +21,7 @@ class Watch:
     ``changed`` is called on the portal's thread, holding nothing, after each event that changed the picture.
     """
 
-    def __init__(self, function: Function[..., Any], fn_id: str, changed: Callable[[], object]) -> None:
+    def __init__(self, function: Remote[..., Any], fn_id: str, changed: Callable[[], object]) -> None:
         self.fn_id = fn_id
         self._picture = FunctionPicture(fn_id)
         self._news = threading.Condition()

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from nbfn.projects.appfile import AppFile, find_app_file
-from nbfn.projects.folder import capture_folder, check_buildable
+from nbfn.projects.folder import capture_folder
 from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
 from nbfn.projects.init import RUNTIMES, init
 from nbfn.projects.version import bumped
+from nbfn.projects.ways import Way, build_by_docker, dockerfile_of, run_commands, way_of
 
 __all__ = [
     "RUNTIMES",
     "AppFile",
     "FuncFile",
     "Trigger",
+    "Way",
+    "build_by_docker",
     "bumped",
     "capture_folder",
-    "check_buildable",
+    "dockerfile_of",
     "find_app_file",
     "find_func_file",
     "init",
+    "run_commands",
     "walk",
+    "way_of",
 ]

@@ -80,6 +80,8 @@ _GO_MOD = """\
 module func
 
 go 1.24
+
+require github.com/fnproject/fdk-go v0.0.63
 """
 
 _NODE = """\
@@ -204,7 +206,7 @@ def _go(minor: str) -> Boilerplate:
         f"fnproject/go:{minor}-dev",
         f"fnproject/go:{minor}",
         entrypoint="./func",
-        files={"func.go": _GO, "go.mod": _GO_MOD.replace("1.24", minor)},
+        files={"func.go": _GO, "go.mod": _GO_MOD.replace("go 1.24", f"go {minor}")},
     )
 
 

@@ -44,27 +44,6 @@ _LEFT_OUT = (
 )
 
 
-def check_buildable(function: FuncFile) -> None:
-    """Return if :func:`capture_folder` can make an image of it.
-
-    Raises:
-        BadInput: it is not in Python, or is built by a Dockerfile or by commands.
-    """
-    name = function.name
-    if (function.folder / "Dockerfile").exists() or function.runtime == "docker":
-        needs = f"{name!r} is built by its Dockerfile"
-    elif not function.runtime.startswith("python"):
-        needs = f"{name!r} is in {function.runtime or 'no runtime that func.yaml names'}"
-    elif function.build:
-        needs = f"{name!r} is built by commands ({function.where('build')})"
-    else:
-        return
-    raise BadInput(
-        f"{needs}, and that needs Docker, with which this version of nbfn does not build",
-        hint="Python functions without a Dockerfile are built here; build this one with the Fn CLI",
-    )
-
-
 def capture_folder(function: FuncFile) -> Capture:
     """The Python function in the folder of ``function``, fit to be built.
 
@@ -73,7 +52,6 @@ def capture_folder(function: FuncFile) -> Capture:
         RequirementError: a line of ``requirements.txt`` cannot be read, or asks for what is not installed.
         LimitError: the folder is too large.
     """
-    check_buildable(function)
     file, handler = _entry(function)
     path = function.folder / file
     try:

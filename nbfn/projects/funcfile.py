@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbfn.projects.version import Part
-    from nbfn.yamlfile import Document
+    from nbfn.yamlfile import Document, Key
 
 SCHEMA = 20180708
 NAMES = ("func.yaml", "func.yml", "func.json")
@@ -55,6 +55,8 @@ class FuncFile:
         if self.version:
             check_version(self.version, document.where("version"))
         self.runtime = fields.text(document, "runtime")
+        self.build_image = fields.text(document, "build_image")
+        self.run_image = fields.text(document, "run_image")
         self.entrypoint = fields.text(document, "entrypoint")
         self.cmd = fields.text(document, "cmd")
         self.content_type = fields.text(document, "content_type")
@@ -71,11 +73,16 @@ class FuncFile:
         return self.path.parent
 
     @property
+    def own_dockerfile(self) -> bool:
+        """True if the folder has a Dockerfile, which then says all about the image."""
+        return (self.folder / "Dockerfile").is_file()
+
+    @property
     def has_own_name(self) -> bool:
         """False if the name is the folder's, for want of one in the file."""
         return bool(fields.text(self._document, "name"))
 
-    def where(self, *keys: str) -> str:
+    def where(self, *keys: Key) -> str:
         """``file:line:column`` of a value."""
         return self._document.where(*keys)
 

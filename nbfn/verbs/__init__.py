@@ -5,7 +5,9 @@ Each works in the current session's context, or in the session that it is given.
 
 from __future__ import annotations
 
+from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
+from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -22,13 +24,22 @@ from nbfn.verbs.objects import (
     update_app,
     update_function,
 )
-from nbfn.verbs.projects import Deployed, build_project, deploy_all, deploy_project, init_project
+from nbfn.verbs.projects import (
+    Deployed,
+    build_project,
+    deploy_all,
+    deploy_project,
+    init_project,
+    push_project,
+)
 
 __all__ = [
     "Answer",
     "App",
+    "Building",
     "Deployed",
     "Fn",
+    "FolderFunction",
     "HttpTrigger",
     "apps",
     "build_project",
@@ -40,11 +51,14 @@ __all__ = [
     "delete_function",
     "delete_trigger",
     "deploy_all",
+    "deploy_cell",
     "deploy_project",
     "functions",
     "init_project",
     "invoke_function",
     "list_contexts",
+    "load_folder",
+    "push_project",
     "triggers",
     "update_app",
     "update_context",

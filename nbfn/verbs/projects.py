@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn import projects
 from nbfn import session as sessions
-from nbfn.containerize import build
 from nbfn.errors import BadInput, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.spec import FunctionSpec, Limits
+from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbfn.projects import FuncFile
     from nbfn.session import Session
     from nbfn.spec import ImageRef
+    from nbfn.verbs.building import Building
 
     Say = Callable[[str], None]
 
@@ -42,17 +43,44 @@ class Deployed:
     """False if the server had exactly this."""
 
 
-def build_project(folder: str | Path = ".", *, session: Session | None = None) -> Built:
+def build_project(
+    folder: str | Path = ".",
+    *,
+    how: Building = USUAL,
+    session: Session | None = None,
+    say: Say | None = None,
+) -> Built:
     """Build the image of a project folder, into the images of this machine.
 
+    Python functions are built here; what has a Dockerfile, and go, node and java, by Docker. ``say`` is told
+    the steps.
+
     Raises:
-        BadInput, LimitError, RequirementError: as :func:`nbfn.projects.capture_folder`.
+        BadInput, LimitError, RequirementError: the folder cannot be built as it is.
+        BuildFailed: a step of its build failed.
+        ImageError: there is no Docker to build it, or it went away.
         StateError: it cannot be written.
     """
     ours = session or sessions.current()
     function = projects.find_func_file(Path(folder))
-    spec = FunctionSpec(name=function.name, app=ours.settings.app)
-    return build(spec, projects.capture_folder(function), ours.layout)
+    return build_folder(ours, function, ours.settings.app, how, say)
+
+
+def push_project(
+    folder: str | Path = ".", *, session: Session | None = None, say: Say | None = None
+) -> ImageRef:
+    """Send the image that was built of a project folder to the context's registry, as ``NAME:VERSION``.
+
+    Raises:
+        ImageError: it is not built, is for this machine's own Python, or the registry refused.
+    """
+    ours = session or sessions.current()
+    function = projects.find_func_file(Path(folder))
+    built = find_built(ours, function)
+    pushed = push_image(ours, function, built, function.version.replace("+", "-"))
+    if say is not None:
+        say(f"Pushed {pushed}")
+    return pushed
 
 
 def deploy_project(
@@ -61,13 +89,14 @@ def deploy_project(
     *,
     create_app: bool = False,
     bump: bool = True,
+    how: Building = USUAL,
     session: Session | None = None,
     say: Say | None = None,
 ) -> Deployed:
     """Build a project folder, make the server hold it, with its triggers, and then bump its version.
 
     The application is ``app``, or that of the folder's ``app.yaml``. The version in ``func.yaml`` changes
-    only when all of it has succeeded. ``say`` is told what is being done.
+    only when all of it has succeeded. ``say`` is told what is being done; ``how`` says how it is built.
 
     Raises:
         NotFound: there is no such application, and ``create_app`` is False.
@@ -77,8 +106,9 @@ def deploy_project(
     place = Path(folder)
     function = projects.find_func_file(place)
     about = projects.find_app_file(place)
-    held = _application(session or sessions.current(), app, about, create=create_app, check=[function])
-    return _deploy(session or sessions.current(), function, held, bump=bump, say=say)
+    ours = session or sessions.current()
+    held = _application(ours, app, about, create=create_app, check=[function], how=how)
+    return _deploy(ours, function, held, bump=bump, how=how, say=say)
 
 
 def deploy_all(
@@ -87,6 +117,7 @@ def deploy_all(
     *,
     create_app: bool = False,
     bump: bool = True,
+    how: Building = USUAL,
     session: Session | None = None,
     say: Say | None = None,
 ) -> Sequence[Deployed]:
@@ -110,8 +141,8 @@ def deploy_all(
         if not function.has_own_name and path.parts:
             function.name = "-".join(path.parts)
     ours = session or sessions.current()
-    held = _application(ours, app, about, create=create_app, check=found)
-    return [_deploy(ours, function, held, bump=bump, say=say) for function in found]
+    held = _application(ours, app, about, create=create_app, check=found, how=how)
+    return [_deploy(ours, function, held, bump=bump, how=how, say=say) for function in found]
 
 
 def _application(
@@ -121,6 +152,7 @@ def _application(
     *,
     create: bool,
     check: Sequence[FuncFile],
+    how: Building,
 ) -> Object:
     """The application to deploy to, made or brought up to its file. Nothing is asked before all is read."""
     name = app or (about.name if about else "")
@@ -128,8 +160,8 @@ def _application(
         raise BadInput("no application is named", hint="say --app APP, or write an app.yaml")
     for function in check:
         FunctionSpec(name=function.name, app=name, limits=_limits(function, {}))
-        projects.check_buildable(function)
-    ours.check_reach(check[0].name)
+        if how.way(function) == "here":
+            ours.check_reach(function.name)
     for function in check:
         _check_triggers(ours, function)
     body: dict[str, Any] = about.body if about else {}
@@ -146,11 +178,12 @@ def _application(
     return apps.update(held["id"], body) if body else held
 
 
-def _deploy(ours: Session, function: FuncFile, app: Object, *, bump: bool, say: Say | None) -> Deployed:
+def _deploy(
+    ours: Session, function: FuncFile, app: Object, *, bump: bool, how: Building, say: Say | None
+) -> Deployed:
     tell = say or (lambda _: None)
     tell(f"Deploying {function.name} to app: {app['name']}")
     version = function.next_version() if bump else function.version
-    taken = projects.capture_folder(function)
     control = ours.control
     held: Object = control.functions.find(function.name, app_id=app["id"]) or {}
     config = {key: value for key, value in (held.get("config") or {}).items() if key != KEY_VARIABLE}
@@ -160,7 +193,8 @@ def _deploy(ours: Session, function: FuncFile, app: Object, *, bump: bool, say: 
         limits=_limits(function, held),
         config={**config, **{key: value for key, value in function.config.items() if value}},
     )
-    deployment = ours.deploy(spec, taken, tag=version.replace("+", "-"))
+    tag = version.replace("+", "-")
+    deployment = deploy_folder(ours, function, spec, tag=tag, how=how, say=say)
     image = deployment.image
     tell(f"Updating function {function.name} using image {image.repository}:{image.tag or image.short}...")
     if function.annotations:

@@ -91,8 +91,9 @@ def test_the_version_stays_when_deploying_fails(home: Path) -> None:
     assert "nbfn-no-such-package" in done.err
     assert (home / "f" / "func.yaml").read_text() == before
     fn("init", "--runtime", "go", "g")
+    (home / "g" / "func.yaml").write_text("schema_version: 20180708\nruntime: ruby\n")
     done = fn("deploy", "--app", "b", "--create-app", "g")
-    assert "is in go, and that needs Docker" in done.err
+    assert "'g' is in ruby" in done.err
     assert fn("inspect", "app", "b").code == 1, "nothing is made for what cannot be built"
 
 

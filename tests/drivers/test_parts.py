@@ -190,3 +190,9 @@ def test_folders_are_removed_even_when_they_were_closed_up(tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
     leftovers.remove(tmp_path / "run")
     assert Path("/etc").exists()
+
+
+def test_a_layer_that_is_there_twice_counts_where_it_is_topmost(tmp_path: Path) -> None:
+    layers = [tmp_path / name for name in ("base", "empty", "code", "empty")]
+    plan = roots.image_root(layers, mountpoint=tmp_path, iofs=tmp_path, tmp_mb=64)
+    assert plan["overlay"] == [str(tmp_path / name) for name in ("base", "code", "empty")]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nbfn.containerize.dockerd import connected
 from nbfn.containerize.places.tarball import Tarball
-from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
@@ -33,7 +32,7 @@ class Daemon:
         return f"docker-daemon:{self.name}"
 
     def state(self) -> str:
-        with self._client() as client:
+        with connected(str(self), self.url) as client:
             return str(client.images.get(self.name).id)
 
     def fetch(
@@ -41,7 +40,7 @@ class Daemon:
     ) -> Image:
         with tempfile.TemporaryDirectory(prefix="nbfn-") as folder:
             path = Path(folder) / "image.tar"
-            with self._client() as client, path.open("wb") as file:
+            with connected(str(self), self.url) as client, path.open("wb") as file:
                 for chunk in client.images.get(self.name).save(chunk_size=1 << 20):
                     file.write(chunk)
             return Tarball(path).fetch(layout, platform=platform, progress=progress)
@@ -51,29 +50,7 @@ class Daemon:
         with tempfile.TemporaryDirectory(prefix="nbfn-") as folder:
             path = Path(folder) / "image.tar"
             Tarball(path, name, "docker-archive").store(image)
-            with self._client() as client, path.open("rb") as file:
+            with connected(str(self), self.url) as client, path.open("rb") as file:
                 client.images.load(file)
         if progress is not None:
             progress("store", image.size, image.size)
-
-    @contextlib.contextmanager
-    def _client(self) -> Iterator[Any]:
-        import docker  # a third of a second, for those who have a daemon
-        import requests
-
-        try:
-            client = docker.DockerClient(self.url) if self.url else docker.from_env()
-        except docker.errors.DockerException as error:
-            raise ImageError(f"{self}: no Docker daemon answers: {error}", hint="start Docker") from error
-        try:
-            yield client
-        except docker.errors.ImageNotFound as error:
-            raise ImageError(
-                f"the Docker daemon has no image {self.name}", hint=f"docker pull {self.name}"
-            ) from error
-        except docker.errors.DockerException as error:
-            raise ImageError(f"{self}: the Docker daemon refused: {error}") from error
-        except requests.RequestException as error:
-            raise ImageError(f"{self}: the Docker daemon went away: {error}", hint="start Docker") from error
-        finally:
-            client.close()

@@ -88,13 +88,19 @@ def image_root(layers: Sequence[Path], *, mountpoint: Path, iofs: Path, tmp_mb: 
     ]
     return {
         "mountpoint": str(mountpoint),
-        "overlay": [str(layer) for layer in layers],
+        "overlay": _once(layers),
         "binds": [*binds, *_devices(), _bind(iofs, IOFS_INSIDE, write=True)],
         "links": list(_DEVICE_LINKS),
         "files": [],
         "folders": [],
         "tmp_mb": tmp_mb,
     }
+
+
+def _once(layers: Sequence[Path]) -> list[str]:
+    """The layers, lowest first, each where it is topmost: an overlay takes none twice, and Docker's empty
+    layers are all the same one. What is beneath its upper self is hidden by it."""
+    return list(reversed(dict.fromkeys(str(layer) for layer in reversed(layers))))
 
 
 def readable(interpreter: Interpreter, layers: Sequence[Path]) -> list[str]:

@@ -1,0 +1,115 @@
+"""What every deployed function can do, whichever way its image is made."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from nbfn import session as sessions
+from nbfn.calls.calling import Calling
+from nbfn.containerize import describe
+from nbfn.observe.logs import Logs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbfn.containerize import Description
+    from nbfn.contexts import Context
+    from nbfn.invoke import CallContext
+    from nbfn.session import Session
+    from nbfn.spec import Deployment, FunctionSpec, ImageRef, RunningInstance
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Remote(Calling[P, R_co]):
+    """A function and its deployment. Calling it runs it remotely, after deploying it if it was not yet."""
+
+    __nbfn_function__ = True
+
+    def __init__(self, spec: FunctionSpec, session: Session | None = None) -> None:
+        self.spec = spec
+        self.last = None
+        self._session = session
+        self._deployment: Deployment | None = None
+        self._place: Context | None = None
+        self._context: CallContext | None = None
+        self._deploying = threading.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The session it was made for, or the current one."""
+        return self._session or sessions.current()
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """As the target holds it; None before the first deployment in the session's context."""
+        if self._deployment is None or self._place != self.session.context:
+            return None
+        return self._deployment
+
+    def undeploy(self) -> bool:
+        """Remove it from the target; False if it was not there. Calling it deploys it anew."""
+        with self._deploying:
+            removed = self.session.ask(lambda target: target.remove(self.spec.app, self.spec.name))
+            self._deployment = self._context = None
+        return removed
+
+    def logs(self, *, call_id: str | None = None, limit: int = 1000) -> Logs:
+        """What it wrote, oldest first, at most the last ``limit`` pieces; nothing before it is deployed."""
+        deployment = self.deployment
+        if deployment is None:
+            return Logs()
+        return Logs(
+            self.session.ask(lambda target: target.logs(deployment.fn_id, call_id=call_id, limit=limit))
+        )
+
+    def instances(self) -> Sequence[RunningInstance]:
+        """Its instances that are there now, oldest first; none before it is deployed."""
+        deployment = self.deployment
+        if deployment is None:
+            return []
+        return self.session.ask(lambda target: target.instances(deployment.fn_id))
+
+    def describe(self) -> Description:
+        """What is in its image: files, packages, sizes. Deploys it if it was not yet."""
+        deployment, _ = self._deployed()
+        return describe(self.session.layout.get(deployment.image))
+
+    @property
+    def image(self) -> ImageRef | None:
+        """The deployed image; None before the first deployment."""
+        return self.deployment.image if self.deployment else None
+
+    @property
+    def url(self) -> str | None:
+        """Where ``POST`` invokes it; None before the first deployment."""
+        return self.session.url(self.deployment) if self.deployment else None
+
+    def __repr__(self) -> str:
+        where = f" → {self.url}" if self.deployment else ", not deployed"
+        return f"<nbfn function {self.spec.name} (app {self.spec.app}){where}>"
+
+    def _deployed(self) -> tuple[Deployment, CallContext]:
+        __tracebackhide__ = True
+        deployment, context = self.deployment, self._context
+        if deployment is not None and context is not None:
+            return deployment, context
+        with self._deploying:  # of many first calls at once, one deploys
+            deployment, context = self.deployment, self._context
+            if deployment is None or context is None:
+                return self._deploy()
+            return deployment, context
+
+    def _deploy(
+        self, *, force: bool = False, progress: sessions.Progress | None = None
+    ) -> tuple[Deployment, CallContext]:
+        """Deploy it now, and keep what came of it (:meth:`_keep`)."""
+        raise NotImplementedError
+
+    def _keep(
+        self, deployment: Deployment, context: CallContext, place: Context
+    ) -> tuple[Deployment, CallContext]:
+        self._deployment, self._context, self._place = deployment, context, place
+        return deployment, context

@@ -1,0 +1,172 @@
+"""A project folder becomes an image that the context's server can read: built here or by Docker."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from nbfn import containerize, projects
+from nbfn.containerize import Built, BuiltLayer
+from nbfn.containerize.host import HOST_LABEL
+from nbfn.containerize.image import digest_of
+from nbfn.containerize.recipe import repository
+from nbfn.errors import ImageError
+from nbfn.spec import FunctionSpec, ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbfn.containerize.buildlog import Line
+    from nbfn.projects import FuncFile
+    from nbfn.session import Session
+    from nbfn.spec import Deployment
+
+    Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """How a folder is built, as far as there is a choice."""
+
+    docker: bool = False
+    """By Docker although it could be built without."""
+    cache: bool = True
+    """False: Docker builds each step anew."""
+    args: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Build arguments for Docker."""
+    verbose: bool = False
+    """Tell all that a build writes, not only its steps."""
+
+    def way(self, function: FuncFile) -> projects.Way:
+        """Raises BadInput if the folder cannot be built."""
+        if self.docker:
+            projects.dockerfile_of(function)
+            return "docker"
+        return projects.way_of(function)
+
+
+USUAL = Building()
+
+
+def build_folder(
+    session: Session, function: FuncFile, app: str, how: Building = USUAL, say: Say | None = None
+) -> Built:
+    """Build ``function`` for the application ``app``, into the images of this machine.
+
+    Raises:
+        BadInput, LimitError, RequirementError: the folder cannot be built as it is.
+        BuildFailed: a step of its build failed.
+        ImageError: there is no Docker to build it, or it went away.
+        StateError: the image cannot be written.
+    """
+    tell = _teller(say, verbose=how.verbose)
+    way = how.way(function)
+    projects.run_commands(function, tell)
+    if way == "here":
+        spec = FunctionSpec(name=function.name, app=app)
+        return containerize.build(spec, projects.capture_folder(function), session.layout)
+    began = time.perf_counter()
+    image = projects.build_by_docker(
+        function,
+        session.layout,
+        tag=_docker_name(session, function),
+        args=how.args,
+        cache=how.cache,
+        on_line=tell,
+    )
+    ref = session.layout.put(image, repository(app, function.name))
+    layers = tuple(
+        BuiltLayer(layer.descriptor.digest, layer.descriptor.size, False, layer.what)
+        for layer in image.layers
+    )
+    return Built(ref, layers, (), (time.perf_counter() - began) * 1000)
+
+
+def deploy_folder(
+    session: Session,
+    function: FuncFile,
+    spec: FunctionSpec,
+    *,
+    tag: str = "",
+    how: Building = USUAL,
+    say: Say | None = None,
+) -> Deployment:
+    """Build ``function`` and make the server hold it as ``spec``; ``tag`` is the version in its image's name.
+
+    What Docker has built goes to a server that is elsewhere through the context's registry.
+
+    Raises:
+        BadInput, LimitError, RequirementError, BuildFailed, ImageError, StateError: as :func:`build_folder`.
+        ImageError: there is no registry that the server could read it from, or it refused.
+        ExecutorError, TargetError: the server cannot be reached, or refused.
+    """
+    if how.way(function) == "here":
+        projects.run_commands(function, _teller(say, verbose=how.verbose))
+        return session.deploy(spec, projects.capture_folder(function), force=not how.cache, tag=tag)
+    built = build_folder(session, function, spec.app, how, say)
+    fingerprint = digest_of(session.layout.get(built.image).config_bytes)
+    if session.context.is_local or session.server.own:
+        return session.deploy_image(spec, built.image, fingerprint, tag=tag)
+    return session.deploy_image(spec, push_image(session, function, built.image, tag), fingerprint)
+
+
+def find_built(session: Session, function: FuncFile) -> ImageRef:
+    """The image that was last built of a folder, for whichever application.
+
+    Raises:
+        ImageError: there is none, there are several, or it runs on this machine alone.
+    """
+    layout, name = session.layout, _last_part(function)
+    found = {
+        known: digest
+        for known, digest in layout.refs().items()
+        if known.startswith("nbfn.local/") and known.endswith(f"/{name}:latest")
+    }
+    own = f"{repository(session.settings.app, function.name)}:latest"
+    digests = {found[own]} if own in found else set(found.values())
+    if len(digests) != 1:
+        what = f"{len(digests)} images, of several applications" if digests else "no image yet"
+        raise ImageError(f"{function.name!r} has {what}", hint="`fn build` builds one; then push it")
+    ref = ImageRef("", digest=digests.pop())
+    if HOST_LABEL in layout.get(ref).labels:
+        raise ImageError(
+            f"{function.name!r} is built for this machine's Python: not pushed, it would run nowhere else",
+            hint="`fn build --docker` builds it to run anywhere; or deploy to this machine's executor",
+        )
+    return ref
+
+
+def push_image(session: Session, function: FuncFile, image: ImageRef, tag: str) -> ImageRef:
+    """Send a function's image to the context's registry, as ``REGISTRY/NAME:TAG``.
+
+    Raises:
+        ImageError: the context has no registry, or it cannot be reached or refused.
+    """
+    if not session.context.registry:
+        raise ImageError(
+            f"{function.name!r} has no registry to go to: context {session.context.name!r} names none",
+            hint="`fn update context registry HOST/NAME`, or --registry",
+        )
+    where = session.context.image_name(_last_part(function), tag or "latest")
+    pushed = containerize.publish(image, where, session.layout, settings=session.settings)
+    return replace(pushed, tag=tag or "latest")
+
+
+def _last_part(function: FuncFile) -> str:
+    """Its name, fit to name an image."""
+    return repository("-", function.name).rpartition("/")[2]
+
+
+def _docker_name(session: Session, function: FuncFile) -> str:
+    """What ``docker images`` shows it as: the Fn CLI's name for it, ``[REGISTRY/]NAME:VERSION``."""
+    version = (function.version or "latest").replace("+", "-")
+    return session.context.image_name(_last_part(function), version)
+
+
+def _teller(say: Say | None, *, verbose: bool) -> Callable[[Line], None]:
+    def tell(line: Line) -> None:
+        if say is not None and (verbose or line.kind != "output"):
+            say(line.text if line.kind == "step" else f"    {line.text}")
+
+    return tell
