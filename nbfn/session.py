@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nbfn import config, local, targets
 from nbfn.capture import Cells
-from nbfn.containerize import Layout, build
+from nbfn.containerize import Layout, build, publish
 from nbfn.contexts import Contexts
+from nbfn.delivery import HOST, image_name, route
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
-from nbfn.invoke import Caller, NotSent, Terms
+from nbfn.invoke import NotSent, Terms
 from nbfn.observe import events
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
     from nbfn.config import Settings
     from nbfn.contexts import Context
+    from nbfn.delivery import Route
     from nbfn.deploy.base import Target
     from nbfn.deploy.control import Control
-    from nbfn.invoke import CallContext, ResultStream
+    from nbfn.invoke import CallContext, Caller, ResultStream
     from nbfn.observe.events import Observer, Subscription
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
     from nbfn.targets import Server
@@ -148,17 +150,24 @@ class Session:
     ) -> Deployment:
         """Build the image and make the target hold it; ``changed`` is False if it already did.
 
-        The image is whole before the target hears of it, so a failure leaves what was deployed before.
-        ``force`` builds again although nothing that the capture shows has changed. ``tag`` is the version
-        that the image's name shall have, beside its digest.
+        The image is whole before the target hears of it, so a failure leaves what was deployed before. For
+        another server than this machine's executor it is sent to the context's registry first; OCI Functions
+        gets the code alone if the context has none. ``force`` builds again although nothing that the capture
+        shows has changed. ``tag`` is the version that the image's name shall have, beside its digest.
 
         Raises:
-            BadInput, StateError: the image cannot be built.
-            ImageError: the same, or the server of this context could not run it.
+            BadInput, StateError: the image cannot be built, or the server would not take it.
+            ImageError: the same, or it cannot be brought to where the server could run it.
             ExecutorError: there is no executor to be had.
             TargetError: it refused.
         """
-        self.check_reach(spec.name)
+        way = self.check_reach(spec.name, spec.base)
+        # What a person gives with the function goes before what its secrets were here.
+        spec = replace(spec, base=way.base, config={**capture.config, **spec.config})
+        if way.way != "here":
+            self.server.check(_asked(spec, self.context))
+        if way.way == "code":
+            return self.server.apply_code(spec, capture)
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):
@@ -166,8 +175,8 @@ class Session:
             image = built.image
             self._built[key] = image
         ready = replace(image, tag=tag)
-        # What a person gives with the function goes before what its secrets were here.
-        spec = replace(spec, config={**capture.config, **spec.config})
+        if way.way == "push":
+            ready = self.publish(spec.name, ready, progress=progress)
         return self.ask(lambda target: target.apply(spec, ready, capture.fingerprint))
 
     def deploy_image(
@@ -180,21 +189,29 @@ class Session:
         ready = replace(image, tag=tag or image.tag)
         return self.ask(lambda target: target.apply(spec, ready, fingerprint))
 
-    def check_reach(self, name: str) -> None:
-        """Return if the context's server can read an image that is built here, for the function ``name``.
+    def publish(self, name: str, image: ImageRef, *, progress: Progress | None = None) -> ImageRef:
+        """Send an image of the function ``name`` to the context's registry; by its name and digest there.
+
+        It is called ``REGISTRY/NAME`` with the tag of ``image``, or one made of its digest.
 
         Raises:
-            ImageError: it cannot.
+            LoginFailed: the registry does not know us; says which part of the login is wrong.
+            ImageError: there is no such image, or the registry cannot be reached, or refused.
+        """
+        tag = image.tag or image.short
+        where = f"docker://{image_name(self.context, name, tag)}"
+        sent = publish(replace(image, tag=""), where, self.layout, settings=self.settings, progress=progress)
+        return replace(sent, tag=tag)
+
+    def check_reach(self, name: str, base: str = HOST) -> Route:
+        """The way to the context's server for an image, on ``base``, of the function ``name``.
+
+        Raises:
+            ImageError: there is none.
             BadInput, ExecutorError: as :func:`targets.open_server`.
         """
-        if self.context.is_local or self.server.own:
-            return
-        raise ImageError(
-            f"{name!r} cannot go to {self.endpoint.url} (context {self.context.name!r}): its image is for "
-            "this machine's own Python and kept here, where that server cannot read it",
-            hint="`fn use context default` goes back to this machine's executor; functions of images "
-            "that are in a registry can be created there: `fn create function APP NAME IMAGE:TAG`",
-        )
+        own = self.context.is_local or self.server.own
+        return route(self.context, base, own=own, name=name)
 
     def ask(self, question: Callable[[Target], T]) -> T:
         """What ``question`` returns; asked once more if the executor has gone away meanwhile.
@@ -247,6 +264,13 @@ class Session:
         connection = self._connect()
         try:
             return send(connection.caller)
+        except ExecutorLost as error:
+            if connection.server.own:
+                raise
+            raise ExecutorLost(
+                f"the connection to {connection.server.endpoint.url} broke during the call: it may have run",
+                hint="look at what it does or logs before you call it again",
+            ) from error
         except NotSent as error:
             if not connection.server.own:
                 where = connection.server.endpoint.url
@@ -323,7 +347,7 @@ class Session:
             server = targets.open_server(self.context, self.settings)
             lease = local.hold_lease(server.endpoint) if server.own else None
             if lease is None or lease.held or attempt == _ATTEMPTS:
-                return _Connection(server, Caller(server.endpoint), lease, os.getpid())
+                return _Connection(server, server.caller(), lease, os.getpid())
             server.client.close()  # its time without users was over just before we came
         raise AssertionError  # the last attempt returns or raises
 
@@ -338,6 +362,16 @@ class Session:
         except ImageError:
             return False
         return True
+
+
+def _asked(spec: FunctionSpec, context: Context) -> dict[str, object]:
+    """What ``spec`` asks of a server, in Fn's names."""
+    asked: dict[str, object] = {
+        "memory": spec.limits.memory_mb,
+        "timeout": spec.limits.timeout_s,
+        "config": spec.config,
+    }
+    return asked | ({"image": image_name(context, spec.name, "x")} if context.registry else {})
 
 
 _current: Session | None = None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from nbfn.contexts import Context
     from nbfn.deploy.control import Control
 
 _TIMEOUT_S = 2.0
@@ -64,24 +65,41 @@ def _names(ctx: click.Context, app: str, function: str) -> list[str]:
     from nbfn import config, local
     from nbfn.contexts import Contexts
     from nbfn.deploy.control import Control
+    from nbfn.deploy.rest import Rest
     from nbfn.transport import Endpoint
 
     try:
         asked = ctx.find_root().params.get("context") or ""
         context = Contexts().current(asked)
+        if context.is_oracle:
+            return _of_oci(context, app, function)
         found = (
             local.find(config.load())
             if context.is_local
             else Endpoint(context.api_url, token=context.token)
-            if context.api_url and not context.is_oracle
+            if context.api_url
             else None
         )
         if found is None:
             return []
         with found.client(timeout=httpx.Timeout(_TIMEOUT_S)) as client:
-            return _asked(Control(client), app, function)
+            return _asked(Control(Rest(client)), app, function)
     except NbfnError:
         return []
+
+
+def _of_oci(context: Context, app: str, function: str) -> list[str]:
+    from nbfn.deploy.control import Control
+    from nbfn.deploy.oci import OciTarget, settings_of
+    from nbfn.deploy.oci.face import FnFace
+    from nbfn.deploy.oci.retry import Backoff
+
+    target = OciTarget(settings_of(context), backoff=Backoff(attempts=1))
+    target.client.timeout = _TIMEOUT_S
+    try:
+        return _asked(Control(FnFace(target)), app, function)
+    finally:
+        target.close()
 
 
 def _asked(control: Control, app: str, function: str) -> list[str]:

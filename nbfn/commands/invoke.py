@@ -28,7 +28,13 @@ class CallFailed(CallError):
 @click.option("--display-call-id", is_flag=True, help="Print the call's id first.")
 @click.option("--endpoint", default="", metavar="URL", help="Where to post to; the names are not needed.")
 @click.option("--fn-intent", default="", help="The Fn-Intent header.")
-@click.option("--fn-invoke-type", default="", type=click.Choice(["", "sync", "detached"]), hidden=True)
+@click.option(
+    "--fn-invoke-type",
+    default="sync",
+    type=click.Choice(["sync", "detached"]),
+    help="detached: do not wait for its result.",
+)
+@click.option("--is-dry-run", is_flag=True, help="Only ask whether it may be called (OCI).")
 @output_option
 @edge
 def invoke(
@@ -41,6 +47,7 @@ def invoke(
     endpoint: str,
     fn_intent: str,
     fn_invoke_type: str,
+    is_dry_run: bool,
     output: str | None,
 ) -> None:
     """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails."""
@@ -48,16 +55,18 @@ def invoke(
 
     if not endpoint and not (app and function):
         raise click.UsageError("name an application and a function")
-    if fn_invoke_type == "detached":
-        edge.show.note("detached calls are OCI's alone: this one is waited for")
     body = edge.read_input() if data is None else data.encode()
     answer = invoke_function(
         app or "",
         function or "",
         body,
         content_type=content_type or _content_type() or "text/plain",
-        headers={"Fn-Intent": fn_intent} if fn_intent else None,
+        headers={
+            **({"Fn-Intent": fn_intent} if fn_intent else {}),
+            **({"Is-Dry-Run": "true"} if is_dry_run else {}),
+        },
         endpoint=endpoint,
+        detached=fn_invoke_type == "detached",
         session=edge.session,
     )
     if display_call_id:
@@ -66,8 +75,12 @@ def invoke(
         headers = {name.title(): [value] for name, value in answer.headers.items()}
         edge.show.document({"body": answer.text, "headers": headers, "status_code": answer.status})
     if not answer.ok:
-        raise _failure(answer)
-    if not output:
+        raise answer.error or _failure(answer)
+    if output:
+        return
+    if fn_invoke_type == "detached":
+        edge.show.say(f"Accepted; its call id is {answer.call_id}")
+    else:
         edge.show.body(answer.body, answer.headers.get("content-type", ""))
 
 

@@ -16,7 +16,7 @@ from nbfn.commands.grammar import (
     limit_options,
     page_options,
 )
-from nbfn.errors import BadInput, NotFound
+from nbfn.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,9 +36,20 @@ _TRIGGER_URL = "fnproject.io/trigger/httpEndpoint"
 @config_option
 @annotation_option
 @syslog_option
+@click.option(
+    "--shape",
+    default="",
+    metavar="SHAPE",
+    help="OCI's: GENERIC_X86 (default), GENERIC_ARM or GENERIC_X86_ARM.",
+)
 @edge
-def create_app(edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None) -> None:
-    """Make an application."""
+def create_app(
+    edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, shape: str
+) -> None:
+    """Make an application.
+
+    In OCI it has one to three subnets: --annotation 'oracle.com/oci/subnetIds=["ocid1.subnet.…"]'.
+    """
     from nbfn import verbs
 
     made = verbs.create_app(
@@ -46,6 +57,7 @@ def create_app(edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_ur
         config=dict(config),
         annotations=dict(annotation),
         syslog_url=syslog_url or "",
+        shape=shape,
         session=edge.session,
     )
     edge.show.say(f"Successfully created app: {made.name}")
@@ -114,24 +126,18 @@ def create_function(
     edge: Edge, /, app: str, function: str, image: str, config: Pairs, annotation: Pairs, **limits: int | None
 ) -> None:
     """Make a function of an image that the server can read."""
-    from nbfn.spec import ImageRef
-    from nbfn.verbs.objects import check_names
+    from nbfn import verbs
 
-    check_names(app, function)
-    reference = ImageRef.parse(image)
-    if not reference.tag and not reference.digest:
-        raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
-    control = edge.session.control
-    body = {
-        "name": function,
-        "app_id": control.app(app)["id"],
-        "image": image,
+    made = verbs.create_function(
+        app,
+        function,
+        image,
         **limits,
-        "config": dict(config),
-        "annotations": dict(annotation),
-    }
-    made = control.functions.create({key: value for key, value in body.items() if value})
-    edge.show.say(f"Successfully created function: {made['name']} with {made['image']}")
+        config=dict(config),
+        annotations=dict(annotation),
+        session=edge.session,
+    )
+    edge.show.say(f"Successfully created function: {made.name} with {made.image}")
 
 
 @click.command("function", context_settings=HELP)

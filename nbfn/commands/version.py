@@ -13,8 +13,5 @@ from nbfn.commands.grammar import HELP
 @edge
 def version(edge: Edge) -> None:
     """Show the versions of nbfn and of the server."""
-    from nbfn.deploy.rest import Rest
-
     edge.show.say(f"Client version: {__version__}")
-    server = Rest(edge.session.server.client).get("/version").get("version", "?")
-    edge.show.say(f"Server version: {server}")
+    edge.show.say(f"Server version: {edge.session.server.version}")

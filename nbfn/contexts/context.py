@@ -7,7 +7,8 @@
 ``token``                    bearer token for provider ``default``
 ``oracle.compartment-id``    and ``oracle.profile``, ``.image-compartment-id``, ``.tenancy-id``,
                              ``.user-id``, ``.fingerprint``, ``.key-file``, ``.pass-phrase``,
-                             ``.disable-certs``
+                             ``.disable-certs``; nbfn's own: ``oracle.subnet-ids`` and ``.shape`` (of
+                             applications that a deployment makes), ``.api-version``
 ===========================  ===================================================================
 
 A variable ``FN_`` + the key in capitals (``FN_API_URL``, ``FN_REGISTRY``, ``FN_PROVIDER``, ``FN_TOKEN``)
@@ -44,6 +45,10 @@ ORACLE_KEYS = tuple(
         "key-file",
         "pass-phrase",
         "disable-certs",
+        # The Fn CLI leaves these alone.
+        "subnet-ids",
+        "shape",
+        "api-version",
     )
 )
 SECRETS = frozenset({"token", "oracle.pass-phrase"})

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nbfn.deploy.rest import Rest
 from nbfn.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import httpx
+    from nbfn.deploy.rest import Routes
 
 Object = dict[str, Any]
 """One application, function or trigger as the server sends it."""
@@ -23,9 +22,9 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Objects of one kind. Raises as :class:`nbfn.deploy.rest.Rest`."""
+    """Objects of one kind. Raises as the routes it goes through: :class:`nbfn.deploy.rest.Rest`, or OCI's."""
 
-    _rest: Rest
+    _rest: Routes
     path: str
     what: str
     """``application``, ``function``, ``trigger``: for messages."""
@@ -61,10 +60,9 @@ class Collection:
 
 
 class Control:
-    """The objects of one Fn server. ``client`` has the server's base URL and its auth."""
+    """The objects of one server, through its ``rest``."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        rest = Rest(client)
+    def __init__(self, rest: Routes) -> None:
         self.where = rest.where
         self.apps = Collection(rest, "/v2/apps", "application")
         self.functions = Collection(rest, "/v2/fns", "function")

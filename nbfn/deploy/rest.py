@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
@@ -21,6 +21,18 @@ NOTHING_SENT = (
     httpx.UnsupportedProtocol,
 )
 """Failures of httpx after which the server cannot have seen the request."""
+
+
+class Routes(Protocol):
+    """Fn's control plane by its paths: :class:`Rest`, or something that shows another API so."""
+
+    where: str
+
+    def get(self, path: str, **params: str) -> dict[str, Any]: ...
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
+    def delete(self, path: str) -> None: ...
+    def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]: ...
 
 
 class Rest:

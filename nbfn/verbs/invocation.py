@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -12,25 +11,28 @@ from nbfn import session as sessions
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.deploy.rest import NOTHING_SENT
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, TargetError
+from nbfn.spec import Deployment, FunctionSpec, ImageRef, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbfn.deploy.control import Object
+    from nbfn.errors import NbfnError
     from nbfn.session import Session
 
 DEFAULT_TYPE = "text/plain"
-# The function's own timeout ends a call; this ends only what cannot begin.
-_TIMEOUT = httpx.Timeout(None, connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a function answered. ``status`` is 200 if it did not fail."""
+    """What a function answered. ``status`` is 200 if it did not fail, 202 if nobody waits for it."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     call_id: str = ""
+    error: NbfnError | None = field(default=None, repr=False)
+    """What a failure means and what to do about it, where the server's own words do not say that."""
 
     @property
     def ok(self) -> bool:
@@ -49,11 +51,14 @@ def invoke_function(
     content_type: str = DEFAULT_TYPE,
     headers: Mapping[str, str] | None = None,
     endpoint: str = "",
+    detached: bool = False,
     session: Session | None = None,
 ) -> Answer:
     """Call a function once with ``body``. A function that fails is an answer too: see its ``status``.
 
     ``endpoint`` is the URL to post to, if not the one that the server says; the names are then not used.
+    ``detached`` returns as soon as the server has taken the call: its result goes where the function's own
+    destinations say.
 
     Raises:
         NotFound: there is no such application or function.
@@ -63,6 +68,7 @@ def invoke_function(
     ours = session or sessions.current()
     server = ours.server
     url = endpoint
+    held: Object = {}
     if not url:
         held = server.control.function(app, name)
         url = str((held.get("annotations") or {}).get(ENDPOINT_ANNOTATION) or "")
@@ -70,22 +76,27 @@ def invoke_function(
             raise TargetError(f"{server.control.where} does not say where {app} {name} is invoked")
         if server.own:
             url = f"{server.endpoint.url}/invoke/{held['id']}"
-    told = {"Content-Type": content_type, **(headers or {})}
+    told = {
+        "Content-Type": content_type,
+        **({"Fn-Invoke-Type": "detached"} if detached else {}),
+        **(headers or {}),
+    }
     content = body.encode() if isinstance(body, str) else body
     try:
-        if _same_place(url, server.endpoint.url):
-            answer = server.client.post(url, content=content, headers=told, timeout=_TIMEOUT)
-        else:  # the token is the server's alone
-            answer = httpx.post(url, content=content, headers=told, timeout=_TIMEOUT, trust_env=False)
+        answer = server.post(url, content, told)
     except NOTHING_SENT as error:
         raise ExecutorNotRunning(f"nothing answers at {url}: {error}", hint="is that its address?") from error
     except httpx.HTTPError as error:
         raise ExecutorLost(f"{url} went away during the call, which may have run: {error}") from error
-    return Answer(
-        answer.status_code, answer.content, dict(answer.headers), answer.headers.get("Fn-Call-Id", "")
-    )
+    meant = None if answer.is_success else server.explain(answer, _called(held, app, name, url))
+    call_id = answer.headers.get("Fn-Call-Id", "")
+    return Answer(answer.status_code, answer.content, dict(answer.headers), call_id, meant)
 
 
-def _same_place(url: str, base: str) -> bool:
-    one, other = urlsplit(url), urlsplit(base)
-    return (one.scheme, one.netloc) == (other.scheme, other.netloc)
+def _called(held: Object, app: str, name: str, url: str) -> Deployment:
+    """What was called, for words about it."""
+    usual = Limits()
+    limits = Limits(held.get("memory") or usual.memory_mb, held.get("timeout") or usual.timeout_s)
+    spec = FunctionSpec(name or "function", app or "app", limits)
+    image = ImageRef(str(held.get("image") or ""))
+    return Deployment(spec, image, held.get("id", ""), held.get("app_id", ""), url, "")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
-from nbfn.spec import check_app_name, check_function_name
+from nbfn.spec import ImageRef, check_app_name, check_function_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,10 +91,16 @@ def create_app(
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     syslog_url: str = "",
+    shape: str = "",
     session: Session | None = None,
 ) -> App:
-    """Make an application. Raises Conflict if there is one of that name."""
-    body = {"name": check_app_name(name), **_told(config, annotations), "syslog_url": syslog_url}
+    """Make an application. Raises Conflict if there is one of that name.
+
+    In OCI the annotation ``oracle.com/oci/subnetIds`` names its subnets (1 to 3), unless the context does,
+    and ``shape`` is one of GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM.
+    """
+    told = {"syslog_url": syslog_url, "shape": shape}
+    body = {"name": check_app_name(name), **_told(config, annotations), **told}
     return _app(_control(session).apps.create({key: value for key, value in body.items() if value}))
 
 
@@ -127,6 +134,37 @@ def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
     return [_fn(held) for held in control.functions.list(app_id=control.app(app)["id"])]
 
 
+def create_function(
+    app: str,
+    name: str,
+    image: str,
+    *,
+    memory: int | None = None,
+    timeout: int | None = None,
+    idle_timeout: int | None = None,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    session: Session | None = None,
+) -> Fn:
+    """Make a function of an image, ``NAME:TAG``, that the server can read. Raises Conflict if it is there."""
+    check_names(app, name)
+    reference = ImageRef.parse(image)
+    if not reference.tag and not reference.digest:
+        raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
+    told = {
+        "image": image,
+        "memory": memory,
+        "timeout": timeout,
+        "idle_timeout": idle_timeout,
+        **_told(config, annotations),
+    }
+    body = {key: value for key, value in told.items() if value}
+    ours = session or sessions.current()
+    ours.server.check(body)
+    control = ours.control
+    return _fn(control.functions.create({"name": name, "app_id": control.app(app)["id"], **body}))
+
+
 def update_function(
     app: str,
     name: str,
@@ -140,16 +178,18 @@ def update_function(
     session: Session | None = None,
 ) -> Fn:
     """Change what is given of a function; a configuration value of ``""`` removes its key."""
-    control = _control(session)
-    body = {
+    told = {
         "image": image,
         "memory": memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
         **_told(config, annotations),
     }
-    held = control.function(app, name)
-    return _fn(control.functions.update(held["id"], {key: value for key, value in body.items() if value}))
+    body = {key: value for key, value in told.items() if value}
+    ours = session or sessions.current()
+    ours.server.check(body)
+    control = ours.control
+    return _fn(control.functions.update(control.function(app, name)["id"], body))
 
 
 def delete_function(app: str, name: str, *, session: Session | None = None) -> None:
@@ -186,8 +226,6 @@ def delete_trigger(app: str, function: str, name: str, *, session: Session | Non
 
 def remove_function(control: Control, fn: Object) -> None:
     """Remove a function with its triggers."""
-    from nbfn.errors import NotFound
-
     try:
         held = control.triggers.list(app_id=fn["app_id"], fn_id=fn["id"])
     except NotFound:  # a server without triggers

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbfn.deploy.oci import dialect, limits
+from nbfn.deploy.oci.contexts import listed
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.errors import BadInput, NotFound
 from nbfn.spec import ImageRef
@@ -22,6 +23,8 @@ COMPARTMENT_ANNOTATION = "oracle.com/oci/compartmentId"
 SUBNETS_ANNOTATION = "oracle.com/oci/subnetIds"
 DIGEST_ANNOTATION = "oracle.com/oci/imageDigest"
 _DEFAULT_MEMORY_MB = 128
+_ANNOTATIONS = (COMPARTMENT_ANNOTATION, SUBNETS_ANNOTATION, DIGEST_ANNOTATION, ENDPOINT_ANNOTATION)
+_INSTEAD = "call it by `fn invoke`, or put an API Gateway before it"
 _APPS, _FNS, _TRIGGERS = "/v2/apps", "/v2/fns", "/v2/triggers"
 _KINDS = {_APPS: "applications", _FNS: "functions"}
 
@@ -45,7 +48,7 @@ class FnFace:
         """Every object of a list. One that is asked for by name comes whole; of others OCI leaves out the
         configuration."""
         if path == _TRIGGERS:
-            return
+            raise NotFound("OCI Functions has no HTTP triggers", hint=_INSTEAD, status=404)
         name = {"displayName": params["name"]} if "name" in params else {}
         if path == _APPS:
             owner = {"compartmentId": self._target.settings.compartment_id}
@@ -65,20 +68,19 @@ class FnFace:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make an application or a function."""
         if path == _TRIGGERS:
-            raise BadInput(
-                "OCI Functions has no HTTP triggers",
-                hint="call it by `fn invoke`, or put an API Gateway before it",
-            )
+            raise BadInput("OCI Functions has no HTTP triggers", hint=_INSTEAD)
         if path == _APPS:
             notes = body.get("annotations") or {}
+            self.check(body)
             made = self._target.create_application(
                 body["name"],
                 config=body.get("config"),
                 syslog_url=body.get("syslog_url") or "",
-                subnet_ids=notes.get(SUBNETS_ANNOTATION) or (),
+                subnet_ids=_subnets(notes),
                 shape=body.get("shape") or "",
             )
             return self._shown(_APPS, made)
+        self.check(body)
         wanted = {
             "applicationId": body["app_id"],
             "displayName": body["name"],
@@ -95,14 +97,39 @@ class FnFace:
         Raises:
             Changed: somebody else changed it at the same moment.
         """
+        self.check(body)
         kind, object_id = _split(path)
         place = f"{_KINDS[kind]}/{object_id}"
         held = self._api.get(place)
+        subnets = _subnets(body.get("annotations") or {})
+        if subnets and set(subnets) != set(held.document.get("subnetIds") or ()):
+            raise BadInput("the subnets of an application cannot be changed", hint="make another application")
         fields = self._fields(kind, body, held.document)
         if fields:
             answer = self._api.put(place, fields, held.etag)
             self._api.finish(answer, "UpdateApp" if kind == _APPS else "UpdateFunction")
         return self.get(path)
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """Return if OCI would take what ``body`` gives, in Fn's names. Asks nobody.
+
+        Raises:
+            LimitError: memory, timeout, or the size of the configuration.
+            BadInput: a key of the configuration, an annotation, or an image that it could not pull.
+        """
+        if body.get("memory"):
+            limits.check_memory(body["memory"])
+        if body.get("timeout"):
+            limits.check_timeout(body["timeout"])
+        limits.check_config(body.get("config") or {})
+        for name in body.get("annotations") or {}:
+            if name not in _ANNOTATIONS:
+                raise BadInput(
+                    f"OCI Functions keeps no annotation {name!r}", hint=f"it has {SUBNETS_ANNOTATION}"
+                )
+        if body.get("image"):
+            image = ImageRef.parse(body["image"])
+            self._target.account.check_registry(image.repository.partition("/")[0])
 
     def delete(self, path: str) -> None:
         """Remove it."""
@@ -111,7 +138,7 @@ class FnFace:
         self._api.finish(answer, "DeleteApp" if kind == _APPS else "DeleteFunction")
 
     def _fields(self, kind: str, body: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-        """OCI's fields for what ``body`` says in Fn's, checked before anything is sent."""
+        """OCI's fields for what ``body`` says in Fn's."""
         fields: dict[str, Any] = {}
         if body.get("config"):
             merged = {**(held.get("config") or {}), **body["config"]}
@@ -122,13 +149,11 @@ class FnFace:
                 fields["syslogUrl"] = body["syslog_url"]
             return fields
         if body.get("memory"):
-            limits.check_memory(body["memory"])
             fields["memoryInMBs"] = body["memory"]
         if body.get("timeout"):
             fields["timeoutInSeconds"] = body["timeout"]
         if body.get("image"):
             image = ImageRef.parse(body["image"])
-            self._target.account.check_registry(image.repository.partition("/")[0])
             source = dialect.ImageSource.of(image)
             fields |= dialect.source_body(self._target.settings.api_version, source)
         return fields
@@ -157,6 +182,11 @@ class FnFace:
             "memory": thing.get("memoryInMBs", 0),
             "timeout": thing.get("timeoutInSeconds", 0),
         }
+
+
+def _subnets(annotations: Mapping[str, Any]) -> list[str]:
+    told = annotations.get(SUBNETS_ANNOTATION) or ()
+    return listed(told) if isinstance(told, str) else [str(each) for each in told]
 
 
 def _split(path: str) -> tuple[str, str]:

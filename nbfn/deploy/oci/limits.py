@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from nbfn.spec import Limits
 
+TIMEOUT_S = range(1, 300 + 1)
 MEMORY_MB = (128, 256, 512, 1024, 2048, 3072)
 DETACHED_TIMEOUT_S = range(5, 3600 + 1)
 CONFIG_MAX_BYTES = 4096
@@ -66,6 +67,7 @@ def check(limits: Limits, config: Mapping[str, str], extras: Extras) -> None:
         BadInput: a configuration key that cannot be.
     """
     check_memory(limits.memory_mb)
+    check_timeout(limits.timeout_s)
     timeout_s = extras.detached_timeout_s
     if timeout_s is not None and timeout_s not in DETACHED_TIMEOUT_S:
         raise LimitError(f"the timeout of detached calls is {timeout_s} s", hint="OCI takes 5 to 3600 s")
@@ -84,6 +86,15 @@ def check_memory(memory_mb: int) -> None:
         f"memory is {memory_mb} MB, which OCI Functions does not have",
         hint=f"use one of {', '.join(map(str, MEMORY_MB))}; {near}",
     )
+
+
+def check_timeout(timeout_s: int) -> None:
+    """Raises LimitError unless a call may take so long in OCI."""
+    if timeout_s not in TIMEOUT_S:
+        raise LimitError(
+            f"the timeout is {timeout_s} s",
+            hint="OCI Functions takes 1 to 300 s; what takes longer is called detached (up to 3600 s)",
+        )
 
 
 def check_units(units: int, memory_mb: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,7 @@ def _read_table() -> Iterator[Region]:
 
 
 _REGIONS = {region.id: region for region in _read_table()}
+_SERVICE = re.compile(r"functions\.([a-z0-9-]+)\.")
 _BY_KEY = {region.key: region for region in _REGIONS.values()}
 
 
@@ -134,6 +136,12 @@ def registry_region(host: str) -> str | None:
         if host.lower() in region.registries:
             return region.id
     return None
+
+
+def region_of_service(host: str) -> str:
+    """Identifier of the region whose OCI Functions ``host`` is; empty if it is none that is known here."""
+    found = _SERVICE.match(host.lower())
+    return found[1] if found and found[1] in _REGIONS else ""
 
 
 def _given(metadata: str) -> Region | None:

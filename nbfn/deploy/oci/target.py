@@ -18,7 +18,7 @@ from nbfn.deploy.oci.causes import Place
 from nbfn.deploy.oci.limits import Extras
 from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
-from nbfn.deploy.oci.settings import Account
+from nbfn.deploy.oci.settings import SHAPES, Account
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.plan import FINGERPRINT_ANNOTATION
 from nbfn.errors import BadInput, Conflict, NotFound, TargetError
@@ -180,15 +180,17 @@ class OciTarget:
         """Make an application; in the settings' subnets and of the settings' shape unless others are given.
 
         Raises:
-            BadInput: there is no subnet.
+            BadInput: there is no subnet, or no such shape.
             Conflict: there is one of that name.
         """
+        if shape and shape not in SHAPES:
+            raise BadInput(f"shape {shape!r} is none of OCI's", hint=f"use one of: {', '.join(SHAPES)}")
         subnets = list(subnet_ids or self.settings.subnet_ids)
         if not subnets:
             raise BadInput(
                 f"application {name!r} is not there, and making it needs a subnet",
-                hint="give subnet_ids (1 to 3; a context's annotation oracle.com/oci/subnetIds), "
-                "or make the application in the console",
+                hint=f"`fn create app {name} --annotation 'oracle.com/oci/subnetIds=[\"ocid1.subnet.…\"]'` "
+                "makes it (1 to 3 subnets); `fn update context oracle.subnet-ids …` says it for all",
             )
         body: dict[str, Any] = {
             "compartmentId": self.settings.compartment_id,
@@ -305,6 +307,8 @@ class OciTarget:
     def url_of(self, fn: Mapping[str, Any]) -> str:
         """Where ``POST`` invokes a function that OCI describes so."""
         base = str(fn["invokeEndpoint"]).rstrip("/")
+        if "://" not in base:
+            base = f"https://{base}"
         return f"{base}/{self.settings.api_version}/functions/{fn['id']}/actions/invoke"
 
     def _deployed(self, app: Mapping[str, Any], fn: Mapping[str, Any]) -> DeployedFunction:

@@ -1,0 +1,75 @@
+"""What a session connects to, whichever API it speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from nbfn.deploy.base import Target
+    from nbfn.deploy.control import Control
+    from nbfn.errors import NbfnError
+    from nbfn.invoke import Caller
+    from nbfn.spec import Capture, Deployment, FunctionSpec
+    from nbfn.transport import Endpoint
+
+
+class Server(Protocol):
+    """Somewhere that functions can be: what a session connects to."""
+
+    endpoint: Endpoint
+    own: bool
+    """True for nbfn's own executor on this machine: it reads images where they are built, and tells
+    events."""
+
+    @property
+    def client(self) -> httpx.Client:
+        """Reaches it, authenticated."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """Where functions are deployed to."""
+        ...
+
+    @property
+    def control(self) -> Control:
+        """What it holds, object by object."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its own, as it says it."""
+        ...
+
+    def caller(self) -> Caller:
+        """Calls its functions; close it."""
+        ...
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """Return if it would take ``body`` (in Fn's names), as far as that is known without asking it.
+
+        Raises:
+            BadInput: it would not.
+        """
+        ...
+
+    def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
+        """Make it hold the function by its code alone, without an image.
+
+        Raises:
+            ImageError: it takes images only.
+            BadInput, TargetError: it would not take it, or refused.
+        """
+        ...
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """Call a function once, at its own address. Raises as httpx does."""
+        ...
+
+    def explain(self, answer: httpx.Response, of: Deployment) -> NbfnError | None:
+        """The error that ``answer`` to a call stands for, if it says more than the answer's own words."""
+        ...
