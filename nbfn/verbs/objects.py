@@ -113,8 +113,10 @@ def update_app(
     session: Session | None = None,
 ) -> App:
     """Change what is given of an application; a configuration value of ``""`` removes its key."""
-    control = _control(session)
+    ours = session or sessions.current()
     body = {**_told(config, annotations), **({} if syslog_url is None else {"syslog_url": syslog_url})}
+    ours.server.check(body)
+    control = ours.control
     return _app(control.apps.update(control.app(name)["id"], body))
 
 

@@ -123,12 +123,12 @@ def test_contexts_from_the_line(home: Path) -> None:
     assert fn("delete", "context", "cloud").out == "Successfully deleted context cloud\n"
 
 
-def test_another_provider_than_a_fn_server_says_that_it_is_not_there_yet() -> None:
+def test_a_context_of_oci_that_is_not_whole_says_what_is_missing() -> None:
     fn("create", "context", "cloud", "--provider", "oracle")
     done = fn("--context", "cloud", "list", "apps")
     assert done.code == 1
-    assert "OCI Functions" in done.err
-    assert "fn use context default" in done.err
+    assert "context 'cloud' does not say which compartment" in done.err
+    assert "fn update context oracle.compartment-id" in done.err
 
 
 @pytest.mark.parametrize(

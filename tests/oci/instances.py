@@ -16,6 +16,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import Layout, unpack
+from nbfn.containerize.registry import Access, Reference, pull
+from nbfn.containerize.registry.reference import is_local
 from nbfn.errors import ImageError
 from tests.oci.parts import FDK
 from tests.oci.store import Problem
@@ -111,12 +113,26 @@ class Fleet:
         return instance
 
     def _imaged(self, fn: Thing, folder: Path) -> tuple[list[str], list[Path]]:
-        digest = fn.document["sourceDetails"].get("imageDigest", "")
+        details = fn.document["sourceDetails"]
+        digest = details.get("imageDigest", "")
+        command = [sys.executable, "-S", "-B", "-m", "nbfn_runtime"]
+        name = Reference.parse(details["image"])
+        if is_local(name.host):  # a registry that is there: by tag, as OCI pulls
+            try:
+                image = pull(name, Layout(folder / "pulled"), Access())
+            except ImageError as error:
+                raise _not_available() from error
+            assert image.digest == digest, "the tag is another image than the function was made of"
+            return command, unpack(image, folder / "layers")
         for path in self.layouts:
             with contextlib.suppress(ImageError):
                 image = Layout(path).get(f"nbfn.local/x@{digest}")
-                return [sys.executable, "-S", "-B", "-m", "nbfn_runtime"], unpack(image, folder / "layers")
-        raise Problem(502, "FunctionInvokeImageNotAvailable", "Failed to pull function image")
+                return command, unpack(image, folder / "layers")
+        raise _not_available()
+
+
+def _not_available() -> Problem:
+    return Problem(502, "FunctionInvokeImageNotAvailable", "Failed to pull function image")
 
 
 def _archived(fn: Thing, folder: Path) -> tuple[list[str], list[Path]]:

@@ -38,6 +38,8 @@ from nbfn_runtime.fdk import handler
 
 __all__ = ["handler"]
 '''
+# Of a project's: OCI's runtime brings the real one, which a stand-in in the function's folder would hide.
+_FDK = f"{recipe.FUNCTION_FOLDER}/fdk/"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _NATIVE = (".so", ".pyd", ".dylib")
 _LARGEST = 3
@@ -75,7 +77,8 @@ def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "") -> 
     """
     plan = recipe.plan(spec, capture, {})
     needed = packages.closure(plan.requirements)
-    entries = [*plan.code, Entry.of(f"{recipe.FUNCTION_FOLDER}/nbfn_handler.py", _HANDLER_FILE), *_runtime()]
+    code = [entry for entry in plan.code if not entry.path.startswith(_FDK)]
+    entries = [*code, Entry.of(f"{recipe.FUNCTION_FOLDER}/nbfn_handler.py", _HANDLER_FILE), *_runtime()]
     try:
         entries += _packages(needed)
         name = _runtime_name(capture, runtime, [entry.path for entry in entries])
