@@ -164,8 +164,7 @@ class Session:
         way = self.check_reach(spec.name, spec.base)
         # What a person gives with the function goes before what its secrets were here.
         spec = replace(spec, base=way.base, config={**capture.config, **spec.config})
-        if way.way != "here":
-            self.server.check(_asked(spec, self.context))
+        self.check(spec)
         if way.way == "code":
             return self.server.apply_code(spec, capture)
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
@@ -188,6 +187,15 @@ class Session:
         """
         ready = replace(image, tag=tag or image.tag)
         return self.ask(lambda target: target.apply(spec, ready, fingerprint))
+
+    def check(self, spec: FunctionSpec) -> None:
+        """Return if the context's server would take the function, as far as that is known without asking it.
+
+        Raises:
+            BadInput: it would not: a limit, a key of the configuration, the registry.
+        """
+        if not self.context.is_local:
+            self.server.check(_asked(spec, self.context))
 
     def publish(self, name: str, image: ImageRef, *, progress: Progress | None = None) -> ImageRef:
         """Send an image of the function ``name`` to the context's registry; by its name and digest there.

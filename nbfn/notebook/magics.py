@@ -28,13 +28,14 @@ from IPython.display import display
 from nbfn import session as sessions
 from nbfn.capture import find_target
 from nbfn.errors import BadInput, CellError
-from nbfn.function import Function, deploy, function, show
+from nbfn.function import Function, function, show
 from nbfn.notebook import listing
 from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 from nbfn.remote import Remote
 from nbfn.verbs import Building, FolderFunction, deploy_cell
+from nbfn.verbs.progress import Pushing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,7 @@ class FnMagics(Magics):
             place = body.line(error.line) if error.line else None
             draw_as(error, short(self._shell, error, place))
             raise
-        deployed = deploy(self._shell.user_ns[target], **options)
+        deployed = function(self._shell.user_ns[target], **options).deploy(progress=Pushing(print))
         self._shell.user_ns[target] = deployed
         if named and named.isidentifier():
             self._shell.user_ns[named] = deployed

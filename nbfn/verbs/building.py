@@ -13,6 +13,7 @@ from nbfn.containerize.image import digest_of
 from nbfn.containerize.recipe import repository
 from nbfn.errors import ImageError
 from nbfn.spec import FunctionSpec, ImageRef
+from nbfn.verbs.progress import Pushing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,12 +104,14 @@ def deploy_folder(
     """
     if how.way(function) == "here":
         projects.run_commands(function, _teller(say, verbose=how.verbose))
-        return session.deploy(spec, projects.capture_folder(function), force=not how.cache, tag=tag)
+        taken = projects.capture_folder(function)
+        return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=_pushing(say))
+    session.check(spec)
     built = build_folder(session, function, spec.app, how, say)
     fingerprint = digest_of(session.layout.get(built.image).config_bytes)
     if session.context.is_local or session.server.own:
         return session.deploy_image(spec, built.image, fingerprint, tag=tag)
-    return session.deploy_image(spec, push_image(session, function, built.image, tag), fingerprint)
+    return session.deploy_image(spec, push_image(session, function, built.image, tag, say), fingerprint)
 
 
 def find_built(session: Session, function: FuncFile) -> ImageRef:
@@ -137,7 +140,9 @@ def find_built(session: Session, function: FuncFile) -> ImageRef:
     return ref
 
 
-def push_image(session: Session, function: FuncFile, image: ImageRef, tag: str) -> ImageRef:
+def push_image(
+    session: Session, function: FuncFile, image: ImageRef, tag: str, say: Say | None = None
+) -> ImageRef:
     """Send a function's image to the context's registry, as ``REGISTRY/NAME:TAG``.
 
     Raises:
@@ -149,7 +154,9 @@ def push_image(session: Session, function: FuncFile, image: ImageRef, tag: str) 
             hint="`fn update context registry HOST/NAME`, or --registry",
         )
     where = session.context.image_name(_last_part(function), tag or "latest")
-    pushed = containerize.publish(image, where, session.layout, settings=session.settings)
+    pushed = containerize.publish(
+        image, where, session.layout, settings=session.settings, progress=_pushing(say)
+    )
     return replace(pushed, tag=tag or "latest")
 
 
@@ -162,6 +169,10 @@ def _docker_name(session: Session, function: FuncFile) -> str:
     """What ``docker images`` shows it as: the Fn CLI's name for it, ``[REGISTRY/]NAME:VERSION``."""
     version = (function.version or "latest").replace("+", "-")
     return session.context.image_name(_last_part(function), version)
+
+
+def _pushing(say: Say | None) -> Pushing | None:
+    return Pushing(say) if say is not None else None
 
 
 def _teller(say: Say | None, *, verbose: bool) -> Callable[[Line], None]:

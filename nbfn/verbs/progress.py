@@ -1,0 +1,31 @@
+"""A push told in few lines, which read well in a terminal, a notebook and a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MB = 1_000_000
+_QUARTERS = 4
+
+
+class Pushing:
+    """A progress of :meth:`nbfn.session.Session.deploy` that tells ``say`` of what goes to a registry.
+
+    One line when it begins, one a quarter of the bytes, and one at the end: a small image is one line.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told = -1
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != "push":
+            return
+        quarter = _QUARTERS * done // total if total else _QUARTERS
+        if quarter == self._told:
+            return
+        self._told = quarter
+        self._say(f"Pushing the image: {done / _MB:.1f} of {total / _MB:.1f} MB")
