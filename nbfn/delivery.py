@@ -10,6 +10,7 @@ from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
     from nbfn.contexts import Context
+    from nbfn.spec import FunctionSpec
 
 HOST = "host"
 ELSEWHERE = "fn"
@@ -68,3 +69,14 @@ def image_name(context: Context, name: str, tag: str) -> str:
     plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower())
     plain = re.sub(r"[._-]{2,}", "-", plain).strip("._-") or "function"
     return context.image_name(plain, tag)
+
+
+def asked(spec: FunctionSpec, context: Context) -> dict[str, object]:
+    """What ``spec`` asks of a server, in Fn's names."""
+    limits = spec.limits
+    body: dict[str, object] = {
+        "memory": limits.memory_mb,
+        "timeout": limits.timeout_s,
+        "config": spec.config,
+    }
+    return body | ({"image": image_name(context, spec.name, "x")} if context.registry else {})

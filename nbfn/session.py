@@ -18,7 +18,7 @@ from nbfn import config, local, targets
 from nbfn.capture import Cells
 from nbfn.containerize import Layout, build, publish
 from nbfn.contexts import Contexts
-from nbfn.delivery import HOST, image_name, route
+from nbfn.delivery import HOST, asked, image_name, route
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
 from nbfn.invoke import NotSent, Terms
 from nbfn.observe import events
@@ -195,7 +195,7 @@ class Session:
             BadInput: it would not: a limit, a key of the configuration, the registry.
         """
         if not self.context.is_local:
-            self.server.check(_asked(spec, self.context))
+            self.server.check(asked(spec, self.context))
 
     def publish(self, name: str, image: ImageRef, *, progress: Progress | None = None) -> ImageRef:
         """Send an image of the function ``name`` to the context's registry; by its name and digest there.
@@ -370,16 +370,6 @@ class Session:
         except ImageError:
             return False
         return True
-
-
-def _asked(spec: FunctionSpec, context: Context) -> dict[str, object]:
-    """What ``spec`` asks of a server, in Fn's names."""
-    asked: dict[str, object] = {
-        "memory": spec.limits.memory_mb,
-        "timeout": spec.limits.timeout_s,
-        "config": spec.config,
-    }
-    return asked | ({"image": image_name(context, spec.name, "x")} if context.registry else {})
 
 
 _current: Session | None = None
