@@ -9,6 +9,7 @@ import click
 from nbfn import __version__
 from nbfn.commands import configuration, contexts, objects
 from nbfn.commands.complete import contexts as complete_contexts
+from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
 from nbfn.commands.grammar import HELP, Words, verb
 from nbfn.commands.invoke import invoke
@@ -56,7 +57,7 @@ for _command in (
     *(init, build, bump, push, deploy, invoke),
     *_VERBS.values(),
     configuration.config,
-    *(serve, start, status, stop, version),
+    *(serve, start, status, stop, doctor, version),
 ):
     cli.add_command(_command)
 

@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbfn.verbs.diagnosis import Diagnosis
+
 
 class Show(Protocol):
     """Where a command's output goes."""
@@ -29,6 +31,10 @@ class Show(Protocol):
 
     def document(self, value: Any) -> None:
         """Something as JSON."""
+        ...
+
+    def diagnosis(self, found: Diagnosis) -> None:
+        """What checks found."""
         ...
 
     def body(self, content: bytes, content_type: str) -> None:
@@ -50,6 +56,9 @@ class Terminal:
 
     def document(self, value: Any) -> None:
         click.echo(indented(value))
+
+    def diagnosis(self, found: Diagnosis) -> None:
+        click.echo(str(found))
 
     def body(self, content: bytes, content_type: str) -> None:
         click.echo(content, nl=_wants_newline(content))

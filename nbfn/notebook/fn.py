@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from IPython.core.completer import IPCompleter
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbfn.verbs.diagnosis import Diagnosis
+
 # It would never come back to the notebook.
 _NOT_HERE = {"serve": "%fn start"}
 _NAMES = ("%fn", "%%fn")
@@ -48,6 +50,11 @@ class Notebook:
     def document(self, value: Any) -> None:
         text = printable(indented(value))
         display({"text/markdown": f"```json\n{text}\n```", "text/plain": text}, raw=True)
+
+    def diagnosis(self, found: Diagnosis) -> None:
+        rows = [(each.status, each.subject, each.message, each.advice) for each in found]
+        table = _table(("", "what", "found", "what to do"), rows)
+        display({"text/html": table, "text/plain": printable(str(found))}, raw=True)
 
     def body(self, content: bytes, content_type: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()

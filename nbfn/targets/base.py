@@ -70,6 +70,10 @@ class Server(Protocol):
         """Call a function once, at its own address. Raises as httpx does."""
         ...
 
+    def may_call(self, of: Deployment) -> NbfnError | None:
+        """Why the function may not be called; None if it may, or that cannot be asked without calling it."""
+        ...
+
     def explain(self, answer: httpx.Response, of: Deployment) -> NbfnError | None:
         """The error that ``answer`` to a call stands for, if it says more than the answer's own words."""
         ...

@@ -54,6 +54,9 @@ class FnServer:
         # The token is the server's alone.
         return httpx.post(url, content=content, headers=headers, timeout=_TIMEOUT, trust_env=False)
 
+    def may_call(self, of: Deployment) -> NbfnError | None:
+        return None
+
     def explain(self, answer: httpx.Response, of: Deployment) -> NbfnError | None:
         return None
 

@@ -10,6 +10,8 @@ import httpx
 from nbfn.deploy.control import Control
 from nbfn.deploy.oci import OciTarget, make_archive, settings_of
 from nbfn.deploy.oci.face import FnFace
+from nbfn.deploy.oci.invoke import invoke
+from nbfn.errors import NbfnError
 from nbfn.invoke import Caller
 from nbfn.transport import Endpoint
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.contexts import Context
-    from nbfn.errors import NbfnError
     from nbfn.spec import Capture, Deployment, FunctionSpec
 
 # A function may run 300 s, and its start may take a while on top.
@@ -54,6 +55,13 @@ class OciServer:
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         return self.client.post(url, content=content, headers=headers, timeout=_TIMEOUT)
+
+    def may_call(self, of: Deployment) -> NbfnError | None:
+        try:
+            invoke(self.client, of.url, b"", explain=self.target.explain, deployment=of, is_dry_run=True)
+        except NbfnError as error:
+            return error
+        return None
 
     def explain(self, answer: httpx.Response, of: Deployment) -> NbfnError | None:
         call_id = answer.headers.get("fn-call-id", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
+from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
@@ -39,6 +40,7 @@ __all__ = [
     "App",
     "Building",
     "Deployed",
+    "Diagnosis",
     "Fn",
     "FolderFunction",
     "HttpTrigger",
@@ -55,6 +57,8 @@ __all__ = [
     "deploy_all",
     "deploy_cell",
     "deploy_project",
+    "doctor",
+    "explain",
     "functions",
     "init_project",
     "invoke_function",

@@ -58,6 +58,54 @@ _FDK = (
     "the code crashed while it was imported, a module is missing, memory was too small, or the image is for "
     "another architecture: call it on the local executor with the same memory, and read its log"
 )
+_REQUEST = "the message names what cannot be: correct it, or say it in the way of another API version"
+CODES = {
+    "CannotParseRequest": 400,
+    "InvalidParameter": 400,
+    "MissingParameter": 400,
+    "LimitExceeded": 400,
+    "QuotaExceeded": 400,
+    "RelatedResourceNotAuthorizedOrNotFound": 400,
+    "NotAuthenticated": 401,
+    "NotAuthorized": 403,
+    "NotAllowed": 403,
+    "NotAuthorizedOrNotFound": 404,
+    "NotFound": 404,
+    "MethodNotAllowed": 405,
+    "Conflict": 409,
+    "IncorrectState": 409,
+    "NotAuthorizedOrResourceAlreadyExists": 409,
+    "InvalidatedRetryToken": 409,
+    "ResourceLocked": 409,
+    "NoEtagMatch": 412,
+    "PayloadTooLarge": 413,
+    "UnprocessableEntity": 422,
+    "TooManyRequests": 429,
+    "StatusConnectionClosedWithoutResponse": 444,
+    "InternalServerError": 500,
+    "MethodNotImplemented": 501,
+    "ServiceUnavailable": 503,
+    "FunctionInvokeRequestContentTooLarge": 413,
+    "FunctionInvokeExecutionFailed": 502,
+    "FunctionInvokeExecutionError": 502,
+    "FunctionInvokeInvalidResponse": 502,
+    "FunctionInvokeResponseBodyTooLarge": 502,
+    "FunctionInvokeResponseHeaderTooLarge": 502,
+    "FunctionInvokeContainerInitFail": 502,
+    "FunctionInvokeImageNotAvailable": 502,
+    "FunctionInvokeSyslogUnavailable": 502,
+    "FunctionInvokeSubnetOutOfIPs": 502,
+    "FunctionInvokeSubnetNotAvailable": 502,
+    "FunctionInvokeSubnetConfigError": 502,
+    "FunctionInvokeSecurityAttributeNotAvailable": 502,
+    "FunctionInvokeTooManyMatchingDGs": 502,
+    "FunctionInvokeServiceUnavailable": 503,
+    "FunctionInvokeTimeout": 504,
+    "FunctionInvokeContainerInitTimeout": 504,
+    "FunctionInvokeImagePullTimeout": 504,
+}
+"""Every error code that Oracle's manuals have for Functions, with its HTTP status."""
+
 BY_CODE = {
     "FunctionInvokeExecutionFailed": "the function raised: its log has the traceback",
     "FunctionInvokeExecutionError": "it died during the call: too little memory is the usual cause",
@@ -81,8 +129,29 @@ BY_CODE = {
     "NoEtagMatch": "somebody else changed it meanwhile: read it again, and repeat the change",
     "IncorrectState": "it is being changed just now: wait, and repeat",
     "NotAuthorizedOrResourceAlreadyExists": "that name is taken, or you may not see what has it",
+    "CannotParseRequest": _REQUEST,
+    "InvalidParameter": _REQUEST,
+    "MissingParameter": _REQUEST,
+    "UnprocessableEntity": _REQUEST,
+    "NotAllowed": "a policy forbids it, or this kind of tenancy has it not: ask an administrator",
+    "NotAuthorized": "you are known, and may not do this: ask an administrator for the policy statement",
+    "Conflict": "something else has that name, or still needs what should go",
+    "InvalidatedRetryToken": "the thing was deleted since the first try: begin anew",
+    "ResourceLocked": "somebody has locked it: have the lock removed first",
+    "MethodNotImplemented": "OCI knows this request and cannot do it (yet) in this region",
+    "StatusConnectionClosedWithoutResponse": "whoever called did not wait for the answer: wait longer "
+    "(a call may take 300 s and a cold start on top), or call it detached",
     "MethodNotAllowed": "this endpoint does not know that request: is it the address of OCI Functions?",
 }
+
+
+def code_hint(code: str, place: Place | None = None) -> str:
+    """What to do about an error that OCI calls ``code``; empty if it has none of that name."""
+    status = CODES.get(code)
+    if status is None:
+        return ""
+    operation = "InvokeFunction" if code.startswith("FunctionInvoke") else ""
+    return hint(Failure(status, code, "", operation), place or Place(), 0.0)
 
 
 def hint(failure: Failure, place: Place, now: float) -> str:
@@ -94,6 +163,8 @@ def hint(failure: Failure, place: Place, now: float) -> str:
         )
     if "architecture" in failure.message.lower():
         return architecture_hint(place.shape)
+    if "combined uncompressed size" in failure.message.lower():
+        return "an application's images are too large together: build smaller ones, or use two applications"
     if failure.code == "FunctionInvokeImageNotAvailable":
         return image_hint(place)
     if failure.code == "FunctionInvokeImagePullTimeout":

@@ -167,6 +167,7 @@ class FnFace:
             "created_at": thing.get("timeCreated", ""),
             "updated_at": thing.get("timeUpdated", ""),
             "shape": thing.get("shape", ""),
+            "state": thing.get("lifecycleState", ""),
         }
         if kind == _APPS:
             shown["annotations"][SUBNETS_ANNOTATION] = list(thing.get("subnetIds") or ())

@@ -118,6 +118,15 @@ class Account:
         )
 
     @property
+    def profile_region(self) -> str:
+        """Identifier of the region that the profile or the environment names; empty if they name none."""
+        try:
+            told = self._told_region()
+            return find_region(told, self.settings.environ.get("OCI_REGION_METADATA", "")).id if told else ""
+        except BadInput:
+            return ""
+
+    @property
     def endpoint(self) -> str:
         """Base URL of OCI Functions' management."""
         if self.settings.endpoint:

@@ -1,0 +1,90 @@
+"""``nbfn.doctor()``: what is right and what is not, with what to do about it."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from nbfn import checks
+from nbfn import session as sessions
+from nbfn.deploy.oci import causes
+from nbfn.errors import BadInput
+
+if TYPE_CHECKING:
+    from nbfn.checks import Finding
+    from nbfn.session import Session
+
+_MARKS = {"ok": "ok", "warn": "!", "problem": "✗"}
+_WIDTH = 100
+
+
+class Diagnosis(Iterable["Finding"]):
+    """Findings, from the machine outwards. ``str`` of it is a list for people."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is a problem."""
+        return not self.problems
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """What will not work."""
+        return tuple(each for each in self.findings if each.status == "problem")
+
+    @property
+    def document(self) -> list[dict[str, Any]]:
+        """All of it, for JSON."""
+        return [
+            {"subject": each.subject, "status": each.status, "message": each.message, "advice": each.advice}
+            for each in self.findings
+        ]
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __str__(self) -> str:
+        return "\n".join(map(_text, self.findings))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def doctor(function: str = "", *, app: str = "", session: Session | None = None) -> Diagnosis:
+    """Look at this machine, at the context's server, and at ``function`` of ``app`` (default: the session's).
+
+    What nbfn raised last in this process is explained, too. An executor that is not running is started.
+    """
+    ours = session or sessions.current()
+    last = getattr(sys, "last_value", None)
+    facts = checks.gather(ours, app or ours.settings.app, function, last_error=last)
+    return Diagnosis(checks.diagnose(facts))
+
+
+def explain(code: str) -> str:
+    """What to do about an error that OCI calls ``code``, such as ``FunctionInvokeImageNotAvailable``.
+
+    Raises:
+        BadInput: OCI Functions has no such code.
+    """
+    found = causes.code_hint(code)
+    if not found:
+        near = [each for each in causes.CODES if code.lower() in each.lower()]
+        raise BadInput(
+            f"OCI Functions has no error code {code!r}", hint=f"codes are: {', '.join(near or causes.CODES)}"
+        )
+    return found
+
+
+def _text(finding: Finding) -> str:
+    head = f"{_MARKS[finding.status]:<3} {finding.subject:<12} {finding.message}"
+    if not finding.advice:
+        return head
+    lines = [
+        part for line in finding.advice.split("\n") for part in textwrap.wrap(line.strip(), _WIDTH) or [""]
+    ]
+    return head + "".join(f"\n{'':17}{'→ ' if at == 0 else '  '}{line}" for at, line in enumerate(lines))

@@ -1,0 +1,104 @@
+"""Every check finds its cause, and nothing where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nbfn.checks import CHECKS, diagnose
+from nbfn.checks.facts import Asked, Cloud, Executor, Facts, Machine
+from nbfn.contexts import Context
+from nbfn.contexts.context import local
+from nbfn.deploy.oci.causes import CODES
+from nbfn.errors import LoginFailed, NbfnError, NotFound
+from nbfn.verbs import explain
+from tests.oci.people import COMPARTMENT
+
+HOME = Facts(Machine((3, 12)), local(), executor=Executor("T2", ("own namespaces",)))
+ORACLE = Context(
+    "cloud", "oracle", "https://functions.us-ashburn-1.oci.oraclecloud.com", "iad.ocir.io/ns/team"
+)
+CLOUD = Cloud(COMPARTMENT, "us-ashburn-1", "us-ashburn-1", ("iad.ocir.io",), "ns/ana", clock_off_s=1.0)
+ASKED = Asked(
+    "app01", "f", state="ACTIVE", image="iad.ocir.io/ns/f:1", shape="GENERIC_X86", architecture="amd64"
+)
+AWAY = Facts(Machine((3, 12)), ORACLE, cloud=CLOUD, asked=ASKED)
+GONE = NotFound("it is gone", hint="bring it back", status=404)
+
+
+@pytest.mark.parametrize("facts", [HOME, AWAY])
+def test_where_all_is_well_all_is_ok(facts: Facts) -> None:
+    assert {each.status for each in diagnose(facts)} == {"ok"}
+
+
+def machine(**changes: object) -> Facts:
+    return replace(HOME, machine=replace(HOME.machine, **changes))  # type: ignore[arg-type]
+
+
+def cloud(**changes: object) -> Facts:
+    return replace(AWAY, cloud=replace(CLOUD, **changes))  # type: ignore[arg-type]
+
+
+def registry(text: str, **changes: object) -> Facts:
+    return replace(cloud(**changes), context=replace(ORACLE, registry=text))
+
+
+def asked(**changes: object) -> Facts:
+    return replace(AWAY, asked=replace(ASKED, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("facts", "subject", "status", "message", "advice"),
+    [
+        (machine(python=(3, 10)), "python", "problem", "Python 3.10", "python3.12 -m venv"),
+        (machine(system="Darwin"), "system", "problem", "this is Darwin", "WSL"),
+        (machine(docker="no socket"), "docker", "warn", "no Docker: no socket", "not for Python: start it"),
+        (machine(docker="x", binder=True), "docker", "warn", "no Docker", "Binder has none"),
+        (machine(binder=True), "binder", "warn", "this is Binder", "Python folders work"),
+        (machine(free_mb=10), "disk", "warn", "10 MB are free", "prune"),
+        (
+            replace(HOME, executor=Executor("T1", ("seccomp",), ("T2: no user namespaces",))),
+            "isolation", "warn", "tier T1: seccomp (not there: T2: no user namespaces)", "sysctl",
+        ),
+        (Facts(HOME.machine, context_error=GONE), "context", "problem", "it is gone", "bring it back"),
+        (cloud(profile_region="us-phoenix-1"), "region", "warn", "the profile in us-", "api-url https"),
+        (registry(""), "registry", "warn", "no registry", "iad.ocir.io/NAMESPACE/PREFIX"),
+        (registry("phx.ocir.io/ns/x"), "registry", "problem", "registry of us-phoenix-1", "iad.ocir.io"),
+        (registry("docker.io/x"), "registry", "problem", "cannot pull from docker.io", "iad.ocir.io"),
+        (registry("iad.ocir.io"), "registry", "problem", "alone is no place", "NAMESPACE"),
+        (cloud(login=None), "login", "problem", "nobody is logged in", "iad.ocir.io -u 'ns/USER'"),
+        (cloud(login="ana"), "login", "problem", "lacks the tenancy's namespace", "auth token"),
+        (cloud(login="other/ana"), "login", "problem", "another namespace than 'ns'", "docker login"),
+        (cloud(login_error=LoginFailed("damaged", hint="again")), "login", "problem", "damaged", "again"),
+        (cloud(clock_off_s=400.0), "clock", "problem", "400 s ahead of", "timedatectl"),
+        (cloud(clock_off_s=-100.0), "clock", "warn", "100 s behind", "hwclock"),
+        (cloud(error=GONE), "access", "problem", "it is gone", "bring it back"),
+        (asked(architecture="arm64"), "architecture", "problem", "for arm64", "--platform linux/amd64"),
+        (asked(error=GONE), "function", "problem", "it is gone", "bring it back"),
+        (asked(state="UPDATING"), "function", "problem", "is updating", "wait"),
+        (asked(image_error=GONE), "image", "problem", "it is gone", "bring it back"),
+        (asked(call_error=GONE), "call", "problem", "it is gone", "bring it back"),
+        (replace(HOME, last_error=NbfnError("oops", hint="so")), "last error", "warn", "oops", "so"),
+    ],
+)  # fmt: skip
+def test_each_cause_is_found(facts: Facts, subject: str, status: str, message: str, advice: str) -> None:
+    found = next(each for each in diagnose(facts) if each.subject == subject and each.status != "ok")
+    assert found.status == status
+    assert message in found.message
+    assert advice in found.advice
+
+
+def test_code_alone_needs_a_python_that_oci_has() -> None:
+    facts = replace(registry(""), machine=Machine((3, 13)))
+    (found,) = (each for each in diagnose(facts) if each.subject == "code")
+    assert "runs that on Python 3.11 and 3.12, not on 3.13" in found.message
+
+
+def test_every_check_says_what_it_asks() -> None:
+    assert all((check.__doc__ or "").endswith("?") or check.__name__ == "last_error" for check in CHECKS)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_explained(code: str) -> None:
+    assert len(explain(code)) > 20
