@@ -69,7 +69,7 @@ def invoke(
         detached=fn_invoke_type == "detached",
         session=edge.session,
     )
-    if display_call_id:
+    if display_call_id and fn_invoke_type != "detached":
         edge.show.say(f"Call ID: {answer.call_id}")
     if output:
         headers = {name.title(): [value] for name, value in answer.headers.items()}
@@ -79,7 +79,7 @@ def invoke(
     if output:
         return
     if fn_invoke_type == "detached":
-        edge.show.say(f"Accepted; its call id is {answer.call_id}")
+        edge.show.say(f"Call ID: {answer.call_id}")
     else:
         edge.show.body(answer.body, answer.headers.get("content-type", ""))
 

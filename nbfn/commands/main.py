@@ -13,6 +13,7 @@ from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
 from nbfn.commands.grammar import HELP, Words, verb
 from nbfn.commands.invoke import invoke
+from nbfn.commands.past import logs, stats
 from nbfn.commands.projects import build, bump, deploy, init, push
 from nbfn.commands.serve import serve
 from nbfn.commands.start import start
@@ -57,6 +58,7 @@ for _command in (
     *(init, build, bump, push, deploy, invoke),
     *_VERBS.values(),
     configuration.config,
+    *(logs, stats),
     *(serve, start, status, stop, doctor, version),
 ):
     cli.add_command(_command)

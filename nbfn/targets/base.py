@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from nbfn.deploy.base import Target
     from nbfn.deploy.control import Control
+    from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
     from nbfn.invoke import Caller
     from nbfn.spec import Capture, Deployment, FunctionSpec
@@ -68,6 +69,14 @@ class Server(Protocol):
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """Call a function once, at its own address. Raises as httpx does."""
+        ...
+
+    def counts(self, fn_id: str, minutes: int) -> Counts:
+        """What a function did in the last ``minutes``.
+
+        Raises:
+            TargetError: it keeps no such numbers, or one may not read them; says what else there is.
+        """
         ...
 
     def may_call(self, of: Deployment) -> NbfnError | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from nbfn.deploy.rest import Rest
-from nbfn.errors import ImageError
+from nbfn.errors import ImageError, TargetError
 from nbfn.invoke import Caller
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nbfn.deploy.control import Control
     from nbfn.deploy.fn import FnTarget
+    from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
     from nbfn.spec import Capture, Deployment, FunctionSpec
     from nbfn.transport import Endpoint
@@ -53,6 +54,12 @@ class FnServer:
             return self.client.post(url, content=content, headers=headers, timeout=_TIMEOUT)
         # The token is the server's alone.
         return httpx.post(url, content=content, headers=headers, timeout=_TIMEOUT, trust_env=False)
+
+    def counts(self, fn_id: str, minutes: int) -> Counts:
+        raise TargetError(
+            f"{self.endpoint.url} keeps no numbers of a function's past",
+            hint="a function's card shows its calls as they are made, `nbfn status` its instances",
+        )
 
     def may_call(self, of: Deployment) -> NbfnError | None:
         return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.contexts import Context
+    from nbfn.deploy.oci.watching import Counts
     from nbfn.spec import Capture, Deployment, FunctionSpec
 
 # A function may run 300 s, and its start may take a while on top.
@@ -55,6 +56,9 @@ class OciServer:
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         return self.client.post(url, content=content, headers=headers, timeout=_TIMEOUT)
+
+    def counts(self, fn_id: str, minutes: int) -> Counts:
+        return self.target.counts(fn_id, minutes=minutes)
 
     def may_call(self, of: Deployment) -> NbfnError | None:
         try:

@@ -26,6 +26,7 @@ from nbfn.verbs.objects import (
     update_app,
     update_function,
 )
+from nbfn.verbs.past import logs, stats
 from nbfn.verbs.projects import (
     Deployed,
     build_project,
@@ -64,7 +65,9 @@ __all__ = [
     "invoke_function",
     "list_contexts",
     "load_folder",
+    "logs",
     "push_project",
+    "stats",
     "triggers",
     "update_app",
     "update_context",

@@ -37,6 +37,7 @@ class Fleet:
     layouts: list[Path] = field(default_factory=list)
     """Where images are found by digest: the registry."""
     _running: dict[str, Instance] = field(default_factory=dict)
+    _read: dict[Path, int] = field(default_factory=dict)
     _locks: dict[str, Lock] = field(default_factory=dict)
 
     def call(self, app: Thing, fn: Thing, body: bytes, headers: dict[str, str]) -> Reply:
@@ -67,6 +68,14 @@ class Fleet:
         if reply.status != 200:
             raise Problem(502, "FunctionInvokeExecutionFailed", "function failed")
         return reply
+
+    def written(self, fn: Thing) -> list[str]:
+        """The lines that the function has written since they were asked for last."""
+        instance = self._running[f"{fn.document['id']}-{fn.etag}"]
+        text = instance.output.read_text(errors="replace")
+        begun = self._read.get(instance.folder, 0)
+        self._read[instance.folder] = len(text)
+        return text[begun:].splitlines()
 
     def close(self) -> None:
         for key in list(self._running):

@@ -1,6 +1,7 @@
 """Run by the SDK's own Python: a whole session of Oracle's clients against the test server, told as JSON."""
 
 import base64
+import datetime
 import json
 import sys
 
@@ -73,6 +74,26 @@ answer = caller.invoke_function(fn.id, invoke_function_body='{"name": "Ana"}')
 told["answer"] = [answer.status, answer.data.content.decode(), "Fn-Call-Id" in answer.headers]
 told["warm"] = caller.invoke_function(fn.id, invoke_function_body="").headers["Nbfn-Calls-Served"]
 told["detached"] = caller.invoke_function(fn.id, invoke_function_body='"x"', fn_invoke_type="detached").status
+told["logged"] = logged = []
+since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+until = since + datetime.timedelta(hours=2)
+searched = oci.loggingsearch.LogSearchClient(config, **options).search_logs(
+    oci.loggingsearch.models.SearchLogsDetails(
+        time_start=since,
+        time_end=until,
+        search_query=f"search \"{compartment}\" | where data.functionId = '{fn.id}' | sort by datetime desc",
+    ),
+    limit=100,
+)
+logged += [each.data["logContent"]["data"]["message"].split(" in ")[0] for each in searched.data.results]
+counted = oci.monitoring.MonitoringClient(config, **options).summarize_metrics_data(
+    compartment,
+    oci.monitoring.models.SummarizeMetricsDataDetails(
+        namespace="oci_faas", query=f'FunctionInvocationCount[1m]{{resourceId = "{fn.id}"}}.sum()',
+        start_time=since, end_time=until,
+    ),
+)  # fmt: skip
+told["counted"] = [point.value for stream in counted.data for point in stream.aggregated_datapoints]
 told["raised"] = refused(caller.invoke_function, fn.id, invoke_function_body='"raise"')
 
 if version == "20260325":

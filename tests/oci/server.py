@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from tests.oci.instances import Fleet
 from tests.oci.people import Person, a_key, token
+from tests.oci.seen import SERVICES, Watch
 from tests.oci.signatures import Gate, Refused
 from tests.oci.store import Problem, Store, Thing, Work, need, not_found
 
@@ -68,6 +69,7 @@ class Cloud:
         self.denied: set[str] = set()
         """Operations that no policy allows."""
         self.clock_offset_s = 0.0
+        self.watch = Watch()
         self._planned: list[tuple[str, Problem]] = []
         self._planned_work: list[tuple[str, tuple[str, str]]] = []
 
@@ -99,6 +101,7 @@ class Cloud:
         self.requests.clear()
         self.refused.clear()
         self.denied.clear()
+        self.watch = Watch()
         self._planned.clear()
         self._planned_work.clear()
 
@@ -124,6 +127,11 @@ class Cloud:
 
     def _route(self, seen: Seen) -> Response:
         path, _, query = seen.path.partition("?")
+        if path in SERVICES:
+            operation, serve = SERVICES[path]
+            if operation in self.denied:
+                raise not_found(operation)
+            return _json(200, serve(self.watch, json.loads(seen.body), dict(parse_qsl(query))))
         version, _, rest = path.lstrip("/").partition("/")
         for method, pattern, operation, handle in _ROUTES:
             found = re.fullmatch(pattern, rest)
@@ -313,7 +321,9 @@ def _invoke(call: Call) -> Response:
 
         threading.Thread(target=run, daemon=True).start()
         return Response(status_code=202, headers={"Fn-Call-Id": call_id})
-    reply = fleet.call(app, fn, body, given)
+    with cloud.watch.call(app, fn, call_id) as seen:
+        reply = fleet.call(app, fn, body, given)
+        seen.output = fleet.written(fn)
     headers = {name: value for name, value in reply.headers.items() if name not in _HOP}
     return Response(reply.body, reply.status, {**headers, "Fn-Call-Id": call_id})
 

@@ -57,7 +57,7 @@ def test_the_whole_way_by_image(version: str, home: Path, cloud: Cloud, registry
     assert fn("invoke", "app01", "hello-func", body='{"name": "Bo"}').out == '{"message": "Hello Bo"}'
 
     later = fn("invoke", "--fn-invoke-type", "detached", "app01", "hello-func")
-    assert later.out.startswith("Accepted; its call id is ")
+    assert later.out.startswith("Call ID: ")
     assert cloud.detached_done.acquire(timeout=60)
     assert cloud.detached.pop() == ("hello-func", 200)
     assert fn("invoke", "--is-dry-run", "app01", "hello-func").out == ""
@@ -299,3 +299,34 @@ def test_a_context_without_a_profile_says_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(CredentialsError, match=r"\.oci/config is not there"):
         open_oci(context())
+
+
+# -- what was written and counted --------------------------------------------------------------------
+
+
+@pytest.mark.needs("docker-registry")
+def test_logs_and_stats(home: Path, cloud: Cloud, registry: str) -> None:
+    use_oracle(cloud, registry)
+    fn("create", "app", "app01", "--annotation", SUBNETS)
+    fn("init", "--runtime", "python", "hello-func")
+    fn("deploy", "--app", "app01", "hello-func")
+    done = fn("logs", "app01", "hello-func")
+    assert (done.out, "log is enabled" in done.err) == ("", True)
+    first, _ = fn("invoke", "--display-call-id", "app01", "hello-func").out.split("\n", 1)
+    fn("invoke", "app01", "hello-func")
+    shown = fn("logs", "app01", "hello-func").out
+    assert shown.count("Served function invocation request") == 2
+    one = json.loads(fn("logs", "app01", "hello-func", "--call", first.split()[-1], "--output", "json").out)
+    assert {line["call_id"] for line in one} == {first.split()[-1]}
+    assert fn("stats", "app01", "hello-func").out.splitlines()[1].split()[:4] == ["60", "2", "0", "0"]
+    cloud.denied.add("SummarizeMetrics")
+    assert "to read metrics in compartment id" in fn("stats", "app01", "hello-func").err
+
+
+def test_logs_and_stats_at_home(home: Path) -> None:
+    fn("init", "--runtime", "python", "f")
+    (home / "f" / "func.py").write_text("def handler(ctx, data):\n    print('here')\n    return 1\n")
+    fn("deploy", "--app", "a", "--create-app", "f")
+    assert fn("invoke", "a", "f").out == "1"
+    assert "here" in fn("logs", "a", "f").out
+    assert "keeps no numbers" in fn("stats", "a", "f").err

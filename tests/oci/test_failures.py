@@ -54,7 +54,7 @@ PRINT = "sha256:" + "1" * 64
             "read repos in tenancy",
         ),
         ("CreateFunction", 413, "PayloadTooLarge", RequestTooLarge, "25 MB"),
-        ("CreateFunction", 501, "MethodNotImplemented", TargetUnavailable, "request id"),
+        ("CreateFunction", 501, "MethodNotImplemented", TargetUnavailable, "this region"),
         ("CreateApp", 400, "InvalidParameter", TargetError, ""),
     ],
 )
@@ -278,7 +278,12 @@ def test_a_destination_of_no_kind() -> None:
         Destination("email", "x")
 
 
-def test_what_oci_does_not_keep(target_of: MakeTarget) -> None:
-    with pytest.raises(TargetError) as caught:
-        target_of().logs("x")
-    assert "OCI Logging" in caught.value.hint
+@pytest.mark.parametrize(
+    ("operation", "statement"), [("SearchLogs", "read log-content"), ("SummarizeMetrics", "read metrics")]
+)
+def test_what_one_may_not_watch(target_of: MakeTarget, cloud: Cloud, operation: str, statement: str) -> None:
+    cloud.denied.add(operation)
+    target = target_of()
+    with pytest.raises(NotFound, match=f"refused {operation}") as caught:
+        list(target.logs("ocid1.fnfunc.x")) if operation == "SearchLogs" else target.counts("ocid1.fnfunc.x")
+    assert f"Allow group YOUR-GROUP to {statement} in compartment id {COMPARTMENT}" in caught.value.hint

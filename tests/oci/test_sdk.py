@@ -54,6 +54,9 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
     assert told.pop("answer") == [200, '"Hello, Ana! sdk"', True]
     assert told.pop("warm") == "1"
     assert told.pop("detached") == 202
+    served = ["Served function invocation request", "called for Ana", "Received function invocation request"]
+    assert told.pop("logged") == [served[0], "called for None", served[2], *served]
+    assert told.pop("counted") == [1.0, 1.0]
     assert told.pop("raised") == [502, "FunctionInvokeExecutionFailed"]
     assert told.pop("in use") == [409, "Conflict"]
     assert told.pop("left") == 0
@@ -69,4 +72,4 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
         }  # fmt: skip
     assert told == {}
     prefixes = {seen.path.split("/")[1] for seen in cloud.requests}
-    assert prefixes == {version}
+    assert prefixes == {version, "20190909", "20180401"}

@@ -98,7 +98,7 @@ def test_the_tutorial(
     assert f"{image}:0.0.2" in told["%fn list f app01"]
     assert json.loads(told["%fn invoke app01 hello-func"]) == {"message": "Hello World"}
     assert json.loads(told['%%fn invoke app01 hello-func\n{"name": "Bob"}']) == {"message": "Hello Bob"}
-    assert told["%fn invoke --fn-invoke-type detached app01 hello-func"].startswith("Accepted; its call id")
+    assert told["%fn invoke --fn-invoke-type detached app01 hello-func"].startswith("Call ID: ")
     assert told["%fn inspect f app01 hello-func memory"] == "512"
     assert told["%fn delete app app01"] == "App app01 deleted\n"
     assert told["%fn list apps"] == "No apps found\n"

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbfn.deploy.oci.causes import Place
-    from nbfn.deploy.oci.settings import ApiVersion
 
 _PAGE = 100
 _DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "NEEDS_ATTENTION"})
 # Where what a route is for is not what its method says.
 _LISTS = {"applications": "ListApp", "functions": "ListFunctions", "workRequests": "ListWorkRequests"}
 _ONE = {"applications": "App", "functions": "Function", "workRequests": "WorkRequest"}
+_ACTIONS = {"search": "SearchLogs", "metrics/actions/summarizeMetricsData": "SummarizeMetrics"}
 _VERBS = {"GET": "Get", "POST": "Create", "PUT": "Update", "DELETE": "Delete"}
 
 
@@ -49,7 +49,8 @@ class Patience:
 
 
 class Api:
-    """One version of the API over one client, which has the endpoint as base URL and signs.
+    """One version of an API over one client, which signs. ``base`` is the service's address, if that is not
+    the client's base URL.
 
     Raises (each method):
         NotAuthenticated, NotFound, Conflict, Changed, RequestTooLarge, Throttled, LimitReached: refused.
@@ -61,14 +62,15 @@ class Api:
     def __init__(
         self,
         client: httpx.Client,
-        version: ApiVersion,
+        version: str,
         place: Place,
         *,
+        base: str = "",
         backoff: Backoff | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.version = version
-        self.where = str(client.base_url).rstrip("/")
+        self.where = base.rstrip("/") or str(client.base_url).rstrip("/")
         self.place = place
         self._client = client
         self._backoff = backoff or Backoff()
@@ -78,8 +80,8 @@ class Api:
         """One object, or one page."""
         return self._request("GET", path, params=params)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        return self._request("POST", path, json=body)
+    def post(self, path: str, body: Mapping[str, Any], **params: str) -> Answer:
+        return self._request("POST", path, json=body, params=params)
 
     def put(self, path: str, body: Mapping[str, Any], etag: str = "") -> Answer:
         """Change what is at ``path``, if it is still what ``etag`` was given with."""
@@ -166,7 +168,7 @@ class Api:
         headers = {"if-match": etag} if etag else {}
         try:
             return self._client.request(
-                method, f"/{self.version}/{path}", params=params, json=json, headers=headers
+                method, f"{self.where}/{self.version}/{path}", params=params, json=json, headers=headers
             )
         except httpx.TransportError as error:
             sent = not isinstance(error, NOTHING_SENT)
@@ -209,6 +211,8 @@ class Api:
 def operation_of(method: str, path: str) -> str:
     """The name that policies have for a request."""
     kind, _, rest = path.partition("/")
+    if path in _ACTIONS:
+        return _ACTIONS[path]
     if not rest and method == "GET":
         return _LISTS.get(kind, f"List {kind}")
     return f"{_VERBS[method]}{_ONE.get(kind, kind)}"

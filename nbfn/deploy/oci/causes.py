@@ -50,6 +50,8 @@ _NEEDS = {
     "UpdateFunction": ("manage", "fn-function"),
     "DeleteFunction": ("manage", "fn-function"),
     "InvokeFunction": ("use", "fn-invocation"),
+    "SearchLogs": ("read", "log-content"),
+    "SummarizeMetrics": ("read", "metrics"),
 }
 
 _PULL_STATEMENT = "Allow service FaaS to read repos in tenancy"

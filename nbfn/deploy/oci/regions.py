@@ -81,6 +81,16 @@ class Region:
         return f"https://functions.{self.id}.oci.{self.domain}"
 
     @property
+    def logging_url(self) -> str:
+        """Where logs are searched."""
+        return f"https://logging.{self.id}.oci.{self.domain}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where metrics are read."""
+        return f"https://telemetry.{self.id}.{self.domain}"
+
+    @property
     def auth_url(self) -> str:
         """Where an instance's certificate is exchanged for a token."""
         return f"https://auth.{self.id}.{self.domain}/v1/x509"

@@ -1,0 +1,54 @@
+"""``logs`` and ``stats`` of a function."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from nbfn.commands import complete
+from nbfn.commands.edge import Edge, edge
+from nbfn.commands.grammar import HELP, output_option
+
+app_argument = click.argument("app", metavar="APP", shell_complete=complete.apps)
+function_argument = click.argument("function", metavar="FUNCTION", shell_complete=complete.functions)
+
+
+@click.command(context_settings=HELP)
+@app_argument
+@function_argument
+@click.option("--call", "call_id", default="", metavar="ID", help="Only of this call.")
+@click.option("-n", "limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most.")
+@output_option
+@edge
+def logs(edge: Edge, app: str, function: str, call_id: str, limit: int, output: str | None) -> None:
+    """Show what a function wrote, oldest first."""
+    from nbfn import verbs
+
+    found = verbs.logs(app, function, call_id=call_id, limit=limit, session=edge.session)
+    if output:
+        edge.show.document([asdict(line) for line in found])
+    elif found:
+        edge.show.say(str(found))
+    else:
+        why = ": OCI has none before the application's log is enabled (console: application > Monitoring > Logs)"
+        edge.show.note(f"No output of {app} {function}{why if edge.session.context.is_oracle else ''}")
+
+
+@click.command(context_settings=HELP)
+@app_argument
+@function_argument
+@click.option("--minutes", type=int, default=60, show_default=True, help="How far to look back.")
+@output_option
+@edge
+def stats(edge: Edge, app: str, function: str, minutes: int, output: str | None) -> None:
+    """Show how often a function was called, how it ended and how long it took (OCI Monitoring)."""
+    from nbfn import verbs
+
+    found = verbs.stats(app, function, minutes=minutes, session=edge.session)
+    if output:
+        edge.show.document(asdict(found))
+        return
+    mean = "" if found.mean_ms is None else f"{found.mean_ms:.1f}"
+    row = (str(found.minutes), str(found.calls), str(found.errors), str(found.throttled), mean)
+    edge.show.table(("MINUTES", "CALLS", "ERRORS", "THROTTLED", "MEAN MS"), [row])
