@@ -31,7 +31,7 @@ def logs(edge: Edge, app: str, function: str, call_id: str, limit: int, output: 
     elif found:
         edge.show.say(str(found))
     else:
-        why = ": OCI has none before the application's log is enabled (console: application > Monitoring > Logs)"
+        why = ": OCI has some once the application's log is enabled (console: its Monitoring > Logs)"
         edge.show.note(f"No output of {app} {function}{why if edge.session.context.is_oracle else ''}")
 
 
