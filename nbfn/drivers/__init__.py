@@ -21,4 +21,8 @@ def make_driver(settings: Settings) -> Guarded:
     """
     if settings.driver == "fake":
         return Guarded(FakeDriver(settings.run))
+    if settings.driver == "docker":
+        from nbfn.drivers.docker import DockerDriver  # its libraries take a third of a second
+
+        return Guarded(DockerDriver(settings))
     return Guarded(SandboxDriver(settings))
