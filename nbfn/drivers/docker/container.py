@@ -39,9 +39,15 @@ class Supplied:
 
 
 def config(
-    request: StartRequest, image: Supplied, iofs: Path, *, network: str, labels: Mapping[str, str]
+    request: StartRequest,
+    image: Supplied,
+    iofs: Path,
+    *,
+    network: str,
+    labels: Mapping[str, str],
+    ulimits: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The body of ``POST /containers/create``."""
+    """The body of ``POST /containers/create``; ``ulimits`` come on top of its own."""
     memory = max(request.limits.memory_mb, _MEMORY_LEAST_MB) << 20
     env = {
         **({} if image.has_home else {"HOME": "/tmp"}),  # noqa: S108 - the only place it can write to
@@ -67,7 +73,10 @@ def config(
             "PidsLimit": PROCESSES,
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
-            "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in _ULIMITS.items()],
+            "Ulimits": [
+                {"Name": name, "Soft": value, "Hard": value}
+                for name, value in {**_ULIMITS, **ulimits}.items()
+            ],
             "NetworkMode": network,
             "IpcMode": "private",
             # Process 1 is not ended by most signals: the function is not that one, and can be told apart.

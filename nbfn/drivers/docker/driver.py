@@ -108,7 +108,9 @@ class DockerDriver:
             raise StartFailed("start", f"no folder for it: {error}") from error
         network = "bridge" if request.network else "none"
         labels = {container.STATE_LABEL: self._state}
-        config = container.config(request, image, place.iofs, network=network, labels=labels)
+        config = container.config(
+            request, image, place.iofs, network=network, labels=labels, ulimits=self._engine.ulimits
+        )
         instance = DockerInstance(self._engine, request, place, config, on_output)
         self._alive.add(request.instance_id)
         instance.on_end(lambda: self._ended(instance))

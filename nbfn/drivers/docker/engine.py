@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
+import urllib3
 from docker.utils import kwargs_from_env
 
 from nbfn.drivers.base import Isolation
@@ -25,9 +27,17 @@ _THREADS = 16
 # Each instance holds two connections for as long as it runs.
 _CONNECTIONS = 1000
 _TIMEOUT_S = 60.0
-GONE = (requests.RequestException, ConnectionError)
+# Of one user, all containers together; below what Podman sets itself.
+_PODMAN_PROCESSES = 16_384
+GONE = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.HTTPError,
+    ConnectionError,
+)
 """What is raised when the daemon goes away."""
-FAILED = (docker.errors.DockerException, *GONE)
+FAILED = (docker.errors.DockerException, requests.RequestException, *GONE)
 """What is raised when it refuses, or goes away."""
 
 
@@ -56,6 +66,8 @@ class Engine:
         names = [str(part.get("Name", "")) for part in version.get("Components") or ()]
         self.name = "Podman" if any("podman" in name.lower() for name in names) else "Docker"
         self.version = str(version.get("Version", ""))
+        self.ulimits = _own_limits() if self.name == "Podman" else {}
+        """Limits that must be named, for containers to start."""
         self._threads = ThreadPoolExecutor(_THREADS, "nbfn docker")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -100,6 +112,12 @@ class Engine:
             hint = "DOCKER_HOST must name a daemon of this machine that is running"
         hint += "; NBFN_DRIVER=sandbox needs none"
         return ExecutorError(f"no Docker answers at {self.url}: {reason(error)}", hint=hint)
+
+
+def _own_limits() -> dict[str, int]:
+    """Podman else sets the kernel's maximum, which it may not where it lacks CAP_SYS_RESOURCE."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    return {} if hard == resource.RLIM_INFINITY else {"nproc": min(hard, _PODMAN_PROCESSES)}
 
 
 def reason(error: BaseException) -> str:
