@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import time
 from typing import TYPE_CHECKING
 
 import docker
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nbfn.config import Settings
-    from nbfn.drivers.base import Isolation, OutputStream, StartRequest
+    from nbfn.drivers.base import Isolation, OutputStream, Progress, StartRequest
     from nbfn.drivers.docker.container import Supplied
-    from nbfn.drivers.docker.images import Progress
     from nbfn.spec import ImageRef
 
 _log = logging.getLogger(__name__)
 
+FOLDER = "docker"
+"""Where, in the state folder, an executor with this driver has been."""
 START_TIMEOUT_S = 30.0
+# A layer is told of hundreds of times while it comes.
+_PROGRESS_S = 0.2
 
 
 class DockerDriver:
@@ -47,8 +51,10 @@ class DockerDriver:
         self._run = places.run_folder(settings).with_name("ctr")
         self._start_timeout_s = start_timeout_s
         self._state = str(settings.state)
+        scratch = settings.state / FOLDER
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         mark = hashlib.sha256(os.fsencode(settings.state)).hexdigest()[:12]
-        self._images = Images(self._engine, settings.images, settings.state / "docker", mark)
+        self._images = Images(self._engine, settings.images, scratch, mark)
         self._alive: set[str] = set()
         self._lost: set[str] = set()
         self.isolation: Isolation = self._engine.isolation()
@@ -60,7 +66,7 @@ class DockerDriver:
         self, request: StartRequest, on_output: Callable[[OutputStream, bytes], None]
     ) -> DockerInstance:
         if self._lost:
-            await self._engine.run(self._remove, self._lost.copy())
+            await self._remove_lost()
         for _ in range(2):
             image = await self._supply(request.image)
             instance = self._instance(request, image, on_output)
@@ -87,9 +93,13 @@ class DockerDriver:
 
     async def _supply(self, image: ImageRef, progress: Progress | None = None) -> Supplied:
         loop = asyncio.get_running_loop()
+        next_at = 0.0
 
         def tell(what: str, done: int, total: int) -> None:
-            if progress is not None:
+            nonlocal next_at
+            now = time.monotonic()
+            if progress is not None and (now >= next_at or done == total):
+                next_at = now + _PROGRESS_S
                 loop.call_soon_threadsafe(progress, what, done, total)
 
         return await self._engine.run(self._images.supply, image, tell)
@@ -120,6 +130,13 @@ class DockerDriver:
         self._alive.discard(instance.id)
         if instance.lost:
             self._lost.add(instance.container)
+
+    async def _remove_lost(self) -> None:
+        """What ran on when the daemon went away: it may be back."""
+        try:
+            await self._engine.run(self._remove, self._lost.copy())
+        except FAILED as error:
+            _log.warning("%d containers stay for now: %s", len(self._lost), reason(error))
 
     def _sweep(self) -> int:
         try:

@@ -17,15 +17,13 @@ from nbfn.drivers.docker.engine import FAILED, GONE, absent, reason
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nbfn.containerize.image import Image
+    from nbfn.drivers.base import Progress
     from nbfn.drivers.docker.engine import Engine
     from nbfn.spec import ImageRef
-
-    Progress = Callable[[str, int, int], None]
-    """What is done (``load``, ``pull``), how many bytes of it are, and of how many."""
 
 OURS = "nbfn.local"
 _HOST_LABEL = "org.nbfn.host"
@@ -137,7 +135,7 @@ class Images:
             with tempfile.TemporaryFile(dir=self._scratch) as file:
                 save(image, name, file, known=known)
                 file.seek(0)
-                _follow(self._api.load_image(file), "load", progress)
+                _follow(self._api.load_image(file, quiet=False), "load", progress)
         except (NbfnError, OSError) as error:
             if isinstance(error, (StartFailed, *GONE)):
                 raise

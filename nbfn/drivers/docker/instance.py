@@ -33,7 +33,8 @@ _AHEAD = 64
 _STREAMS: Mapping[int, OutputStream] = {1: "stdout", 2: "stderr"}
 # What the first process of a container says when it cannot execute the second: Docker's, Podman's.
 _NOT_EXECUTED = re.compile(
-    r"\[FATAL tini \(\d+\)\] exec (?P<what>.+?) failed: (?P<why>.+)|ERROR \(catatonit.*?\): .*exec.*?: (?P<other>.+)"
+    r"\[FATAL tini \(\d+\)\] exec (?P<what>.+?) failed: (?P<why>.+)"
+    r"|ERROR \(catatonit.*?\): .*exec.*?: (?P<other>.+)"
 )
 
 
@@ -121,8 +122,9 @@ class DockerInstance:
             StartFailed: it ended first, or ran ``timeout_s`` without. The caller still has to stop it.
         """
         starting = asyncio.ensure_future(self._started.wait())
+        either: set[asyncio.Future[Any]] = {starting, self._ended}
         try:
-            await asyncio.wait({starting, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             async with asyncio.timeout(timeout_s):
                 while not self._ended.done() and not self._socket_is_there():
                     await asyncio.wait({self._ended}, timeout=_LOOK_S)
@@ -190,16 +192,12 @@ class DockerInstance:
         self._api.create_container_from_config(self._config, self.container)
         output = self._api.attach_socket(self.container, {"stdout": 1, "stderr": 1, "stream": 1})
         try:
-            with self._lock:
-                if self._unwanted:
-                    return Exit(None, signal.SIGKILL, "killed by SIGKILL")
             self._api.start(self.container)
             with self._lock:
                 self._runs = True
-            self._tell(self._started.set)
-            if self._unwanted:
-                self._signal(signal.SIGKILL)
+            self._kill_if_unwanted()
             self._pid = self._state().get("Pid", 0)
+            self._tell(self._started.set)
             for stream, data in self._frames(output):
                 self._hand_over(stream, data)
         finally:
@@ -249,6 +247,11 @@ class DockerInstance:
                 return
         with contextlib.suppress(*FAILED):  # it has ended, or the daemon has: its own thread will see
             self._api.kill(self.container, number)
+
+    def _kill_if_unwanted(self) -> None:
+        """It was to be stopped before it had started."""
+        if self._unwanted:
+            self._signal(signal.SIGKILL)
 
     def _end(self, end: Exit) -> None:
         if not self._ended.done():

@@ -16,7 +16,7 @@ def of(pid: int) -> Usage:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
         return _NOTHING
-    places = {}
+    places: dict[str, str] = {}
     for line in lines:
         _, controllers, path = line.split(":", 2)
         places |= dict.fromkeys(controllers.split(","), path.lstrip("/"))
@@ -34,9 +34,7 @@ def of(pid: int) -> Usage:
 
 def _fields(path: Path) -> dict[str, int]:
     try:
-        return {
-            name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())
-        }
+        return {name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())}
     except (OSError, ValueError):
         return {}
 
