@@ -46,13 +46,19 @@ def _debian_stays_in_the_daemon(client: Any, debian: Image) -> Iterator[None]:
     name = "nbfn-test-drivers/debian:1"
     Daemon(name).store(debian)
     yield
-    client.images.remove(name, force=True)
+    with contextlib.suppress(docker.errors.ImageNotFound):  # removed by its id, which it shares
+        client.images.remove(name, force=True)
 
 
 @pytest.fixture
 def _nothing_of_ours_stays_in_the_daemon(_debian_stays_in_the_daemon: None, client: Any) -> Iterator[None]:
     def ours() -> set[str]:
-        return {tag for image in client.images.list("nbfn.local/*") for tag in image.tags}
+        return {
+            tag
+            for image in client.images.list("nbfn.local/*")
+            for tag in image.tags
+            if tag.startswith("nbfn.local/")
+        }
 
     before = ours()
     yield
