@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from nbfn.containerize import Layout, dockerbuild
@@ -75,6 +78,12 @@ def client(
     with serving(state, "--driver", request.param), endpoint(state).client(timeout=60) as client:
         yield client
         assert run(state, "stop").returncode == 0
+    with contextlib.closing(docker.from_env()) as daemon:
+        mark = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+        for found in daemon.images.list(f"nbfn.local/{mark}"):
+            for tag in found.tags:
+                if mark in tag:
+                    daemon.images.remove(tag)
 
 
 @pytest.fixture
