@@ -10,7 +10,9 @@
 ``NBFN_APP``                application that functions go to (default ``notebook``)
 ``NBFN_LINGER_S``           how long an executor that was started by use stays after its last user
                             has gone (seconds, default 30)
-``NBFN_DRIVER``             how instances run: ``sandbox`` (default) or ``fake``
+``NBFN_DRIVER``             how instances run: ``sandbox``, ``docker`` (containers of the daemon that
+                            ``DOCKER_HOST`` names), ``auto`` (the sandbox for what it can run, Docker
+                            for the rest; default) or ``fake``
 ``NBFN_TIER``               highest isolation tier that the sandbox may use: ``T0``, ``T1`` or ``T2``
 ``NBFN_MEMORY_MB``          memory that all instances together may hold (default: 80 % of what the
                             machine, or its cgroup, has)
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "docker.io/fnproject/python:{python}"
 """The image that Fn's own Python functions run on."""
+DRIVERS = ("auto", "sandbox", "docker", "fake")
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96
 
@@ -99,7 +102,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "token_file": Path(env.get("NBFN_TOKEN_FILE") or state / "token").expanduser().absolute(),
         "app": env.get("NBFN_APP") or "notebook",
         "linger_s": _number("NBFN_LINGER_S", env.get("NBFN_LINGER_S") or "30"),
-        "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "sandbox", ("sandbox", "fake")),
+        "driver": _choice("NBFN_DRIVER", env.get("NBFN_DRIVER") or "auto", DRIVERS),
         "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
         "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
         "base": env.get("NBFN_BASE") or DEFAULT_BASE,

@@ -42,6 +42,7 @@ _PARTS = {
     "openssl": lambda: shutil.which("openssl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
+    "podman": lambda: shutil.which("podman") is not None,
     "root": lambda: os.geteuid() == 0,
     "oci-sdk": lambda: all(
         (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     help="File of the bearer token, made when missing. [NBFN_TOKEN_FILE]",
 )
 @click.option(
+    "--driver",
+    type=click.Choice(config.DRIVERS[:-1]),
+    help="How instances run. [NBFN_DRIVER, auto]",
+)
+@click.option(
     "--linger",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
@@ -42,6 +47,7 @@ def serve(
     socket: Path | None,
     state: Path | None,
     token_file: Path | None,
+    driver: str | None,
     linger: float | None,
     detach: bool,
 ) -> None:
@@ -52,6 +58,7 @@ def serve(
     settings = config.load(
         state=state,
         host=host,
+        driver=driver,
         socket=socket and socket.expanduser().absolute(),
         token_file=token_file and token_file.expanduser().absolute(),
     )

@@ -8,18 +8,21 @@ all, so that no driver has to write locking or idempotent stops of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbfn.spec import ImageRef, Limits
 
 OutputStream = Literal["stdout", "stderr"]
+Progress = Callable[[str, int, int], None]
+"""Told what is done (``pull``, ``load``), how many bytes of it are, and of how many; on the loop's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Driver(Protocol):
     @property
     def isolation(self) -> Isolation: ...
 
-    async def prepare(self, image: ImageRef) -> None:
+    async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
         """Make ``image`` ready to start (unpack, pull): may be slow, may be called twice.
 
         Raises:

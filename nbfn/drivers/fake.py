@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nbfn.drivers.base import OutputStream, StartRequest
+    from nbfn.drivers.base import OutputStream, Progress, StartRequest
     from nbfn.spec import ImageRef
 
 
@@ -257,7 +257,7 @@ class FakeDriver:
         """Those that were started, by id; they stay after their end."""
         self._run = run
 
-    async def prepare(self, image: ImageRef) -> None:
+    async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
         if self.script.prepare:
             await self.script.prepare(image)
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbfn.drivers.base import Driver, Exit, Instance, Isolation, OutputStream, StartRequest, Usage
+    from nbfn.drivers.base import (
+        Driver,
+        Exit,
+        Instance,
+        Isolation,
+        OutputStream,
+        Progress,
+        StartRequest,
+        Usage,
+    )
     from nbfn.spec import ImageRef
 
 _log = logging.getLogger(__name__)
@@ -96,10 +105,11 @@ class Guarded:
         """Those that run now."""
         return frozenset(self._instances)
 
-    async def prepare(self, image: ImageRef) -> None:
+    async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
+        """Of several who prepare it at once, only the first is told how far it is."""
         task = self._preparing.get(image)
         if task is None:
-            task = self._preparing[image] = asyncio.create_task(self._inner.prepare(image))
+            task = self._preparing[image] = asyncio.create_task(self._inner.prepare(image, progress))
             task.add_done_callback(lambda done: self._prepared(image, done))
         await asyncio.shield(task)
 

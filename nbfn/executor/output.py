@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 CALL_BYTES = 1 << 20  # as much as Fn keeps of a call
 _PIECE_CHARS = 8192
 _DRAIN_S = 0.25
+# What comes so soon after an answer was most likely on its way: by a daemon it takes longer than a call.
+_LATE_S = 0.25
 
 
 class Output:
@@ -23,30 +26,43 @@ class Output:
         self._keep = keep
         self._decoders: dict[OutputStream, codecs.IncrementalDecoder] = {}
         self._call_id = ""
+        self._last: tuple[str, float] = ("", 0.0)
         self._seen = 0
         self._expected = 0
         self._arrived: asyncio.Future[None] | None = None
 
     def begin(self, call_id: str) -> None:
-        """From here on what is written belongs to ``call_id`` (empty: to no call)."""
-        self._call_id, self._seen = call_id, 0
+        """From here on what is written belongs to ``call_id`` (empty: to none, but for what is late)."""
+        if call_id:
+            self._seen = 0
+        elif self._call_id:
+            self._last = self._call_id, time.monotonic() + _LATE_S
+        self._call_id = call_id
 
     def write(self, stream: OutputStream, data: bytes) -> None:
         """Some bytes came. Never blocks or raises."""
         decoder = self._decoders.get(stream)
         if decoder is None:
             decoder = self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+        call_id = self._call_id or self._late()
         before, self._seen = self._seen, self._seen + len(data)
         if before < CALL_BYTES:
             text = decoder.decode(data)
             for at in range(0, len(text), _PIECE_CHARS):
-                self._keep(stream, text[at : at + _PIECE_CHARS], self._call_id)
+                self._keep(stream, text[at : at + _PIECE_CHARS], call_id)
             if self._seen >= CALL_BYTES:
-                self._keep(
-                    stream, f"\n[what follows the first {CALL_BYTES} bytes is left out]\n", self._call_id
-                )
+                self._keep(stream, f"\n[what follows the first {CALL_BYTES} bytes is left out]\n", call_id)
         if self._arrived is not None and self._seen >= self._expected and not self._arrived.done():
             self._arrived.set_result(None)
+
+    def _late(self) -> str:
+        """The call that has just ended; none, if that is a while ago."""
+        call_id, until = self._last
+        if call_id and time.monotonic() < until:
+            return call_id
+        if call_id:
+            self._last, self._seen = ("", 0.0), 0
+        return ""
 
     async def drained(self, expected: int) -> None:
         """Returns when ``expected`` bytes of the call have come, and whatever else was ready to be read.

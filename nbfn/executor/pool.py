@@ -110,8 +110,12 @@ class Pool:
         self._apply(self._scheduler.remove(fn_id))
 
     async def _prepare(self, revision: Revision) -> None:
+        def tell(what: str, done: int, total: int) -> None:
+            data = {"what": what, "done": done, "total": total}
+            self._events.emit("image.progress", revision.fn_id, data=data)
+
         try:
-            await self._driver.prepare(revision.image)
+            await self._driver.prepare(revision.image, tell)
         except NbfnError as error:
             # The first call says it to somebody who can act on it.
             log.info("%s is not ready to start: %s", revision.image, error)

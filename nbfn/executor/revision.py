@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from nbfn.executor.objects import App, Fn
 
+NETWORK = "NBFN_NETWORK"
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -24,6 +26,8 @@ class Revision:
     image: ImageRef
     limits: Limits
     env: Mapping[str, str] = field(repr=False, default_factory=dict)
+    network: bool = True
+    """Whether it may reach anything: ``NBFN_NETWORK=none`` in the configuration says no."""
 
 
 def revision_of(app: App, fn: Fn) -> Revision:
@@ -43,4 +47,5 @@ def revision_of(app: App, fn: Fn) -> Revision:
         "FN_TYPE": "sync",
         "FN_FORMAT": "http-stream",
     }
-    return Revision(fn.id, fn.name, app.name, image, Limits(fn.memory, fn.timeout, fn.idle_timeout), env)
+    limits = Limits(fn.memory, fn.timeout, fn.idle_timeout)
+    return Revision(fn.id, fn.name, app.name, image, limits, env, env.get(NETWORK) != "none")

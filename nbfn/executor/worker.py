@@ -72,7 +72,8 @@ class Worker:
         self._task = asyncio.current_task()
         order = self.order
         env = {**order.revision.env, "NBFN_INSTANCE_ID": self.id}
-        request = StartRequest(self.id, order.revision.image, order.revision.limits, env)
+        revision = order.revision
+        request = StartRequest(self.id, revision.image, revision.limits, env, revision.network)
         failure = None
         try:
             self.instance = await driver.start(request, self.output.write)

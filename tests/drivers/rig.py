@@ -40,10 +40,11 @@ def make_image(
     entrypoint: tuple[str, ...] = ENTRYPOINT,
     env: Mapping[str, str] | None = None,
     below: Mapping[str, bytes | Path] | None = None,
+    on: Image | None = None,
 ) -> ImageRef:
     """An image in the layout at ``folder``: the actor and ``below`` in one layer, ``files`` in another."""
     layout = Layout(folder)
-    image = Image.empty({"os": "linux", "architecture": "amd64"})
+    image = on or Image.empty({"os": "linux", "architecture": "amd64"})
     for content in (
         {**IN_THE_RUNTIMES_PLACE, **(below or {})},
         {"function/note.txt": b"a note", **(files or {})},

@@ -58,7 +58,8 @@ def zygotes(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings(state: Path, tier: str, zygotes: str) -> Settings:
-    return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier, "NBFN_ZYGOTES": zygotes})
+    chosen = {"NBFN_DRIVER": "sandbox", "NBFN_TIER": tier, "NBFN_ZYGOTES": zygotes}
+    return config.load({"NBFN_STATE": str(state), **chosen})
 
 
 @pytest.fixture

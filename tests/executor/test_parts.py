@@ -202,3 +202,14 @@ async def _exchange(folder: Path, sent: bytes) -> tuple[int, bytes] | HopFailed:
 
 def test_memory_is_a_part_of_the_machines() -> None:
     assert machine.memory_budget_mb() > 0
+
+
+def test_the_configuration_can_take_the_network_away() -> None:
+    def network(app: dict[str, str], fn: dict[str, str]) -> bool:
+        return revision_of(App("a", "shop", config=app), Fn("f", "g", "a", "it:1", config=fn)).network
+
+    none, bridge = {"NBFN_NETWORK": "none"}, {"NBFN_NETWORK": "bridge"}
+    assert network({}, {})
+    assert not network(none, {})
+    assert not network({}, none)
+    assert network(none, bridge), "the function's own configuration wins"

@@ -29,7 +29,7 @@ from nbfn.containerize.registry import Reference
 from nbfn.errors import BadInput, ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from nbfn.containerize.layout import Layout
@@ -228,13 +228,25 @@ def _write_oci(tar: tarfile.TarFile, image: Image, name: str) -> None:
                 _add_file(tar, _blob_name(layer.descriptor.digest), file)
 
 
-def _write_docker(tar: tarfile.TarFile, image: Image, name: str) -> None:
+def save(image: Image, name: str, file: BinaryIO, *, known: Collection[str] = ()) -> None:
+    """Write what ``docker load`` reads, without the layers ``known`` (diff ids): the daemon has them.
+
+    Raises:
+        ImageError: a layer is missing or damaged.
+    """
+    with tarfile.open(fileobj=file, mode="w|") as tar:
+        _write_docker(tar, image, name, known)
+
+
+def _write_docker(tar: tarfile.TarFile, image: Image, name: str, known: Collection[str] = ()) -> None:
     config = f"{digest_of(image.config_bytes)[7:]}.json"
     layers = [f"{layer.diff_id[7:]}.tar" for layer in image.layers]
     about = {"Config": config, "RepoTags": [name] if name else None, "Layers": layers}
     _add(tar, "manifest.json", json.dumps([about]).encode())
     _add(tar, config, image.config_bytes)
     for place, layer in dict(zip(layers, image.layers, strict=True)).items():
+        if layer.diff_id in known:
+            continue
         with layer.tar() as file:
             _add_file(tar, place, file)
 

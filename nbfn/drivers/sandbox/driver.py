@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import os
 import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import Layout
+from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed, StartRequest
 from nbfn.drivers.sandbox import image as images
 from nbfn.drivers.sandbox import interpreter, leftovers, plans
@@ -25,9 +23,10 @@ from nbfn.spec import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
 
     from nbfn.config import Settings
-    from nbfn.drivers.base import Isolation, OutputStream
+    from nbfn.drivers.base import Isolation, OutputStream, Progress
     from nbfn.drivers.sandbox.image import Program
     from nbfn.spec import ImageRef
 
@@ -37,8 +36,6 @@ START_TIMEOUT_S = 30.0
 _BACKLOG = 64
 # Stem cells grow when the instance that took one has come up, not while it does.
 _REFILL_S = 0.01
-# What an instance's socket adds to the run folder: /ID/iofs/phonylsnr.sock, of the 107 that fit.
-_RUN_PATH_MAX = 107 - len("/01M86QQYZ5R00040J6M0000001/iofs/phonylsnr.sock")
 
 
 class SandboxDriver:
@@ -50,7 +47,7 @@ class SandboxDriver:
         self._layout = Layout(settings.images)
         self._layers = settings.state / "layers"
         self._settings_run = settings.run
-        self._run = run_folder(settings)
+        self._run = places.run_folder(settings)
         self._start_timeout_s = start_timeout_s
         self._interpreter = interpreter.base()
         self._programs: dict[ImageRef, Program] = {}
@@ -64,12 +61,12 @@ class SandboxDriver:
             settings.zygotes,
         )
 
-    async def prepare(self, image: ImageRef) -> None:
+    async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
         """Unpack it, and have its libraries imported where a zygote can be had."""
         program = await self._program(image)
+        plans.check(program, self.isolation.tier, self._interpreter)
         strain = strain_of(program, StartRequest("", image, Limits()))
         if isinstance(strain, Strain):
-            plans.check(program, self.isolation.tier, self._interpreter)
             zygote = await self._zygotes.warm(strain)
             if zygote:
                 zygote.show(program.layers[-1])
@@ -176,7 +173,7 @@ class SandboxDriver:
         return SandboxInstance(request.instance_id, place, supervisor, request.limits.memory_mb, on_output)
 
     def _make_folders(self, place: plans.Place, *, has_root: bool) -> None:
-        _make_private(self._run)
+        places.make_private(self._run)
         for folder in (place.folder, place.iofs) if has_root else (place.folder, place.iofs, place.temporary):
             folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -189,14 +186,6 @@ class SandboxDriver:
         return program
 
 
-def run_folder(settings: Settings) -> Path:
-    """``settings.run``, or a folder with a path short enough for the sockets of instances in it."""
-    if len(os.fsencode(settings.run)) <= _RUN_PATH_MAX:
-        return settings.run
-    mark = hashlib.sha256(os.fsencode(settings.run)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"nbfn-{os.getuid()}-{mark}" / "run"
-
-
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
     """A socket that listens at ``path``, for somebody else to accept from."""
@@ -204,19 +193,6 @@ def _listening(path: Path) -> Iterator[socket.socket]:
         listener.bind(str(path))
         listener.listen(_BACKLOG)
         yield listener
-
-
-def _make_private(folder: Path) -> None:
-    """Make ``folder`` for this user alone.
-
-    Raises:
-        OSError: it belongs to somebody else, who may have put it there to look in.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(exist_ok=True, mode=0o700)
-    for path in (folder.parent, folder):
-        if path.stat().st_uid != os.geteuid():
-            raise OSError(f"{path} belongs to user {path.stat().st_uid}, not to {os.geteuid()}")
 
 
 async def _to_the_end(stopping: Coroutine[object, object, object]) -> None:

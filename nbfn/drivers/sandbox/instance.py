@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from nbfn.drivers import exits
+from nbfn.drivers import exits, places
 from nbfn.drivers.base import Exit, StartFailed, Usage
 from nbfn.drivers.sandbox import leftovers
 from nbfn.drivers.sandbox.confine import proctree, supervise
@@ -128,21 +127,10 @@ class SandboxInstance:
 
     def _socket_is_there(self) -> bool:
         try:
-            target = os.readlink(self.socket)  # noqa: PTH115 - its text, not a path of ours
-        except FileNotFoundError:
-            return False
-        except OSError:
-            target = self.socket.name  # a plain socket serves as well
-        if "/" in target or target in (".", ".."):
-            raise StartFailed(
-                "init",
-                f"lsnr.sock points to {target!r}: it must be a relative link to a socket beside it",
-                output=self._output(),
-            )
-        try:
-            return stat.S_ISSOCK((self._place.iofs / target).lstat().st_mode)
-        except FileNotFoundError:
-            return False
+            return places.socket_is_there(self._place.iofs)
+        except StartFailed as error:
+            error.output = self._output()
+            raise
 
     def _ended_early(self, end: Exit) -> StartFailed:
         output = self._output()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.sandbox import roots
 
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
 
-ID_VARIABLE = "NBFN_INSTANCE_ID"
+ID_VARIABLE = places.ID_VARIABLE
 FUNCTION_VARIABLE = "NBFN_FUNCTION_DIR"
 # Threads count where the system counts, and numerical libraries start one for each core.
 PROCESSES = 256
-SOCKET = "lsnr.sock"
-_TMP_MB = range(64, 512 + 1)
+SOCKET = places.SOCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def environment(
         env["PATH"] = ":".join(filter(None, (str(interpreter.bin), env.get("PATH", "/usr/bin:/bin"))))
     if place is None:
         env.setdefault("HOME", "/tmp")  # noqa: S108 - its own
-        return {**env, **given, "FN_LISTENER": f"unix:{roots.IOFS_INSIDE}/{SOCKET}"}
+        return {**env, **given, "FN_LISTENER": f"unix:{places.IOFS_INSIDE}/{SOCKET}"}
     found = [program.find(path) for path in env.get("PYTHONPATH", "").split(":") if path.startswith("/")]
     if env.get("PYTHONPATH"):
         env["PYTHONPATH"] = ":".join(str(path) for path in found if path)
@@ -129,7 +129,7 @@ def order(
         "env": env,
         "cwd": program.cwd if own_root else str(program.find(program.cwd) or place.temporary),
         "code": code,
-        "tmp_mb": _tmp_mb(request.limits.memory_mb),
+        "tmp_mb": places.tmp_mb(request.limits.memory_mb),
         "memory_mb": request.limits.memory_mb,
         "processes": PROCESSES,
         "readable": [] if own_root else roots.readable(interpreter, program.layers),
@@ -148,7 +148,7 @@ def zygote(strain: Strain, tier: str, interpreter: Interpreter, folder: Path, ru
             strain.layers,
             mountpoint=folder / "root",
             iofs=None,
-            tmp_mb=_TMP_MB[0],
+            tmp_mb=places.tmp_mb(0),
             uid=strain.uid,
             code_store=folder / "code",
         )
@@ -166,12 +166,8 @@ def zygote(strain: Strain, tier: str, interpreter: Interpreter, folder: Path, ru
     }
 
 
-def _tmp_mb(memory_mb: int) -> int:
-    return min(max(memory_mb, _TMP_MB[0]), _TMP_MB[-1])
-
-
 def _root(program: Program, interpreter: Interpreter, place: Place, memory_mb: int) -> RootPlan:
-    tmp_mb = _tmp_mb(memory_mb)
+    tmp_mb = places.tmp_mb(memory_mb)
     if not program.host:
         return roots.image_root(program.layers, mountpoint=place.mountpoint, iofs=place.iofs, tmp_mb=tmp_mb)
     return roots.host_root(

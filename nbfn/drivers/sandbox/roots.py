@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbfn.drivers.base import StartFailed
+from nbfn.drivers.places import IOFS_INSIDE
 from nbfn.drivers.sandbox.confine.stem import CODE_STORE
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from nbfn.drivers.sandbox.confine.plan import Bind, RootPlan
     from nbfn.drivers.sandbox.interpreter import Interpreter
-
-IOFS_INSIDE = "/tmp/iofs"  # noqa: S108 - inside the instance's root, as Fn has it
 
 FUNCTION = "/function"
 

@@ -1,0 +1,178 @@
+"""Containers as instances of functions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+import docker
+
+from nbfn.drivers import places
+from nbfn.drivers.base import StartFailed
+from nbfn.drivers.docker import container
+from nbfn.drivers.docker.engine import FAILED, Engine, absent, reason
+from nbfn.drivers.docker.images import Images
+from nbfn.drivers.docker.instance import DockerInstance, ImageGone, Place
+from nbfn.drivers.sandbox import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from nbfn.config import Settings
+    from nbfn.drivers.base import Isolation, OutputStream, Progress, StartRequest
+    from nbfn.drivers.docker.container import Supplied
+    from nbfn.spec import ImageRef
+
+_log = logging.getLogger(__name__)
+
+FOLDER = "docker"
+"""Where, in the state folder, an executor with this driver has been."""
+START_TIMEOUT_S = 30.0
+# A layer is told of hundreds of times while it comes.
+_PROGRESS_S = 0.2
+
+
+class DockerDriver:
+    """Runs images of ``settings.images``, of the daemon, and of registries that it pulls from.
+
+    Raises:
+        ExecutorError: no daemon answers; says why and what to do.
+    """
+
+    name = "docker"
+
+    def __init__(self, settings: Settings, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+        self._engine = Engine()
+        # Beside the sandbox's, which takes whatever is in its own for instances.
+        self._run = places.run_folder(settings).with_name("ctr")
+        self._start_timeout_s = start_timeout_s
+        self._state = str(settings.state)
+        scratch = settings.state / FOLDER
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mark = hashlib.sha256(os.fsencode(settings.state)).hexdigest()[:12]
+        self._images = Images(self._engine, settings.images, scratch, mark)
+        self._alive: set[str] = set()
+        self._lost: set[str] = set()
+        self.isolation: Isolation = self._engine.isolation()
+
+    async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
+        await self._supply(image, progress)
+
+    async def start(
+        self, request: StartRequest, on_output: Callable[[OutputStream, bytes], None]
+    ) -> DockerInstance:
+        if self._lost:
+            await self._remove_lost()
+        for _ in range(2):
+            image = await self._supply(request.image)
+            instance = self._instance(request, image, on_output)
+            try:
+                await instance.ready(self._start_timeout_s)
+            except ImageGone as error:  # somebody has removed it: once more from the beginning
+                self._images.forget(request.image)
+                gone = str(error)
+            except BaseException:
+                await _to_the_end(instance.stop())
+                raise
+            else:
+                return instance
+        raise StartFailed("image", gone)
+
+    async def sweep(self) -> int:
+        return await self._engine.run(self._sweep)
+
+    async def close(self) -> None:
+        """The guard has stopped the instances."""
+        if self._run.is_dir() and not any(self._run.iterdir()):
+            self._run.rmdir()
+        self._engine.close()
+
+    async def _supply(self, image: ImageRef, progress: Progress | None = None) -> Supplied:
+        loop = asyncio.get_running_loop()
+        next_at = 0.0
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal next_at
+            now = time.monotonic()
+            if progress is not None and (now >= next_at or done == total):
+                next_at = now + _PROGRESS_S
+                loop.call_soon_threadsafe(progress, what, done, total)
+
+        return await self._engine.run(self._images.supply, image, tell)
+
+    def _instance(
+        self, request: StartRequest, image: Supplied, on_output: Callable[[OutputStream, bytes], None]
+    ) -> DockerInstance:
+        place = Place(self._run / request.instance_id)
+        try:
+            places.make_private(self._run)
+            place.folder.mkdir(mode=0o700, exist_ok=True)
+            place.iofs.mkdir(exist_ok=True)
+            place.iofs.chmod(0o777)  # whoever the image's user is; nobody else gets past the folder above
+        except OSError as error:
+            leftovers.remove(place.folder)
+            raise StartFailed("start", f"no folder for it: {error}") from error
+        network = "bridge" if request.network else "none"
+        labels = {container.STATE_LABEL: self._state}
+        config = container.config(
+            request, image, place.iofs, network=network, labels=labels, ulimits=self._engine.ulimits
+        )
+        instance = DockerInstance(self._engine, request, place, config, on_output)
+        self._alive.add(request.instance_id)
+        instance.on_end(lambda: self._ended(instance))
+        return instance
+
+    def _ended(self, instance: DockerInstance) -> None:
+        self._alive.discard(instance.id)
+        if instance.lost:
+            self._lost.add(instance.container)
+
+    async def _remove_lost(self) -> None:
+        """What ran on when the daemon went away: it may be back."""
+        try:
+            await self._engine.run(self._remove, self._lost.copy())
+        except FAILED as error:
+            _log.warning("%d containers stay for now: %s", len(self._lost), reason(error))
+
+    def _sweep(self) -> int:
+        try:
+            labels = {"label": f"{container.STATE_LABEL}={self._state}"}
+            found = self._engine.api.containers(all=True, filters=labels)
+            dead = {
+                one["Id"]: one["Labels"].get(container.INSTANCE_LABEL, "")
+                for one in found
+                if one["Labels"].get(container.INSTANCE_LABEL, "") not in self._alive
+            }
+            self._remove(set(dead))
+            self._images.sweep()
+        except FAILED as error:
+            _log.warning("leftovers stay until the next start: %s", reason(error))
+            return 0
+        folders = self._run.iterdir() if self._run.is_dir() else ()
+        for folder in folders:
+            if folder.name not in self._alive:
+                leftovers.remove(folder)
+        return len(dead)
+
+    def _remove(self, names: set[str]) -> None:
+        for name in names:
+            try:
+                self._engine.api.remove_container(name, v=True, force=True)
+            except docker.errors.APIError as error:
+                if not absent(error):
+                    raise
+            self._lost.discard(name)
+
+
+async def _to_the_end(stopping: Coroutine[object, object, object]) -> None:
+    """Wait for it even if this task is cancelled meanwhile (again)."""
+    task = asyncio.ensure_future(stopping)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
