@@ -15,6 +15,7 @@ from nbfn.executor.detached import Results
 from nbfn.executor.events import Events
 from nbfn.executor.front import Front
 from nbfn.executor.guard import Guard
+from nbfn.executor.images import Images
 from nbfn.executor.machine import memory_budget_mb
 from nbfn.executor.own import OwnApi
 from nbfn.executor.pool import Pool
@@ -66,7 +67,7 @@ async def assembled(
     try:
         events, recorder, leases = Events(), Recorder(store), Leases()
         pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
-        catalog = Catalog(store, pool, events)
+        catalog = Catalog(store, pool, events, Images(settings.images))
         await catalog.load()
         results = Results()
         own = OwnApi(

@@ -8,8 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nbfn.errors import NotFound, TargetError
+from nbfn.executor import fields
 from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import nothing, reply, route, whole_number
+from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
+from nbfn.executor.revisions import documents
 from nbfn.executor.streams import EventStream, LeaseStream
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ class OwnApi:
             route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
+            route("/nbfn/v1/fns/{fn_id}/revisions", GET=self.revisions),
+            route("/nbfn/v1/fns/{fn_id}/rollback", POST=self.roll_back),
+            route("/nbfn/v1/images", GET=self.images),
             route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
             route("/nbfn/v1/calls/{call_id}/result", GET=self.result),
             route("/nbfn/v1/stop", POST=self.stop),
@@ -120,8 +125,27 @@ class OwnApi:
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
         lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
-        fields = [field for field in LogRecord._fields if field != "fn_id"]
-        return reply({"items": [{field: getattr(line, field) for field in fields} for line in lines]})
+        told = [field for field in LogRecord._fields if field != "fn_id"]
+        return reply({"items": [{field: getattr(line, field) for field in told} for line in lines]})
+
+    async def revisions(self, request: Request) -> Response:
+        fn_id = request.path_params["fn_id"]
+        self._catalog.require(fn_id)
+        kept = await self._catalog.read(lambda store: store.revisions(fn_id))
+        return reply({"items": documents(kept)})
+
+    async def roll_back(self, request: Request) -> Response:
+        """Answers with the revision that runs now. Asked twice, it changes nothing the second time."""
+        number = fields.number(fields.read_document(await read_body(request)), "revision")
+        if number < 1:
+            raise TargetError('Missing revision: send {"revision": NUMBER}', status=400)
+        kept = await self._catalog.roll_back(request.path_params["fn_id"], number)
+        return reply(documents(kept)[0])
+
+    async def images(self, _: Request) -> Response:
+        """What functions and their revisions need of the store of images."""
+        images = await self._catalog.read(lambda store: store.images())
+        return reply({"items": [{"image": image, "digest": digest} for image, digest in images]})
 
     async def stop(self, request: Request) -> Response:
         text = request.query_params.get("grace_s", str(GRACE_S))

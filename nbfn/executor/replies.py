@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nbfn.errors import StateError, TargetError
-from nbfn.executor.store import DiskFull
+from nbfn.executor.database import DiskFull
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
