@@ -9,9 +9,10 @@ from click.shell_completion import CompletionItem
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import click
+    import httpx
 
     from nbfn.deploy.control import Control
 
@@ -58,12 +59,34 @@ def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _items(_names(ctx, app, function), incomplete)
 
 
+def revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Numbers of the revisions of the function that was named before, newest first."""
+    app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")
+
+    def numbers(client: httpx.Client) -> list[str]:
+        from nbfn.deploy.fn import FnTarget
+
+        target = FnTarget(client)
+        return [str(each.number) for each in target.revisions(target.inspect(app, function).id)]
+
+    return _items(_ask(ctx, numbers), incomplete)
+
+
 def _names(ctx: click.Context, app: str, function: str) -> list[str]:
+    def names(client: httpx.Client) -> list[str]:
+        from nbfn.deploy.control import Control
+
+        return _asked(Control(client), app, function)
+
+    return _ask(ctx, names)
+
+
+def _ask(ctx: click.Context, question: Callable[[httpx.Client], list[str]]) -> list[str]:
+    """What the server that is meant says; nothing if it is not there."""
     import httpx
 
     from nbfn import config, local
     from nbfn.contexts import Contexts
-    from nbfn.deploy.control import Control
     from nbfn.transport import Endpoint
 
     try:
@@ -79,7 +102,7 @@ def _names(ctx: click.Context, app: str, function: str) -> list[str]:
         if found is None:
             return []
         with found.client(timeout=httpx.Timeout(_TIMEOUT_S)) as client:
-            return _asked(Control(client), app, function)
+            return question(client)
     except NbfnError:
         return []
 

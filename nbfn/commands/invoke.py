@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nbfn.verbs import Answer
 
 
+_ACCEPTED = 202  # the call goes on without us
+
+
 class CallFailed(CallError):
     """The function's answer is a failure, or there is none."""
 
@@ -28,7 +31,12 @@ class CallFailed(CallError):
 @click.option("--display-call-id", is_flag=True, help="Print the call's id first.")
 @click.option("--endpoint", default="", metavar="URL", help="Where to post to; the names are not needed.")
 @click.option("--fn-intent", default="", help="The Fn-Intent header.")
-@click.option("--fn-invoke-type", default="", type=click.Choice(["", "sync", "detached"]), hidden=True)
+@click.option(
+    "--fn-invoke-type",
+    default="sync",
+    type=click.Choice(["sync", "detached"]),
+    help="sync waits for the answer; detached prints the call's id at once.",
+)
 @output_option
 @edge
 def invoke(
@@ -43,24 +51,27 @@ def invoke(
     fn_invoke_type: str,
     output: str | None,
 ) -> None:
-    """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails."""
+    """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails.
+
+    A detached call goes on by itself: `nbfn.call(ID)` in Python, or GET /nbfn/v1/calls/ID, tells what became
+    of it.
+    """
     from nbfn.verbs import invoke_function
 
     if not endpoint and not (app and function):
         raise click.UsageError("name an application and a function")
-    if fn_invoke_type == "detached":
-        edge.show.note("detached calls are OCI's alone: this one is waited for")
+    told = {"Fn-Intent": fn_intent, "Fn-Invoke-Type": "detached" if fn_invoke_type == "detached" else ""}
     body = edge.read_input() if data is None else data.encode()
     answer = invoke_function(
         app or "",
         function or "",
         body,
         content_type=content_type or _content_type() or "text/plain",
-        headers={"Fn-Intent": fn_intent} if fn_intent else None,
+        headers={name: value for name, value in told.items() if value},
         endpoint=endpoint,
         session=edge.session,
     )
-    if display_call_id:
+    if display_call_id or (answer.status == _ACCEPTED and not output):
         edge.show.say(f"Call ID: {answer.call_id}")
     if output:
         headers = {name.title(): [value] for name, value in answer.headers.items()}

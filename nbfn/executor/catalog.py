@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nbfn.errors import Conflict, NotFound
+from nbfn.errors import Conflict, NbfnError, NotFound
 from nbfn.executor import accept, revisions
 from nbfn.executor.fields import text
 from nbfn.executor.ids import new_id, timestamp
@@ -124,33 +124,27 @@ class Catalog:
 
         Raises:
             NotFound: there is no such function, or no such revision (any more).
-            Conflict: the revision's image is gone.
+            Conflict: the revision's image cannot be run (any more).
         """
         now = timestamp()
-
-        def work(store: Store) -> tuple[Changed, list[Revision]]:
-            store.fn(fn_id)
-            kept = {each.number: each for each in store.revisions(fn_id)}
-
-            def change(current: Revision) -> Revision:
-                if number not in kept:
-                    raise NotFound(_no_revision(number, kept), status=404)
-                to = kept[number]
-                if number == current.number:
-                    return current
-                if to.digest and not self._images.has(to.digest):
-                    raise Conflict(
-                        f"revision {number} cannot be gone back to: its image {to.fn.image} "
-                        f"({to.digest[:19]}) is not in the store of images any more",
-                        status=409,
-                    )
-                return Revision(0, revisions.back_to(to, current.fn, now), to.digest, number)
-
-            return store.change_fn(fn_id, change), store.revisions(fn_id)
-
-        changed, found = await self._store.run(work)
-        self._changed(changed)
-        return found
+        self.require(fn_id)
+        kept = await self._store.run(lambda store: store.revisions(fn_id))
+        to = next((each for each in kept if each.number == number), None)
+        if to is None:
+            numbers = ", ".join(str(each.number) for each in reversed(kept))
+            raise NotFound(f"Revision not found: {number} is none of {numbers}", status=404)
+        if to is kept[0]:
+            return kept
+        try:
+            await self._pool.prepare(revisions.pinned(to.fn.image, to.digest))
+        except NbfnError as error:
+            message = f"revision {number} cannot be gone back to: {error}"
+            raise Conflict(message, status=409) from error
+        await self._change(
+            fn_id,
+            lambda current: Revision(0, revisions.back_to(to, current.fn, now), to.digest, number),
+        )
+        return await self._store.run(lambda store: store.revisions(fn_id))
 
     async def remove_fn(self, fn_id: str) -> None:
         """Its triggers go with it."""
@@ -204,8 +198,3 @@ class Catalog:
 
     async def remove_trigger(self, trigger_id: str) -> None:
         self._ways.remove(*await self._store.run(lambda store: store.remove_trigger(trigger_id)))
-
-
-def _no_revision(number: int, kept: dict[int, Revision]) -> str:
-    numbers = ", ".join(map(str, sorted(kept)))
-    return f"Revision not found: {number} is none of {numbers}"

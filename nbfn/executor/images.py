@@ -28,11 +28,3 @@ class Images:
             return ref.digest or self._layout.get(ref).digest
         except ImageError:
             return ""
-
-    def has(self, digest: str) -> bool:
-        """True if the image can be started from here."""
-        try:
-            image = self._layout.get(ImageRef("", digest=digest))
-        except ImageError:
-            return False
-        return all(self._layout.has(each.descriptor.digest, each.descriptor.size) for each in image.layers)

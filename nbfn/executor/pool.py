@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbfn.executor.orders import StopWhy
     from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
-    from nbfn.spec import ColdReason
+    from nbfn.spec import ColdReason, ImageRef
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +109,13 @@ class Pool:
         self._revisions.pop(fn_id, None)
         self._apply(self._scheduler.remove(fn_id))
 
+    async def prepare(self, image: ImageRef) -> None:
+        """Make sure that it can be started. Raises StartFailed."""
+        await self._driver.prepare(image)
+
     async def _prepare(self, revision: Revision) -> None:
         try:
-            await self._driver.prepare(revision.image)
+            await self.prepare(revision.image)
         except NbfnError as error:
             # The first call says it to somebody who can act on it.
             log.info("%s is not ready to start: %s", revision.image, error)

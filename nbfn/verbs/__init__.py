@@ -8,6 +8,7 @@ from __future__ import annotations
 from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
+from nbfn.verbs.history import function_revisions, rollback_function
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -53,12 +54,14 @@ __all__ = [
     "deploy_all",
     "deploy_cell",
     "deploy_project",
+    "function_revisions",
     "functions",
     "init_project",
     "invoke_function",
     "list_contexts",
     "load_folder",
     "push_project",
+    "rollback_function",
     "triggers",
     "update_app",
     "update_context",

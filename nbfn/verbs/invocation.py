@@ -53,6 +53,9 @@ def invoke_function(
 ) -> Answer:
     """Call a function once with ``body``. A function that fails is an answer too: see its ``status``.
 
+    With the header ``Fn-Invoke-Type: detached`` nobody waits: the status is 202, and ``nbfn.call(call_id)``
+    tells what became of it.
+
     ``endpoint`` is the URL to post to, if not the one that the server says; the names are then not used.
 
     Raises:
