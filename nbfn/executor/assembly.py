@@ -17,10 +17,11 @@ from nbfn.executor.front import Front
 from nbfn.executor.guard import Guard
 from nbfn.executor.images import Images
 from nbfn.executor.machine import memory_budget_mb
+from nbfn.executor.metrics import Metrics
 from nbfn.executor.own import OwnApi
 from nbfn.executor.pool import Pool
 from nbfn.executor.records import Recorder
-from nbfn.executor.replies import HANDLERS
+from nbfn.executor.replies import HANDLERS, Metered
 from nbfn.executor.store import StoreThread
 from nbfn.executor.streams import Leases
 
@@ -65,8 +66,9 @@ async def assembled(
     """
     store = StoreThread(settings.state / "nbfn.db")
     try:
-        events, recorder, leases = Events(), Recorder(store), Leases()
-        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
+        events, metrics, leases = Events(), Metrics(), Leases()
+        recorder = Recorder(store, metrics)
+        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb(), metrics)
         catalog = Catalog(store, pool, events, Images(settings.images))
         await catalog.load()
         results = Results()
@@ -77,6 +79,7 @@ async def assembled(
             recorder=recorder,
             leases=leases,
             results=results,
+            metrics=metrics,
             info={**note, **_description(settings, driver), "memory_mb": pool.memory_mb},
             stop=stop,
             stopping=stopping,
@@ -84,7 +87,7 @@ async def assembled(
         control = Starlette(routes=[*FnApi(catalog).routes(), *own.routes()], exception_handlers=HANDLERS)
         control.router.redirect_slashes = False
         door = Guard(token=token, token_file=settings.token_file, host=settings.host)
-        calls = gateway.Gateway(pool, catalog, control, results)
+        calls = gateway.Gateway(pool, catalog, Metered(control, metrics), results)
         app = Front(door, calls.exchange, calls.tasks)
         yield Assembly(app, catalog, pool, events, recorder, leases)
         await recorder.flush()

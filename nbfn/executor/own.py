@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from nbfn.errors import NotFound, TargetError
 from nbfn.executor import fields
+from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.records import LogRecord
 from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
 from nbfn.executor.revisions import documents
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from nbfn.executor.catalog import Catalog
     from nbfn.executor.detached import Results
     from nbfn.executor.events import Events
+    from nbfn.executor.metrics import Metrics
     from nbfn.executor.pool import Pool
     from nbfn.executor.records import Recorder
     from nbfn.executor.streams import Leases
@@ -43,6 +45,7 @@ class OwnApi:
         recorder: Recorder,
         leases: Leases,
         results: Results,
+        metrics: Metrics,
         info: Mapping[str, object],
         stop: Callable[[float], None],
         stopping: asyncio.Event,
@@ -53,12 +56,14 @@ class OwnApi:
         self._recorder = recorder
         self._leases = leases
         self._results = results
+        self._metrics = metrics
         self._info = info
         self._stop = stop
         self._stopping = stopping
 
     def routes(self) -> list[Route]:
         return [
+            route("/metrics", GET=self.metrics),
             route("/nbfn/v1/info", GET=self.info),
             Route("/nbfn/v1/lease", LeaseStream(self._leases, self._stopping), methods=["GET"]),
             Route("/nbfn/v1/events", EventStream(self._events, self._stopping), methods=["GET"]),
@@ -75,6 +80,10 @@ class OwnApi:
 
     async def info(self, _: Request) -> Response:
         return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+
+    async def metrics(self, _: Request) -> Response:
+        text = exposition(self._metrics, self._pool.census())
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def instances(self, request: Request) -> Response:
         fn_id = request.path_params["fn_id"]
