@@ -185,7 +185,7 @@ def test_an_executor_that_went_away_is_started_again(home: Path, state: Path) ->
     assert fn("list", "apps").out.splitlines()[1].startswith("kept")
 
 
-def test_triggers_are_deployed_or_nothing_is(home: Path) -> None:
+def test_triggers_are_deployed(home: Path) -> None:
     fn("init", "--runtime", "python", "--trigger", "http", "f")
     done = fn("deploy", "--app", "a", "--create-app", "f")
     assert done.code == 0, done.err
