@@ -124,14 +124,21 @@ class Function(Remote[P, R_co]):
         if deployment.changed:
             for row in large(taken):
                 _log.warning("%s takes %r, of %s, along: %s", self.spec.name, row.name, row.origin, row.note)
-        context = CallContext(
-            namespace=self._namespace(),
-            names=_defined_in(taken.source),
-            source=taken.source,
-            source_map=taken.source_map,
-        )
         self.capture = taken
-        return self._keep(deployment, context, place)
+        return self._keep(deployment, self._context_of(taken), place)
+
+    def _as_it_was(self, deployment: Deployment) -> CallContext:
+        self.capture = revisions.captured(self.session.layout, deployment.image)
+        return self._context_of(self.capture)
+
+    def _context_of(self, taken: Capture | None) -> CallContext:
+        source = taken.source if taken else ""
+        return CallContext(
+            namespace=self._namespace(),
+            names=_defined_in(source),
+            source=source,
+            source_map=taken.source_map if taken else (),
+        )
 
     def _capture(self) -> Capture:
         return capture(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
+from nbfn import revisions
 from nbfn import session as sessions
 from nbfn.calls.calling import Calling
 from nbfn.containerize import describe
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize import Description
     from nbfn.contexts import Context
+    from nbfn.deploy.history import Revisions
     from nbfn.invoke import CallContext
     from nbfn.session import Session
     from nbfn.spec import Deployment, FunctionSpec, ImageRef, RunningInstance
@@ -72,6 +74,29 @@ class Remote(Calling[P, R_co]):
             return []
         return self.session.ask(lambda target: target.instances(deployment.fn_id))
 
+    def revisions(self) -> Revisions:
+        """What it ran, newest first: the first is what runs now. Whichever kernel deployed it.
+
+        Raises:
+            NotFound: it is not deployed.
+            TargetError: the target keeps no revisions.
+        """
+        return revisions.kept(self.spec, self.session)
+
+    def rollback(self, number: int | None = None) -> Self:
+        """Let it run its revision ``number`` again, by default the one before; ``deploy`` goes forward.
+
+        Raises:
+            BadInput: there is no such revision; says which there are.
+            Conflict: its image is gone.
+            NotFound, TargetError: as :meth:`revisions`.
+        """
+        with self._deploying:
+            place = self.session.context
+            deployment = revisions.back(self.spec, self.session, number)
+            self._keep(deployment, self._as_it_was(deployment), place)
+        return self
+
     def describe(self) -> Description:
         """What is in its image: files, packages, sizes. Deploys it if it was not yet."""
         deployment, _ = self._deployed()
@@ -106,6 +131,10 @@ class Remote(Calling[P, R_co]):
         self, *, force: bool = False, progress: sessions.Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         """Deploy it now, and keep what came of it (:meth:`_keep`)."""
+        raise NotImplementedError
+
+    def _as_it_was(self, deployment: Deployment) -> CallContext:
+        """How to call what was deployed earlier."""
         raise NotImplementedError
 
     def _keep(

@@ -1,7 +1,8 @@
-"""A function as it is here against what is deployed, and what is or would be in its image."""
+"""A function as it is here against what is deployed, what is or would be in its image, and going back."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from nbfn.capture.diff import Difference, Revision, difference
@@ -9,14 +10,17 @@ from nbfn.capture.report import Inside
 from nbfn.containerize import describe
 from nbfn.containerize.contents import function_files
 from nbfn.containerize.packages import closure
-from nbfn.spec import ImageRef, Taken
+from nbfn.errors import ImageError
+from nbfn.spec import Capture, ImageRef, PythonVersion, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbfn.containerize import Layout
     from nbfn.containerize.packages import Package
+    from nbfn.deploy.history import Revisions
     from nbfn.session import Session
-    from nbfn.spec import Capture, Deployment, FunctionSpec, Limits
+    from nbfn.spec import Deployment, FunctionSpec, Limits
 
 _OWN = {"func.py", "nbfn.json"}
 
@@ -52,6 +56,49 @@ def since_deployed(spec: FunctionSpec, capture: Capture, session: Session) -> Di
         config=held.config,
     )
     return difference(spec.name, old, _here(spec, capture))
+
+
+def kept(spec: FunctionSpec, session: Session) -> Revisions:
+    """What the target keeps of the function, whichever kernel deployed it.
+
+    Raises:
+        NotFound: it is not deployed.
+        TargetError: the target keeps no revisions.
+    """
+    held = session.ask(lambda target: target.inspect(spec.app, spec.name))
+    return session.ask(lambda target: target.revisions(held.id))
+
+
+def back(spec: FunctionSpec, session: Session, number: int | None) -> Deployment:
+    """Let the target run the function's revision ``number`` again, by default the one before.
+
+    Raises as :func:`kept`, and:
+        BadInput: there is no such revision; says which there are.
+        Conflict: its image is gone.
+    """
+    to = kept(spec, session).before(number).number  # so that it can be asked twice
+    return session.ask(lambda target: target.rollback(spec, to))
+
+
+def captured(layout: Layout, ref: ImageRef) -> Capture | None:
+    """What was captured for an image, as far as the image tells; None if nbfn did not make it."""
+    try:
+        image = layout.get(ref)
+        files = function_files(image)
+    except ImageError:
+        return None
+    entry = json.loads(files["nbfn.json"])
+    packages = describe(image).packages
+    return Capture(
+        handler=entry["handler"],
+        style=entry["style"],
+        source=files["func.py"].decode(),
+        python=PythonVersion(*map(int, entry["python"].split("."))),
+        files={path: data for path, data in files.items() if path not in _OWN},
+        requirements=tuple(sorted(f"{each.name}=={each.version}" for each in packages)),
+        preload=tuple(entry.get("preload") or ()),
+        by_value=bool(entry.get("by_value")),
+    )
 
 
 def _here(spec: FunctionSpec, capture: Capture) -> Revision:

@@ -9,9 +9,10 @@ from click.shell_completion import CompletionItem
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import click
+    import httpx
 
     from nbfn.contexts import Context
     from nbfn.deploy.control import Control
@@ -59,20 +60,46 @@ def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _items(_names(ctx, app, function), incomplete)
 
 
+def revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Numbers of the revisions of the function that was named before, newest first."""
+    app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")
+
+    def numbers(client: httpx.Client) -> list[str]:
+        from nbfn.deploy.fn import FnTarget
+
+        target = FnTarget(client)
+        return [str(each.number) for each in target.revisions(target.inspect(app, function).id)]
+
+    return _items(_ask(ctx, numbers), incomplete)
+
+
 def _names(ctx: click.Context, app: str, function: str) -> list[str]:
+    def names(client: httpx.Client) -> list[str]:
+        from nbfn.deploy.control import Control
+        from nbfn.deploy.rest import Rest
+
+        return _asked(Control(Rest(client)), app, function)
+
+    return _ask(ctx, names, lambda context: _of_oci(context, app, function))
+
+
+def _ask(
+    ctx: click.Context,
+    question: Callable[[httpx.Client], list[str]],
+    elsewhere: Callable[[Context], list[str]] = lambda _: [],
+) -> list[str]:
+    """What the server that is meant says; nothing if it is not there. ``elsewhere`` asks one in OCI."""
     import httpx
 
     from nbfn import config, local
     from nbfn.contexts import Contexts
-    from nbfn.deploy.control import Control
-    from nbfn.deploy.rest import Rest
     from nbfn.transport import Endpoint
 
     try:
         asked = ctx.find_root().params.get("context") or ""
         context = Contexts().current(asked)
         if context.is_oracle:
-            return _of_oci(context, app, function)
+            return elsewhere(context)
         found = (
             local.find(config.load())
             if context.is_local
@@ -83,7 +110,7 @@ def _names(ctx: click.Context, app: str, function: str) -> list[str]:
         if found is None:
             return []
         with found.client(timeout=httpx.Timeout(_TIMEOUT_S)) as client:
-            return _asked(Control(Rest(client)), app, function)
+            return question(client)
     except NbfnError:
         return []
 

@@ -51,6 +51,9 @@ _OTHER_NOUNS = {
     "trig": "trigger",
     "trigs": "trigger",
     "triggers": "trigger",
+    "rev": "revision",
+    "revs": "revision",
+    "revisions": "revision",
     "cf": "config",
 }
 

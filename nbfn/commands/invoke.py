@@ -32,7 +32,7 @@ class CallFailed(CallError):
     "--fn-invoke-type",
     default="sync",
     type=click.Choice(["sync", "detached"]),
-    help="detached: do not wait for its result.",
+    help="sync waits for the answer; detached prints the call's id at once.",
 )
 @click.option("--is-dry-run", is_flag=True, help="Only ask whether it may be called (OCI).")
 @output_option
@@ -50,7 +50,11 @@ def invoke(
     is_dry_run: bool,
     output: str | None,
 ) -> None:
-    """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails."""
+    """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails.
+
+    A detached call goes on by itself: `nbfn.call(ID)` in Python, or GET /nbfn/v1/calls/ID, tells what became
+    of it.
+    """
     from nbfn.verbs import invoke_function
 
     if not endpoint and not (app and function):

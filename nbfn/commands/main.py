@@ -7,7 +7,7 @@ import sys
 import click
 
 from nbfn import __version__
-from nbfn.commands import configuration, contexts, objects
+from nbfn.commands import configuration, contexts, objects, revisions
 from nbfn.commands.complete import contexts as complete_contexts
 from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
@@ -43,7 +43,7 @@ _VERBS = {
     name: verb(name, help_text)
     for name, help_text in {
         "create": "Make a context, application, function or trigger.",
-        "list": "List contexts, applications, functions, triggers or configuration.",
+        "list": "List contexts, applications, functions, triggers, revisions or configuration.",
         "inspect": "Show a context, application, function or trigger.",
         "update": "Change a context, application, function or trigger.",
         "delete": "Delete a context, application, function, trigger or configuration key.",
@@ -52,10 +52,10 @@ _VERBS = {
         "get": "Show a configuration key.",
     }.items()
 }
-for _module in (contexts, objects, configuration):
+for _module in (contexts, objects, configuration, revisions):
     _module.register(_VERBS)
 for _command in (
-    *(init, build, bump, push, deploy, invoke),
+    *(init, build, bump, push, deploy, invoke, revisions.rollback),
     *_VERBS.values(),
     configuration.config,
     *(logs, stats),

@@ -14,6 +14,7 @@ from nbfn.spec import LogLine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from nbfn.deploy.history import Revisions
     from nbfn.spec import CallRecord, Deployment, FunctionSpec, ImageRef, RunningInstance
 
 
@@ -76,4 +77,16 @@ class Target(Protocol):
 
     def cancel(self, call_id: str) -> bool:
         """End a call that waits or runs; False if there is none."""
+        ...
+
+    def revisions(self, fn_id: str) -> Revisions:
+        """What the function runs and ran before, newest first, as far as that is kept."""
+        ...
+
+    def rollback(self, spec: FunctionSpec, number: int) -> Deployment:
+        """Let the function of ``spec``'s name run again what its revision ``number`` ran.
+
+        ``changed`` is False if it does already. Raises NotFound if there is no such function or revision,
+        Conflict if the revision's image is gone.
+        """
         ...

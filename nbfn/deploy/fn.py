@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbfn.deploy.base import DeployedFunction
+from nbfn.deploy.history import FunctionRevision, Revisions
 from nbfn.deploy.plan import (
     ENDPOINT_ANNOTATION,
+    FINGERPRINT_ANNOTATION,
     CreateApp,
     CreateFunction,
     Step,
@@ -20,14 +22,14 @@ from nbfn.deploy.plan import (
 from nbfn.deploy.rest import Rest
 from nbfn.errors import Conflict, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
-from nbfn.spec import CallRecord, CallResult, Deployment, LogLine, RunningInstance
+from nbfn.spec import CallRecord, CallResult, Deployment, ImageRef, LogLine, RunningInstance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import httpx
 
-    from nbfn.spec import FunctionSpec, ImageRef
+    from nbfn.spec import FunctionSpec
 
 _ATTEMPTS = 4
 
@@ -140,6 +142,32 @@ class FnTarget:
             return False
         return True
 
+    def revisions(self, fn_id: str) -> Revisions:
+        """See :meth:`Target.revisions`.
+
+        Raises:
+            NotFound: there is no such function.
+            TargetError: a stock Fn server, which keeps none.
+        """
+        return Revisions(map(_revision, self._own(f"/nbfn/v1/fns/{fn_id}/revisions", "revisions")))
+
+    def rollback(self, spec: FunctionSpec, number: int) -> Deployment:
+        """See :meth:`Target.rollback`. Raises TargetError: as :meth:`revisions`."""
+        before = self.inspect(spec.app, spec.name)
+        with self._of_ours("revisions"):
+            self._rest.post(f"/nbfn/v1/fns/{before.id}/rollback", {"revision": number})
+        held = self._rest.get(f"/v2/fns/{before.id}")
+        return Deployment(
+            spec=spec,
+            image=ImageRef.parse(held["image"]),
+            fn_id=held["id"],
+            app_id=held["app_id"],
+            url=self._url(held),
+            fingerprint=str((held.get("annotations") or {}).get(FINGERPRINT_ANNOTATION, "")),
+            key=bytes.fromhex(key_of(held)),
+            changed=held.get("updated_at") != before.updated_at,
+        )
+
     def _own(self, path: str, what: str, **params: str) -> Sequence[dict[str, Any]]:
         with self._of_ours(what):
             return self._rest.get(path, **params).get("items") or ()
@@ -224,6 +252,21 @@ def _call_record(told: Mapping[str, Any], function: str) -> CallRecord:
     )
     message = told.get("message") or ""
     return CallRecord(told["id"], told["fn_id"], function, int(told.get("status") or 0), message, result)
+
+
+def _revision(item: Mapping[str, Any]) -> FunctionRevision:
+    return FunctionRevision(
+        number=int(item["number"]),
+        at=str(item["at"]),
+        image=str(item["image"]),
+        digest=str(item.get("digest") or ""),
+        memory_mb=int(item["memory"]),
+        timeout_s=int(item["timeout"]),
+        idle_timeout_s=int(item["idle_timeout"]),
+        changed=tuple(item.get("changed") or ()),
+        current=bool(item.get("current")),
+        restores=int(item.get("restores") or 0),
+    )
 
 
 def _instance(item: Mapping[str, Any]) -> RunningInstance:

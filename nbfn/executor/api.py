@@ -1,4 +1,4 @@
-"""Fn's control plane: ``/v2/apps`` and ``/v2/fns``, as ``fnproject/fn`` answers them."""
+"""Fn's control plane: ``/v2/apps``, ``/v2/fns`` and ``/v2/triggers``, as ``fnproject/fn`` answers them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from starlette.responses import Response
 
 from nbfn import __version__
 from nbfn.errors import TargetError
-from nbfn.executor.objects import read_document
+from nbfn.executor.fields import read_document
 from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from starlette.requests import Request
     from starlette.routing import Route
 
     from nbfn.executor.catalog import Catalog
-    from nbfn.executor.objects import App, Fn
+    from nbfn.executor.objects import Trigger
+    from nbfn.executor.store import Store
 
 _PER_PAGE, _PER_PAGE_MAX = 30, 100
 
@@ -39,6 +38,13 @@ class FnApi:
             route("/v2/apps/{app_id}", GET=self.read_app, PUT=self.change_app, DELETE=self.remove_app),
             route("/v2/fns", GET=self.list_fns, POST=self.create_fn),
             route("/v2/fns/{fn_id}", GET=self.read_fn, PUT=self.change_fn, DELETE=self.remove_fn),
+            route("/v2/triggers", GET=self.list_triggers, POST=self.create_trigger),
+            route(
+                "/v2/triggers/{trigger_id}",
+                GET=self.read_trigger,
+                PUT=self.change_trigger,
+                DELETE=self.remove_trigger,
+            ),
             route("/v2/fns/{fn_id}/calls", GET=self.gone),
             route("/v2/fns/{fn_id}/calls/{call_id}", GET=self.gone),
             route("/v2/fns/{fn_id}/calls/{call_id}/log", GET=self.gone),
@@ -60,7 +66,7 @@ class FnApi:
         apps = await self._catalog.read(
             lambda store: store.apps(name=page.name, after=page.after, limit=page.limit)
         )
-        return page.reply(apps, [app.document() for app in apps])
+        return page.reply([app.document() for app in apps])
 
     async def create_app(self, request: Request) -> Response:
         app = await self._catalog.create_app(read_document(await read_body(request)))
@@ -90,7 +96,7 @@ class FnApi:
         fns = await self._catalog.read(
             lambda store: store.fns(app_id, name=page.name, after=page.after, limit=page.limit)
         )
-        return page.reply(fns, [fn.document(host) for fn in fns])
+        return page.reply([fn.document(host) for fn in fns])
 
     async def create_fn(self, request: Request) -> Response:
         fn = await self._catalog.create_fn(read_document(await read_body(request)))
@@ -110,6 +116,43 @@ class FnApi:
         await self._catalog.remove_fn(request.path_params["fn_id"])
         return nothing()
 
+    # Triggers
+
+    async def list_triggers(self, request: Request) -> Response:
+        query, page, host = request.query_params, _Page(request), _host(request)
+        app_id, fn_id = query.get("app_id", ""), query.get("fn_id", "")
+        if not app_id:
+            raise TargetError("Missing App ID on Trigger", status=400)
+        name, _, last_id = page.after.partition("\0")  # several functions may have a trigger of one name
+
+        def read(store: Store) -> tuple[str, list[Trigger]]:
+            found = store.triggers(
+                app_id, fn_id=fn_id, name=page.name, after=(name, last_id), limit=page.limit
+            )
+            return store.app(app_id).name if found else "", found
+
+        app_name, triggers = await self._catalog.read(read)
+        last = f"{triggers[-1].name}\0{triggers[-1].id}" if triggers else ""
+        return page.reply([trigger.document(app_name, host) for trigger in triggers], last)
+
+    async def create_trigger(self, request: Request) -> Response:
+        app, trigger = await self._catalog.create_trigger(read_document(await read_body(request)))
+        return reply(trigger.document(app.name, _host(request)))
+
+    async def read_trigger(self, request: Request) -> Response:
+        trigger_id = request.path_params["trigger_id"]
+        app, trigger = await self._catalog.read(lambda store: store.trigger(trigger_id))
+        return reply(trigger.document(app.name, _host(request)))
+
+    async def change_trigger(self, request: Request) -> Response:
+        document = read_document(await read_body(request))
+        app, trigger = await self._catalog.change_trigger(request.path_params["trigger_id"], document)
+        return reply(trigger.document(app.name, _host(request)))
+
+    async def remove_trigger(self, request: Request) -> Response:
+        await self._catalog.remove_trigger(request.path_params["trigger_id"])
+        return nothing()
+
 
 class _Page:
     """Fn's paging: by name, the cursor is the last name of the page before."""
@@ -123,10 +166,11 @@ class _Page:
         except (binascii.Error, ValueError):
             raise TargetError(f"cursor {cursor!r} is none that this server gave", status=400) from None
 
-    def reply(self, found: Sequence[App] | Sequence[Fn], items: list[dict[str, object]]) -> Response:
-        if len(found) < self.limit:
+    def reply(self, items: list[dict[str, object]], last: str = "") -> Response:
+        """A page. ``last`` is where the next one begins, if that is not the name of the last item."""
+        if len(items) < self.limit:
             return reply({"items": items})
-        cursor = base64.urlsafe_b64encode(found[-1].name.encode()).decode().rstrip("=")
+        cursor = base64.urlsafe_b64encode((last or str(items[-1]["name"])).encode()).decode().rstrip("=")
         return reply({"next_cursor": cursor, "items": items})
 
 

@@ -15,11 +15,13 @@ from nbfn.executor.detached import Results
 from nbfn.executor.events import Events
 from nbfn.executor.front import Front
 from nbfn.executor.guard import Guard
+from nbfn.executor.images import Images
 from nbfn.executor.machine import memory_budget_mb
+from nbfn.executor.metrics import Metrics
 from nbfn.executor.own import OwnApi
 from nbfn.executor.pool import Pool
 from nbfn.executor.records import Recorder
-from nbfn.executor.replies import HANDLERS
+from nbfn.executor.replies import HANDLERS, Metered
 from nbfn.executor.store import StoreThread
 from nbfn.executor.streams import Leases
 
@@ -64,9 +66,10 @@ async def assembled(
     """
     store = StoreThread(settings.state / "nbfn.db")
     try:
-        events, recorder, leases = Events(), Recorder(store), Leases()
-        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb())
-        catalog = Catalog(store, pool, events)
+        events, metrics, leases = Events(), Metrics(), Leases()
+        recorder = Recorder(store, metrics)
+        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb(), metrics)
+        catalog = Catalog(store, pool, events, Images(settings.images))
         await catalog.load()
         results = Results()
         own = OwnApi(
@@ -76,6 +79,7 @@ async def assembled(
             recorder=recorder,
             leases=leases,
             results=results,
+            metrics=metrics,
             info={**note, **_description(settings, driver), "memory_mb": pool.memory_mb},
             stop=stop,
             stopping=stopping,
@@ -83,7 +87,7 @@ async def assembled(
         control = Starlette(routes=[*FnApi(catalog).routes(), *own.routes()], exception_handlers=HANDLERS)
         control.router.redirect_slashes = False
         door = Guard(token=token, token_file=settings.token_file, host=settings.host)
-        calls = gateway.Gateway(pool, catalog, control, results)
+        calls = gateway.Gateway(pool, catalog, Metered(control, metrics), results)
         app = Front(door, calls.exchange, calls.tasks)
         yield Assembly(app, catalog, pool, events, recorder, leases)
         await recorder.flush()

@@ -90,9 +90,8 @@ class Gateway:
                 return Refused(connection, request, body, 405, message, b"Allow: POST\r\n")
             fn_id = path[len(PREFIX) :].decode("latin-1")
         elif path.startswith(trigger.PREFIX):
-            app_name, source = trigger.split(path)
             try:
-                fn_id = self.triggers.trigger(app_name.decode("latin-1"), source.decode("latin-1"))
+                fn_id = self.triggers.trigger(*trigger.split(path))
             except TargetError as error:
                 return Refused(connection, request, body, error.status or 404, str(error))
         else:

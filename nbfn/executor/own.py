@@ -8,8 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nbfn.errors import NotFound, TargetError
+from nbfn.executor import fields
+from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import nothing, reply, route, whole_number
+from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
+from nbfn.executor.revisions import documents
 from nbfn.executor.streams import EventStream, LeaseStream
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from nbfn.executor.catalog import Catalog
     from nbfn.executor.detached import Results
     from nbfn.executor.events import Events
+    from nbfn.executor.metrics import Metrics
     from nbfn.executor.pool import Pool
     from nbfn.executor.records import Recorder
     from nbfn.executor.streams import Leases
@@ -41,6 +45,7 @@ class OwnApi:
         recorder: Recorder,
         leases: Leases,
         results: Results,
+        metrics: Metrics,
         info: Mapping[str, object],
         stop: Callable[[float], None],
         stopping: asyncio.Event,
@@ -51,18 +56,23 @@ class OwnApi:
         self._recorder = recorder
         self._leases = leases
         self._results = results
+        self._metrics = metrics
         self._info = info
         self._stop = stop
         self._stopping = stopping
 
     def routes(self) -> list[Route]:
         return [
+            route("/metrics", GET=self.metrics),
             route("/nbfn/v1/info", GET=self.info),
             Route("/nbfn/v1/lease", LeaseStream(self._leases, self._stopping), methods=["GET"]),
             Route("/nbfn/v1/events", EventStream(self._events, self._stopping), methods=["GET"]),
             route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
+            route("/nbfn/v1/fns/{fn_id}/revisions", GET=self.revisions),
+            route("/nbfn/v1/fns/{fn_id}/rollback", POST=self.roll_back),
+            route("/nbfn/v1/images", GET=self.images),
             route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
             route("/nbfn/v1/calls/{call_id}/result", GET=self.result),
             route("/nbfn/v1/stop", POST=self.stop),
@@ -70,6 +80,10 @@ class OwnApi:
 
     async def info(self, _: Request) -> Response:
         return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+
+    async def metrics(self, _: Request) -> Response:
+        text = exposition(self._metrics, self._pool.census())
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def instances(self, request: Request) -> Response:
         fn_id = request.path_params["fn_id"]
@@ -120,8 +134,27 @@ class OwnApi:
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
         lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
-        fields = [field for field in LogRecord._fields if field != "fn_id"]
-        return reply({"items": [{field: getattr(line, field) for field in fields} for line in lines]})
+        told = [field for field in LogRecord._fields if field != "fn_id"]
+        return reply({"items": [{field: getattr(line, field) for field in told} for line in lines]})
+
+    async def revisions(self, request: Request) -> Response:
+        fn_id = request.path_params["fn_id"]
+        self._catalog.require(fn_id)
+        kept = await self._catalog.read(lambda store: store.revisions(fn_id))
+        return reply({"items": documents(kept)})
+
+    async def roll_back(self, request: Request) -> Response:
+        """Answers with the revision that runs now. Asked twice, it changes nothing the second time."""
+        number = fields.number(fields.read_document(await read_body(request)), "revision")
+        if number < 1:
+            raise TargetError('Missing revision: send {"revision": NUMBER}', status=400)
+        kept = await self._catalog.roll_back(request.path_params["fn_id"], number)
+        return reply(documents(kept)[0])
+
+    async def images(self, _: Request) -> Response:
+        """What functions and their revisions need of the store of images."""
+        images = await self._catalog.read(lambda store: store.images())
+        return reply({"items": [{"image": image, "digest": digest} for image, digest in images]})
 
     async def stop(self, request: Request) -> Response:
         text = request.query_params.get("grace_s", str(GRACE_S))

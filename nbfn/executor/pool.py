@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbfn.errors import NbfnError
 from nbfn.executor import answers
 from nbfn.executor.calls import Started
+from nbfn.executor.exposition import Census
 from nbfn.executor.ids import deadline, new_id
 from nbfn.executor.orders import Assign, Order, Reject, Start, Stop
 from nbfn.executor.output import Output
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from nbfn.executor.answers import Response
     from nbfn.executor.calls import Call
     from nbfn.executor.events import Events
+    from nbfn.executor.metrics import Metrics
     from nbfn.executor.orders import StopWhy
     from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
-    from nbfn.spec import ColdReason
+    from nbfn.spec import ColdReason, ImageRef
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,13 @@ CLIENT_GONE = 444  # what Fn calls a caller that hung up
 class Pool:
     """All instances and all calls. Used from one event loop; ``close`` it."""
 
-    def __init__(self, driver: Driver, events: Events, recorder: Recorder, memory_mb: int) -> None:
+    def __init__(
+        self, driver: Driver, events: Events, recorder: Recorder, memory_mb: int, metrics: Metrics
+    ) -> None:
         self._driver = driver
         self._events = events
         self._recorder = recorder
+        self._metrics = metrics
         self._scheduler = Scheduler(memory_mb, new_id)
         self._revisions: dict[str, Revision] = {}
         self._workers: dict[str, Worker] = {}
@@ -93,11 +98,21 @@ class Pool:
             )
         return found
 
+    def census(self) -> Census:
+        """What is there at this moment, for the metrics."""
+        found = Census(memory_mb=self._scheduler.memory_mb, used_mb=self._scheduler.used_mb)
+        for call in self._calls.values():
+            (found.running if call.instance_id else found.queued)[call.revision.fn_id] += 1
+        for seen in self._scheduler.instances():
+            found.instances[seen.fn_id, seen.state] += 1
+        return found
+
     # Functions
 
     def deploy(self, revision: Revision, *, reason: ColdReason = "first-call", prepare: bool = True) -> None:
         """The next call of this function runs this."""
         self._revisions[revision.fn_id] = revision
+        self._metrics.deployed(revision)
         self._apply(self._scheduler.deploy(revision, time.monotonic(), reason=reason))
         if prepare:
             task = self.spawn(self._prepare(revision))
@@ -107,7 +122,12 @@ class Pool:
     def remove(self, fn_id: str) -> None:
         """There is no such function any more."""
         self._revisions.pop(fn_id, None)
+        self._metrics.removed(fn_id)
         self._apply(self._scheduler.remove(fn_id))
+
+    async def prepare(self, image: ImageRef) -> None:
+        """Make sure that it can be started. Raises StartFailed."""
+        await self._driver.prepare(image)
 
     async def _prepare(self, revision: Revision) -> None:
         def tell(what: str, done: int, total: int) -> None:
@@ -245,6 +265,7 @@ class Pool:
             self._tell_start(call, record.instance_id)
         self._events.emit("call.finished", record.fn_id, record.instance_id, record.id, record)
         self._recorder.call(record)
+        self._metrics.ended(record)
         if worker is not None:
             self._events.emit("instance.idle", record.fn_id, record.instance_id)
 
@@ -257,6 +278,7 @@ class Pool:
             self._events.emit("log", fn_id, instance_id, call_id, {"stream": stream, "text": text})
             self._recorder.log(LogRecord(fn_id, time.time(), stream, text, call_id, instance_id))
 
+        self._metrics.of(fn_id).cold_starts[order.reason] += 1
         worker = Worker(order, Output(keep))
         self._workers[instance_id] = worker
         self._events.emit("instance.starting", fn_id, instance_id, "", {"reason": order.reason})
@@ -264,6 +286,7 @@ class Pool:
 
     def _ready(self, worker: Worker) -> None:
         took_ms = round((worker.ready - worker.requested) * 1000, 3)
+        self._metrics.of(worker.fn_id).start.observe(worker.ready - worker.requested)
         self._events.emit("instance.ready", worker.fn_id, worker.id, "", {"start_ms": took_ms})
         self._apply(self._scheduler.ready(worker.id, worker.ready))
         if worker.call is None:
@@ -282,6 +305,7 @@ class Pool:
     def _stop(self, order: Stop) -> None:
         worker = self._workers[order.instance_id]
         self._events.emit("instance.stopping", worker.fn_id, worker.id, "", {"why": order.why})
+        self._metrics.of(worker.fn_id).stops[order.why] += 1
         self.spawn(worker.stop())
 
     # Life

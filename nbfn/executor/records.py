@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nbfn.errors import StateError
 
 if TYPE_CHECKING:
+    from nbfn.executor.metrics import Metrics
     from nbfn.executor.store import StoreThread
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,9 @@ class LogRecord(NamedTuple):
 class Recorder:
     """Takes records without waiting. A killed executor loses at most the last quarter of a second."""
 
-    def __init__(self, store: StoreThread) -> None:
+    def __init__(self, store: StoreThread, metrics: Metrics) -> None:
         self._store = store
+        self._metrics = metrics
         self._calls: list[CallRecord] = []
         self._logs: list[LogRecord] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -72,12 +74,16 @@ class Recorder:
         """Keep it, soon."""
         if len(self._calls) < _PENDING_MAX:
             self._calls.append(record)
+        else:
+            self._metrics.records_lost += 1
         self._arm()
 
     def log(self, record: LogRecord) -> None:
         """Keep it, soon."""
         if len(self._logs) < _PENDING_MAX:
             self._logs.append(record)
+        else:
+            self._metrics.records_lost += 1
         self._arm()
 
     def _arm(self) -> None:
@@ -100,6 +106,7 @@ class Recorder:
             self._warned = False
         except StateError as error:
             # Calls go on without their records: refusing them would help nobody.
+            self._metrics.records_lost += len(calls) + len(logs)
             if not self._warned:
                 log.warning("records of calls are lost: %s", error)
             self._warned = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -11,18 +12,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nbfn.errors import StateError, TargetError
-from nbfn.executor.store import DiskFull
+from nbfn.executor.database import DiskFull
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from nbfn.executor.metrics import Metrics
 
     Handler = Callable[[Request], Awaitable[Response]]
 
 log = logging.getLogger(__name__)
 
 BODY_BYTES = 1 << 20
+PATH = "nbfn.path"
+"""In a request's scope: the path of its route, with the parameters by name."""
 
 
 def reply(document: object, status: int = 200) -> Response:
@@ -40,9 +46,30 @@ def route(path: str, **handlers: Handler) -> Route:
     """One path; each keyword is a method."""
 
     async def endpoint(request: Request) -> Response:
+        request.scope[PATH] = path
         return await handlers[request.method if request.method != "HEAD" else "GET"](request)
 
     return Route(path, endpoint, methods=list(handlers))
+
+
+class Metered:
+    """An application whose answers are counted, but for those that stay open."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status = time.monotonic(), 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        await self._app(scope, receive, note)
+        path = scope.get(PATH) or ("" if status < 400 else "other")
+        if path:
+            self._metrics.answered(path, scope["method"], status, time.monotonic() - began)
 
 
 async def read_body(request: Request) -> bytes:

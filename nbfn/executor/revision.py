@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nbfn.errors import BadInput
-from nbfn.spec import ImageRef, Limits
+from nbfn.executor.revisions import pinned
+from nbfn.spec import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.executor.objects import App, Fn
+    from nbfn.spec import ImageRef
 
 NETWORK = "NBFN_NETWORK"
 
@@ -30,12 +31,9 @@ class Revision:
     """Whether it may reach anything: ``NBFN_NETWORK=none`` in the configuration says no."""
 
 
-def revision_of(app: App, fn: Fn) -> Revision:
-    """The revision that ``fn`` of ``app`` stands for: the application's config under the function's."""
-    try:
-        image = ImageRef.parse(fn.image)
-    except BadInput:
-        image = ImageRef(fn.image)  # Fn takes any text here: no driver will find such an image, and says so
+def revision_of(app: App, fn: Fn, digest: str = "") -> Revision:
+    """What ``fn`` of ``app`` runs: the application's config under the function's, the image by ``digest``."""
+    image = pinned(fn.image, digest)
     env = {
         **app.config,
         **fn.config,

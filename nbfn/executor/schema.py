@@ -45,5 +45,30 @@ STEPS = (
     ) STRICT;
     CREATE INDEX logs_of_fn ON logs (fn_id, seq);
     """,
+    """
+    CREATE TABLE triggers (
+        id TEXT PRIMARY KEY,
+        app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+        fn_id TEXT NOT NULL REFERENCES fns (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (app_id, source),
+        UNIQUE (fn_id, name)
+    ) STRICT;
+    CREATE TABLE revisions (
+        fn_id TEXT NOT NULL REFERENCES fns (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        restores INTEGER NOT NULL,
+        body TEXT NOT NULL,           -- the function as it was
+        PRIMARY KEY (fn_id, number)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO revisions
+        SELECT id, 1, CASE at WHEN 0 THEN '' ELSE substr(image, at + 1) END, 0, body FROM (
+            SELECT id, body, json_extract(body, '$.image') AS image,
+                   instr(json_extract(body, '$.image'), '@') AS at FROM fns
+        );
+    """,
 )
 VERSION = len(STEPS)

@@ -1,127 +1,29 @@
-"""What the executor keeps: applications, functions, and the last calls and logs, in one SQLite file.
-
-Write-ahead log with ``synchronous=NORMAL``: a committed change survives the death of this process at any
-point. A power cut may take the last seconds, never the file; a deploy is idempotent, so that is worth less
-than the milliseconds that ``FULL`` costs each one.
-"""
+"""What the executor keeps: applications, functions, triggers and revisions, in one SQLite file."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from nbfn.errors import Conflict, NotFound, StateError
-from nbfn.executor import schema
-from nbfn.executor.objects import App, Fn
-from nbfn.executor.records import CallRecord, LogRecord
+from nbfn.errors import Conflict, NotFound
+from nbfn.executor import revisions
+from nbfn.executor.fields import refused
+from nbfn.executor.objects import App, Fn, Trigger
+from nbfn.executor.recordstore import RecordStore
+from nbfn.executor.revisions import Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
-
-KEPT_CALLS = 20_000
-KEPT_LOGS = 50_000
-
-_ADD_CALL = """
-    INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
-                       queue_ms, start_ms, import_ms, run_ms, total_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_CALLS = """
-    SELECT id, fn_id, instance_id, start, reason, status, message, queued_at,
-           queue_ms, start_ms, import_ms, run_ms, total_ms
-    FROM calls """
-_ADD_LOG = """
-    INSERT INTO logs (fn_id, at, stream, text, call_id, instance_id) VALUES (?, ?, ?, ?, ?, ?)
-"""
-_LOGS = """
-    SELECT fn_id, at, stream, text, call_id, instance_id
-    FROM logs WHERE fn_id = ?1 AND ?2 IN ('', call_id) ORDER BY seq DESC LIMIT ?3
-"""
 
 T = TypeVar("T")
 
 
-class DiskFull(StateError):
-    """There is no room for what was to be written; nothing of it was."""
-
-
-class Store:
+class Store(RecordStore):
     """The file, open, for one thread. Every method raises StateError, naming the file, if it is unusable."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._translated():
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            with self._translated():
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > schema.VERSION:
-            raise StateError(
-                f"{self._path} was written by a newer nbfn: schema {version}, known is {schema.VERSION}",
-                hint="upgrade nbfn, or set NBFN_STATE to another folder",
-            )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        for number, step in enumerate(schema.STEPS[version:], start=version + 1):
-            self._db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
-
-    def close(self) -> None:
-        with self._translated():
-            self._db.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error: sqlite3.Error | OSError) -> StateError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or isinstance(error, OSError):
-            return DiskFull(
-                f"{self._path} cannot be written: {error}",
-                hint="free some space on its disk (and check that it is mounted), then try again",
-            )
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return StateError(
-                f"{self._path} is damaged: {error}",
-                hint="stop the executor and move the file away: functions are then deployed anew when used",
-            )
-        return StateError(
-            f"{self._path} cannot be used: {error}",
-            hint="check that you own the file and its folder and may write them",
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite has rolled back by itself if the disk was full
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._translated():
-            return self._db.execute(query, values).fetchall()
 
     # Applications
 
@@ -167,14 +69,19 @@ class Store:
 
     # Functions
 
-    def add_fn(self, fn: Fn) -> App:
-        """Returns its application. Raises NotFound without one, Conflict if the name is taken."""
+    def add_fn(self, fn: Fn, digest: str) -> tuple[App, Fn]:
+        """Its application, and the function as it is kept: with the application's shape.
+
+        Raises NotFound without one, Conflict if the name is taken.
+        """
         with self._transaction() as db:
             app = self.app(fn.app_id)
             if self._rows("SELECT 1 FROM fns WHERE app_id = ? AND name = ?", fn.app_id, fn.name):
                 raise Conflict("Fn with specified name already exists", status=409)
+            fn = replace(fn, shape=app.shape)
             db.execute("INSERT INTO fns VALUES (?, ?, ?, ?)", (fn.id, fn.app_id, fn.name, _dump(fn)))
-        return app
+            self._add_revision(Revision(1, fn, digest))
+        return app, fn
 
     def fn(self, fn_id: str) -> Fn:
         """Raises NotFound."""
@@ -194,60 +101,161 @@ class Store:
         )
         return [Fn(**json.loads(body)) for (body,) in rows]
 
-    def change_fn(self, fn_id: str, change: Callable[[Fn], Fn]) -> tuple[App, Fn, Fn]:
-        """Its application, and the function before and after. Raises NotFound, and what ``change`` does."""
+    def change_fn(self, fn_id: str, change: Callable[[Revision], Revision]) -> Changed:
+        """Let the function be what ``change`` makes of its current revision, which may stay as it is.
+
+        Its number is given here: another one if that runs differently. Raises NotFound, and what ``change``
+        does.
+        """
         with self._transaction() as db:
             old = self.fn(fn_id)
             app = self.app(old.app_id)
-            new = change(old)
-            if new is not old:
-                db.execute("UPDATE fns SET body = ? WHERE id = ?", (_dump(new), fn_id))
-        return app, old, new
+            current = replace(self.revisions(fn_id, limit=1)[0], fn=old)
+            new = change(current)
+            if new.fn is not old:
+                db.execute("UPDATE fns SET body = ? WHERE id = ?", (_dump(new.fn), fn_id))
+            runs_differently = not revisions.same(current, new.fn, new.digest)
+            if runs_differently:
+                new = replace(new, number=current.number + 1)
+                self._add_revision(new)
+        return Changed(app, old, new, runs_differently)
 
     def remove_fn(self, fn_id: str) -> tuple[App, Fn]:
-        """What was removed. Raises NotFound."""
+        """What was removed; its triggers and revisions go with it. Raises NotFound."""
         with self._transaction() as db:
             fn = self.fn(fn_id)
             app = self.app(fn.app_id)
             db.execute("DELETE FROM fns WHERE id = ?", (fn_id,))
         return app, fn
 
-    def everything(self) -> list[tuple[App, Fn, bool]]:
-        """Each function with its application, and whether it has ever been called."""
+    def everything(self) -> list[tuple[App, Fn, str, bool]]:
+        """Each function with its application, its image's digest, and whether it has ever been called."""
         apps = {app.id: app for app in self.apps()}
         rows = self._rows(
-            "SELECT body, EXISTS (SELECT 1 FROM calls WHERE calls.fn_id = fns.id) FROM fns ORDER BY id"
+            "SELECT body, (SELECT digest FROM revisions WHERE fn_id = fns.id ORDER BY number DESC LIMIT 1), "
+            "EXISTS (SELECT 1 FROM calls WHERE calls.fn_id = fns.id) FROM fns ORDER BY id"
         )
-        fns = [(Fn(**json.loads(body)), bool(called)) for body, called in rows]
-        return [(apps[fn.app_id], fn, called) for fn, called in fns]
+        found = [(Fn(**json.loads(body)), digest, bool(called)) for body, digest, called in rows]
+        return [(apps[fn.app_id], fn, digest, called) for fn, digest, called in found]
 
-    # Records
+    # Revisions
 
-    def add_records(self, calls: Sequence[CallRecord], logs: Sequence[LogRecord]) -> None:
-        """Keep these and let go of the oldest."""
-        if not calls and not logs:
-            return
+    def revisions(self, fn_id: str, *, limit: int = -1) -> list[Revision]:
+        """Newest first; the first is what runs. Empty if there is no such function."""
+        rows = self._rows(
+            "SELECT number, body, digest, restores FROM revisions WHERE fn_id = ? "
+            "ORDER BY number DESC LIMIT ?",
+            fn_id,
+            limit,
+        )
+        return [
+            Revision(number, Fn(**json.loads(body)), digest, restores)
+            for number, body, digest, restores in rows
+        ]
+
+    def images(self) -> list[tuple[str, str]]:
+        """Image and digest (empty if unknown) of every revision that is kept of any function."""
+        rows = self._rows(
+            "SELECT DISTINCT json_extract(body, '$.image') AS image, digest FROM revisions ORDER BY 1, 2"
+        )
+        return [(str(image), str(digest)) for image, digest in rows]
+
+    def _add_revision(self, new: Revision) -> None:
+        fn_id, oldest = new.fn.id, new.number - revisions.KEPT
+        self._db.execute(
+            "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)",
+            (fn_id, new.number, new.digest, new.restores, _dump(new.fn)),
+        )
+        self._db.execute("DELETE FROM revisions WHERE fn_id = ? AND number <= ?", (fn_id, oldest))
+
+    # Triggers
+
+    def add_trigger(self, trigger: Trigger) -> App:
+        """Returns its application. Raises NotFound, TargetError, or Conflict, as Fn does."""
         with self._transaction() as db:
-            db.executemany(_ADD_CALL, calls)
-            db.executemany(_ADD_LOG, logs)
-            db.execute("DELETE FROM calls WHERE seq <= (SELECT max(seq) FROM calls) - ?", (KEPT_CALLS,))
-            db.execute("DELETE FROM logs WHERE seq <= (SELECT max(seq) FROM logs) - ?", (KEPT_LOGS,))
+            app = self._check_trigger(trigger)
+            db.execute(
+                "INSERT INTO triggers VALUES (?, ?, ?, ?, ?, ?)",
+                (trigger.id, trigger.app_id, trigger.fn_id, trigger.name, trigger.source, _dump(trigger)),
+            )
+        return app
 
-    def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
-        """Newest first."""
-        rows = self._rows(_CALLS + "WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
-        return [CallRecord(*row) for row in rows]
+    def trigger(self, trigger_id: str) -> tuple[App, Trigger]:
+        """With its application. Raises NotFound."""
+        for (body,) in self._rows("SELECT body FROM triggers WHERE id = ?", trigger_id):
+            trigger = Trigger(**json.loads(body))
+            return self.app(trigger.app_id), trigger
+        raise NotFound("Trigger not found", status=404)
 
-    def call(self, call_id: str) -> CallRecord:
-        """Raises NotFound."""
-        for row in self._rows(_CALLS + "WHERE id = ?", call_id):
-            return CallRecord(*row)
-        raise NotFound("Call not found", status=404)
+    def triggers(
+        self,
+        app_id: str,
+        *,
+        fn_id: str = "",
+        name: str = "",
+        after: tuple[str, str] = ("", ""),
+        limit: int = -1,
+    ) -> list[Trigger]:
+        """Of one application, by name, then id, from the one after ``after``."""
+        rows = self._rows(
+            "SELECT body FROM triggers WHERE app_id = ?1 AND ?2 IN ('', fn_id) AND ?3 IN ('', name) "
+            "AND (name, id) > (?4, ?5) ORDER BY name, id LIMIT ?6",
+            app_id,
+            fn_id,
+            name,
+            *after,
+            limit,
+        )
+        return [Trigger(**json.loads(body)) for (body,) in rows]
 
-    def logs(self, fn_id: str, call_id: str, limit: int) -> list[LogRecord]:
-        """The last ``limit`` pieces, oldest first; of one call if ``call_id`` is given."""
-        rows = self._rows(_LOGS, fn_id, call_id, limit)
-        return [LogRecord(*row) for row in reversed(rows)]
+    def change_trigger(
+        self, trigger_id: str, change: Callable[[Trigger], Trigger]
+    ) -> tuple[App, Trigger, Trigger]:
+        """Its application, and the trigger before and after. Raises as :meth:`add_trigger`."""
+        with self._transaction() as db:
+            app, old = self.trigger(trigger_id)
+            new = change(old)
+            if new is not old:
+                self._check_trigger(new)
+                db.execute(
+                    "UPDATE triggers SET fn_id = ?, name = ?, source = ?, body = ? WHERE id = ?",
+                    (new.fn_id, new.name, new.source, _dump(new), trigger_id),
+                )
+        return app, old, new
+
+    def remove_trigger(self, trigger_id: str) -> tuple[App, Trigger]:
+        """What was removed. Raises NotFound."""
+        with self._transaction() as db:
+            app, trigger = self.trigger(trigger_id)
+            db.execute("DELETE FROM triggers WHERE id = ?", (trigger_id,))
+        return app, trigger
+
+    def ways(self) -> list[tuple[str, str, str]]:
+        """Every trigger, as the application's name, the source, and the function's id."""
+        return self._rows(
+            "SELECT apps.name, source, fn_id FROM triggers JOIN apps ON apps.id = triggers.app_id"
+        )
+
+    def _check_trigger(self, trigger: Trigger) -> App:
+        app = self.app(trigger.app_id)
+        if self.fn(trigger.fn_id).app_id != trigger.app_id:
+            raise refused("Invalid Fn ID - not owned by specified app")
+        of_app = "SELECT 1 FROM triggers WHERE app_id = ? AND id <> ? AND "
+        taken = (trigger.app_id, trigger.id)
+        if self._rows(of_app + "fn_id = ? AND name = ?", *taken, trigger.fn_id, trigger.name):
+            raise Conflict("Trigger already exists", status=409)
+        if self._rows(of_app + "source = ?", *taken, trigger.source):
+            raise Conflict("Trigger with the same type and source exists on this app", status=409)
+        return app
+
+
+class Changed(NamedTuple):
+    """What became of a function."""
+
+    app: App
+    before: Fn
+    current: Revision
+    runs_differently: bool
 
 
 class StoreThread:
@@ -267,5 +275,5 @@ class StoreThread:
         self._store.close()
 
 
-def _dump(thing: App | Fn) -> str:
+def _dump(thing: App | Fn | Trigger) -> str:
     return json.dumps(asdict(thing))

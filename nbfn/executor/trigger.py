@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from nbfn.executor.hop import Headers
@@ -32,10 +33,14 @@ _NOT_PASSED_OUT = frozenset(
 )
 
 
-def split(path: bytes) -> tuple[bytes, bytes]:
-    """The application's name and the trigger's source (as ``/`` + the rest) of a path below ``/t/``."""
-    app, slash, rest = path[len(PREFIX) :].partition(b"/")
-    return app, slash + rest
+def split(path: bytes) -> tuple[str, str]:
+    """The application's name and the trigger's source (``/`` + the rest) of a path below ``/t/``."""
+    app, _, rest = path[len(PREFIX) :].partition(b"/")
+    return _text(app), f"/{_text(rest)}"
+
+
+def _text(part: bytes) -> str:
+    return unquote_to_bytes(part).decode(errors="replace")
 
 
 def header_lines(request: Request) -> bytes:

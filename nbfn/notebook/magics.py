@@ -7,6 +7,7 @@
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
 ``%fn_panel NAME``     ``Panel(function).widget``
+``%fn_rollback NAME``  ``function.rollback(number)``
 ``%fn_show NAME``      ``nbfn.show(function)``
 ``%fn_undeploy NAME``  ``function.undeploy()``
 =====================  ========================================
@@ -34,7 +35,7 @@ from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 from nbfn.remote import Remote
-from nbfn.verbs import Building, FolderFunction, deploy_cell
+from nbfn.verbs import Building, FolderFunction, deploy_cell, function_revisions, rollback_function
 from nbfn.verbs.progress import Pushing
 
 if TYPE_CHECKING:
@@ -218,6 +219,23 @@ class FnMagics(Magics):
         """Show a form that calls a function: arguments, how many calls at once, what came back."""
         found = self._callable(_parse(self.fn_panel, line).name)
         display(Panel(found if isinstance(found, Remote) else function(found)).widget)
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed.")
+    @argument("revision", nargs="?", type=int, help="Its number (default: the one before).")
+    @argument("--app", metavar="A", help="Its application (default: the session's).")
+    @line_magic
+    def fn_rollback(self, line: str) -> None:
+        """Let a function run an earlier revision again, and show them all. Deploying it goes forward."""
+        args = _parse(self.fn_rollback, line)
+        found = self._find(args.name, args.app)
+        if found is not None:
+            kept = found.rollback(args.revision).revisions()
+        else:
+            app = args.app or sessions.current().settings.app
+            rollback_function(app, args.name, args.revision)
+            kept = function_revisions(app, args.name)
+        display({"text/plain": str(kept)}, raw=True)
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")

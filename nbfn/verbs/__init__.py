@@ -9,6 +9,7 @@ from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
 from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
+from nbfn.verbs.history import function_revisions, rollback_function
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -60,6 +61,7 @@ __all__ = [
     "deploy_project",
     "doctor",
     "explain",
+    "function_revisions",
     "functions",
     "init_project",
     "invoke_function",
@@ -67,6 +69,7 @@ __all__ = [
     "load_folder",
     "logs",
     "push_project",
+    "rollback_function",
     "stats",
     "triggers",
     "update_app",

@@ -94,6 +94,9 @@ class FolderFunction(Remote[..., Any]):
         deployment = deploy_folder(self.session, function, self.spec, how=how, say=self._say)
         return self._keep(deployment, _CONTEXT, place)
 
+    def _as_it_was(self, deployment: Deployment) -> CallContext:
+        return _CONTEXT
+
     def _only_remote(self, *_: object, **__: object) -> NoReturn:
         raise BadInput(f"{self.spec.name!r} is a folder, not a function of this process", hint="call it")
 

@@ -56,6 +56,9 @@ def invoke_function(
 ) -> Answer:
     """Call a function once with ``body``. A function that fails is an answer too: see its ``status``.
 
+    With the header ``Fn-Invoke-Type: detached`` nobody waits: the status is 202, and ``nbfn.call(call_id)``
+    tells what became of it.
+
     ``endpoint`` is the URL to post to, if not the one that the server says; the names are then not used.
     ``detached`` returns as soon as the server has taken the call: its result goes where the function's own
     destinations say.

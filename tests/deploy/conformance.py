@@ -25,6 +25,7 @@ class TargetConformance:
     """False for a target that decides itself how long instances stay."""
     shows_instances = True
     keeps_calls = True
+    keeps_revisions = True
     invoked_at = "/invoke/{}"
     """How a function's URL ends, with its id."""
 
@@ -74,6 +75,31 @@ class TargetConformance:
         with pytest.raises(NotFound):
             target.call("01M870V24XDNMHV9ZMQM000009")
         assert not target.cancel("01M870V24XDNMHV9ZMQM000009")
+
+    def test_revisions_are_gone_back_to(self, target: Target, image: ImageRef) -> None:
+        first = target.apply(SPEC, image, PRINT)
+        if not self.keeps_revisions:
+            with pytest.raises(TargetError, match="keeps no revisions"):
+                target.revisions(first.fn_id)
+            with pytest.raises(TargetError, match="keeps no revisions"):
+                target.rollback(SPEC, 1)
+            return
+        other = replace(SPEC, limits=Limits(512, 10, 20), config={"MODE": "slow"})
+        target.apply(other, image, "sha256:" + "2" * 64)
+        assert [(each.number, each.current) for each in target.revisions(first.fn_id)] == [
+            (2, True),
+            (1, False),
+        ]
+        assert target.revisions(first.fn_id)[0].changed == (
+            "memory", "timeout", "idle_timeout", "config.LEVEL", "config.MODE",
+        )  # fmt: skip
+        assert target.rollback(SPEC, 1) == first
+        assert not target.apply(SPEC, image, PRINT).changed
+        assert not target.rollback(SPEC, 1).changed
+        with pytest.raises(NotFound, match="9 is none of 1, 2, 3"):
+            target.rollback(SPEC, 9)
+        with pytest.raises(NotFound):
+            target.rollback(replace(SPEC, name="nosuch"), 1)
 
     def test_a_change_keeps_identity_and_key(self, target: Target, image: ImageRef) -> None:
         first = target.apply(SPEC, image, PRINT)

@@ -151,8 +151,10 @@ async def test_slow_callers_are_cut_off(executor: Executor, sent: bytes) -> None
 # Triggers
 
 
-def trigger(running: Running, source: str, fn_id: str) -> None:
-    running.parts.catalog._triggers["shop", source] = fn_id
+async def trigger(running: Running, source: str, fn_id: str) -> None:
+    fn = (await running.client.get(f"/v2/fns/{fn_id}")).json()
+    made = {"name": f"t-{fn_id}", "type": "http", "source": source, "app_id": fn["app_id"], "fn_id": fn_id}
+    await running.post("/v2/triggers", made)
 
 
 async def test_a_trigger_speaks_http_behind_fns_headers(executor: Executor) -> None:
@@ -168,7 +170,7 @@ async def test_a_trigger_speaks_http_behind_fns_headers(executor: Executor) -> N
 
     async with executor(Script(answer=answer)) as running:
         fn_id = await running.deploy()
-        trigger(running, "/a/b", fn_id)
+        await trigger(running, "/a/b", fn_id)
         response = await running.client.put(
             "/t/shop/a/b?q=1", content=b"body", headers={"X-Mine": "v", "Content-Type": "text/y"}
         )
@@ -195,7 +197,7 @@ async def test_a_triggers_status(executor: Executor, said: str, status: int) -> 
         return FakeAnswer(b"", headers={"Fn-Http-Status": said})
 
     async with executor(Script(answer=answer)) as running:
-        trigger(running, "/x", await running.deploy())
+        await trigger(running, "/x", await running.deploy())
         assert (await running.client.get("/t/shop/x")).status_code == status
         assert (await running.client.head("/t/shop/x")).status_code == status
 
@@ -251,7 +253,7 @@ async def test_detached_bodies_are_bounded(executor: Executor) -> None:
 _pieces = st.one_of(
     st.sampled_from(
         [
-            b"POST /invoke/FN HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n", b"POST /t/shop/x HTTP/1.1\r\n", b"\r\n",
+            b"POST /invoke/FN HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n", b"POST /t/APP/x HTTP/1.1\r\n", b"\r\n",
             b"Host: localhost\r\n", b"Authorization: Bearer TOKEN\r\n", b"Content-Length: 5\r\n", b"\r\n\r\n",
             b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"hello",
             b"ffffffffffffffff\r\n",
@@ -276,12 +278,14 @@ def _descriptors() -> int:
 async def test_garbage_harms_nobody(settings: Settings, streams: list[list[bytes]]) -> None:
     """No hang (each connection ends), no 500, no descriptor left, and others are served."""
     async with running(replace(settings)) as executor:
-        fn_id = await executor.deploy(f"greet-{next(_numbers)}")  # examples share a state folder
-        trigger(executor, "/x", fn_id)
+        app = f"app{next(_numbers)}"  # examples share a state folder
+        fn_id = await executor.deploy(app=app)
+        await trigger(executor, "/x", fn_id)
         await executor.invoke(fn_id)
         before = _descriptors()
         for stream in streams:
             sent = b"".join(stream).replace(b"FN", fn_id.encode()).replace(b"TOKEN", TOKEN.encode())
+            sent = sent.replace(b"APP", app.encode())
             reader, writer = await executor.dial()
             writer.write(sent)
             writer.write_eof()

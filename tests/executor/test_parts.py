@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from nbfn.drivers.base import StartFailed
 from nbfn.executor import answers, machine
+from nbfn.executor.accept import changed_app, changed_fn, new_fn
 from nbfn.executor.body import Body
 from nbfn.executor.events import Events
 from nbfn.executor.hop import Head, HopFailed, dial
 from nbfn.executor.ids import deadline, new_id, timestamp
-from nbfn.executor.objects import App, Fn, changed_app, changed_fn, new_fn
+from nbfn.executor.objects import App, Fn
 from nbfn.executor.output import CALL_BYTES, Output
 from nbfn.executor.revision import revision_of
 
@@ -36,7 +37,8 @@ def test_times_are_written_as_fn_writes_them() -> None:
     assert deadline(1795531945.9) == "2026-11-24T14:52:25Z"
 
 
-configs = st.dictionaries(st.text(min_size=1, max_size=3), st.text(max_size=3), max_size=4)
+_text = st.characters(exclude_characters="\0=", codec="utf-8")
+configs = st.dictionaries(st.text(_text, min_size=1, max_size=3), st.text(_text, max_size=3), max_size=4)
 
 
 @given(configs, configs)

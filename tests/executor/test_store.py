@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbfn.errors import Conflict, NotFound, StateError
-from nbfn.executor import store as module
+from nbfn.executor import recordstore as module
+from nbfn.executor.database import DiskFull
 from nbfn.executor.objects import App, Fn
 from nbfn.executor.records import CallRecord, LogRecord
-from nbfn.executor.store import DiskFull, Store
+from nbfn.executor.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,11 @@ def test_everything_comes_back_from_another_opening(path: Path) -> None:
     fn = Fn("f", "greet", "a", "it", config={"NBFN_KEY": "00"})
     first = Store(path)
     first.add_app(app)
-    first.add_fn(fn)
+    first.add_fn(fn, "sha256:1")
     first.add_records([call(1)], [line(1)])
     first.close()
     again = Store(path)
-    assert again.everything() == [(app, fn, True)]
+    assert again.everything() == [(app, fn, "sha256:1", True)]
     assert again.fn("f") == fn
     assert [one.id for one in again.calls("f", 10)] == ["c1"]
     again.close()
@@ -74,7 +75,7 @@ def test_a_change_that_raises_changes_nothing(store: Store) -> None:
         store.change_app("a", refuse)
     assert store.app("a") == App("a", "shop")
     with pytest.raises(NotFound):
-        store.change_fn("nosuch", lambda fn: fn)
+        store.change_fn("nosuch", lambda current: current)
     store.add_app(App("b", "other"))  # no transaction was left open
 
 

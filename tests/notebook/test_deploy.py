@@ -57,6 +57,24 @@ def test_a_cell_becomes_a_function_that_is_called_like_python(shell: Interactive
     assert "no functions are deployed" in capsys.readouterr().out
 
 
+def test_going_back_to_what_was_deployed_before(shell: InteractiveShell, capsys: Out) -> None:
+    for number in (1, 2):
+        run(shell, f"%%fn_deploy f --quiet\ndef f():\n    return {number}\n")
+    capsys.readouterr()
+    run(shell, "%fn_rollback f")
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["revision", "3", "2", "1"]
+    assert rows[1].endswith("back to 1: image")
+    assert run(shell, "f()") == 1
+    run(shell, "%fn_rollback f 2")
+    assert run(shell, "f()") == 2
+    run(shell, "del f")
+    run(shell, "%fn_rollback f 1")
+    assert "5 *" in capsys.readouterr().out
+    refused = shell.run_cell("%fn_rollback f 99").error_in_exec
+    assert "no revision 99" in str(refused)
+
+
 def test_a_name_that_differs_is_bound_too(shell: InteractiveShell, capsys: Out) -> None:
     line = "%%fn_deploy hello --quiet --config A='b c' --app other"
     run(shell, f"{line}\ndef greet():\n    import os\n    return os.environ['A']\n")

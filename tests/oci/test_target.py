@@ -20,6 +20,7 @@ class TestOciTarget(TargetConformance):
     keeps_idle_timeout = False
     shows_instances = False
     keeps_calls = False
+    keeps_revisions = False
     invoked_at = "/functions/{}/actions/invoke"
 
     @pytest.fixture(params=["20260325", "20181201"])

@@ -9,7 +9,7 @@ import pytest
 
 import nbfn
 from nbfn import session as sessions
-from nbfn.errors import NotFound
+from nbfn.errors import BadInput, NotFound
 from nbfn.function import Function, deploy, function
 from nbfn.session import Session
 from tests.session import running
@@ -75,6 +75,60 @@ def test_a_difference_to_what_is_deployed(session: Session, notebook: Notebook) 
     assert "hidden" not in found
     greet.deploy()
     assert not greet.diff()
+
+
+def test_going_back_calls_what_was_deployed_then(session: Session, notebook: Notebook) -> None:
+    def define(word: str) -> None:
+        notebook.run(f"""
+            class Loud(str):
+                pass
+            def greet(name):
+                if name == "nobody":
+                    raise ValueError("{word}")
+                return Loud("{word} " + name)
+        """)
+
+    define("hello")
+    greet = deploy(greet_of(notebook), config={"MODE": "a"})
+    first = greet.deployment
+    define("goodbye")
+    greet = deploy(greet_of(notebook), memory=300)
+    assert greet("Ana") == "goodbye Ana"
+    newest, oldest = greet.revisions()
+    assert (newest.number, newest.current, oldest.number) == (2, True, 1)
+    assert newest.changed == ("image", "memory", "config.MODE")
+    assert str(greet.revisions()).splitlines()[1].startswith("2 *")
+
+    assert greet.rollback() is greet
+    assert first is not None
+    assert greet.image == first.image
+    assert "hello" in greet.source
+    back = greet("Ana")
+    assert (back, type(back)) == ("hello Ana", notebook.namespace["Loud"])
+    with pytest.raises(ValueError, match="hello"):
+        greet("nobody")
+    assert [(each.number, each.restores) for each in greet.revisions()] == [(3, 1), (2, 0), (1, 0)]
+    assert greet.rollback(1).deployment.changed is False  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="no revision 7") as caught:
+        greet.rollback(7)
+    assert caught.value.hint == "kept: 1, 2, 3"
+    # Whoever has not deployed it goes back too, and calls that; deploying goes forward.
+    other = Function(greet.__wrapped__, greet.spec, session)
+    other.rollback(2)
+    assert other("Ana") == "goodbye Ana"
+    assert greet.deploy()("Ana") == "goodbye Ana"
+    greet.undeploy()
+    with pytest.raises(NotFound):
+        greet.revisions()
+
+
+def test_a_function_that_was_deployed_once_has_nothing_to_go_back_to(
+    session: Session, notebook: Notebook
+) -> None:
+    notebook.run("def greet():\n    return 1\n")
+    greet = deploy(greet_of(notebook))
+    with pytest.raises(BadInput, match="no earlier revision"):
+        greet.rollback()
 
 
 def test_a_large_value_is_told_once(

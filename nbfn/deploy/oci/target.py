@@ -29,6 +29,7 @@ from nbfn.spec import Deployment, ImageRef
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from nbfn.deploy.history import Revisions
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
@@ -174,6 +175,18 @@ class OciTarget:
             "OCI Functions cannot end a call",
             hint="it ends by itself, at the latest when the function's time limit is over",
         )
+
+    def revisions(self, fn_id: str) -> Revisions:
+        """Always raises TargetError: OCI keeps none."""
+        raise TargetError(
+            "OCI Functions keeps no revisions",
+            hint="deploy the earlier code again; its image is in the registry, by version or digest",
+        )
+
+    def rollback(self, spec: FunctionSpec, number: int) -> Deployment:
+        """Always raises TargetError: as :meth:`revisions`."""
+        self.revisions("")
+        raise AssertionError  # the line before raises
 
     def applications(self, name: str | None = None) -> Iterator[dict[str, Any]]:
         """Applications of the compartment as OCI describes them; those called ``name``, if given."""

@@ -1,0 +1,62 @@
+"""The last calls and the last output, on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbfn.errors import NotFound
+from nbfn.executor.database import Database
+from nbfn.executor.records import CallRecord, LogRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEPT_CALLS = 20_000
+KEPT_LOGS = 50_000
+
+_ADD_CALL = """
+    INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
+                       queue_ms, start_ms, import_ms, run_ms, total_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_CALLS = """
+    SELECT id, fn_id, instance_id, start, reason, status, message, queued_at,
+           queue_ms, start_ms, import_ms, run_ms, total_ms
+    FROM calls """
+_ADD_LOG = """
+    INSERT INTO logs (fn_id, at, stream, text, call_id, instance_id) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_LOGS = """
+    SELECT fn_id, at, stream, text, call_id, instance_id
+    FROM logs WHERE fn_id = ?1 AND ?2 IN ('', call_id) ORDER BY seq DESC LIMIT ?3
+"""
+
+
+class RecordStore(Database):
+    """What is kept of calls. Every method raises StateError, naming the file, if it is unusable."""
+
+    def add_records(self, calls: Sequence[CallRecord], logs: Sequence[LogRecord]) -> None:
+        """Keep these and let go of the oldest."""
+        if not calls and not logs:
+            return
+        with self._transaction() as db:
+            db.executemany(_ADD_CALL, calls)
+            db.executemany(_ADD_LOG, logs)
+            db.execute("DELETE FROM calls WHERE seq <= (SELECT max(seq) FROM calls) - ?", (KEPT_CALLS,))
+            db.execute("DELETE FROM logs WHERE seq <= (SELECT max(seq) FROM logs) - ?", (KEPT_LOGS,))
+
+    def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
+        """Newest first."""
+        rows = self._rows(_CALLS + "WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
+        return [CallRecord(*row) for row in rows]
+
+    def call(self, call_id: str) -> CallRecord:
+        """Raises NotFound."""
+        for row in self._rows(_CALLS + "WHERE id = ?", call_id):
+            return CallRecord(*row)
+        raise NotFound("Call not found", status=404)
+
+    def logs(self, fn_id: str, call_id: str, limit: int) -> list[LogRecord]:
+        """The last ``limit`` pieces, oldest first; of one call if ``call_id`` is given."""
+        rows = self._rows(_LOGS, fn_id, call_id, limit)
+        return [LogRecord(*row) for row in reversed(rows)]
