@@ -3,6 +3,7 @@
 =====================  ========================================
 ``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
 ``… --runtime go``     ``nbfn.deploy_cell(name, "go", source, …)``
+``%fn_dashboard``      ``nbfn.dashboard(function, app=…)``
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
@@ -30,6 +31,7 @@ from nbfn.capture import find_target
 from nbfn.errors import BadInput, CellError
 from nbfn.function import Function, deploy, function, show
 from nbfn.notebook import listing
+from nbfn.notebook.dashboard.dashboard import dashboard
 from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
@@ -209,6 +211,22 @@ class FnMagics(Magics):
                 f"{found.spec.name!r} is no captured Python", hint="`%fn images diff` compares images"
             )
         display((found if isinstance(found, Function) else function(found)).diff())
+
+    @magic_arguments()
+    @argument(
+        "name", nargs="?", help="Name of the function, in Python or as deployed (default: all there are)."
+    )
+    @argument("--app", metavar="A", help="Its application; without a name, all the functions of this one.")
+    @line_magic
+    def fn_dashboard(self, line: str) -> None:
+        """Show the live picture of a function, of an application, or of everything the executor does.
+
+        Instances, calls over time with their cold parts, why they were cold, how long they took, the log; and
+        controls: call it, make a burst of calls, cancel, change limits, deploy again, undeploy.
+        """
+        args = _parse(self.fn_dashboard, line)
+        found = self._find(args.name, args.app) if args.name else None
+        display(dashboard(found or args.name, app=args.app))
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed from here.")

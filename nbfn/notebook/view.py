@@ -121,8 +121,10 @@ def stages(call: CallPicture) -> tuple[tuple[str, float], ...]:
     """Its parts in order; what the others do not account for comes last."""
     timings: dict[str, float] = dict(call.timings_ms.items())
     total = timings.pop("total", 0.0)
-    if "start" in timings:  # the import is a part of it
-        timings["start"] -= timings.get("import", 0.0)
+    if "start" in timings and "import" in timings:
+        # The import is a part of the start, of which a call may have waited for the end alone.
+        timings["import"] = min(timings["import"], timings["start"])
+        timings["start"] -= timings["import"]
     if timings:
         timings["other"] = total - sum(timings.values())
     return tuple((stage, timings[stage]) for stage in STAGES if timings.get(stage, 0.0) > 0)

@@ -155,7 +155,8 @@ def call_after(was: CallPicture | None, event: Event) -> CallPicture:
         reason=_text(event, "reason") or was.reason,
     )
     if event.kind == "call.started":
-        return replace(call, started_at=event.at)
+        told = {"queue": event.data.get("queue_ms"), "start": event.data.get("start_ms")}
+        return replace(call, started_at=event.at, timings_ms=_timings(told))
     if event.kind == "call.finished":
         return replace(
             call,

@@ -48,12 +48,11 @@ def _head(board: Board) -> str:
 
 def _numbers(board: Board) -> str:
     busy = f"at most {board.peak_instances}" if board.peak_instances else ""
-    why = ", ".join(f"{number} {words}" for words, number in board.reasons[:3])
     items = [
         _number("instances", board.instances, busy),
         _number("running", board.running, ""),
         _number("waiting", board.waiting, f"at most {board.peak_waiting}" if board.peak_waiting else ""),
-        _number("cold", board.cold, why or _typical(board.cold_latency), sign="cold"),
+        _number("cold", board.cold, _typical(board.cold_latency), sign="cold"),
         _number("warm", board.warm, _typical(board.warm_latency), sign="warm"),
         _number("failed", board.failed, "", sign="failed" if board.failed else ""),
     ]
@@ -69,7 +68,7 @@ def _number(words: str, value: int, note: str, *, sign: str = "") -> str:
 
 
 def _typical(latency: Latency) -> str:
-    return "" if latency.median_ms is None else f"typically {milliseconds(latency.median_ms)}"
+    return "" if latency.median_ms is None else f"about {milliseconds(latency.median_ms)}"
 
 
 def _tiles(board: Board) -> str:
@@ -91,23 +90,15 @@ def _tile(tile: Tile) -> str:
     name = f'<span class="nbfn-of">{escaped(tile.function)}</span>' if tile.function else ""
     facts = [count(tile.calls, "call"), f"{age(tile.age_s)} old"]
     if tile.memory_mb:
-        facts.insert(0, f"{tile.memory_mb:.1f} MB" if tile.memory_mb < 100 else f"{tile.memory_mb:.0f} MB")
+        of = f" of {tile.limit_mb}" if tile.limit_mb else ""
+        facts.append(
+            f"{tile.memory_mb:.1f}{of} MB" if tile.memory_mb < 100 else f"{tile.memory_mb:.0f}{of} MB"
+        )
     return (
         f'<li class="nbfn-instance" data-state="{tile.state}" title="instance {escaped(tile.id)}">'
         f'<span class="nbfn-tile-head"><span class="nbfn-dot" aria-hidden="true"></span>'
         f"<strong>{tile.state}</strong> {name}<code>{escaped(tile.short)}</code></span>"
-        f'<span class="nbfn-quiet">{" · ".join(facts)}</span>{_memory(tile)}{left}</li>'
-    )
-
-
-def _memory(tile: Tile) -> str:
-    if not (tile.memory_mb and tile.limit_mb):
-        return ""
-    share = min(tile.memory_mb / tile.limit_mb, 1.0)
-    said = f"{tile.memory_mb:.1f} of {tile.limit_mb} MB of memory"
-    return (
-        f'<span class="nbfn-memory" role="img" aria-label="{said}" title="{said}">'
-        f'<i style="width:{share * 100:.1f}%"></i></span>'
+        f'<span class="nbfn-quiet">{" · ".join(facts)}</span>{left}</li>'
     )
 
 
@@ -130,17 +121,26 @@ def _calls(board: Board) -> str:
         f'<colgroup>{columns}</colgroup><thead><tr><th scope="col">#</th><th scope="col">start</th>'
         f'<th scope="col" colspan="3"><span class="nbfn-legend">{keys}</span></th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
-        f'<div class="nbfn-latency">{spread(board.cold_latency, board.warm_latency)}{latencies}</div></div>'
+        f'<div class="nbfn-latency">{spread(board.cold_latency, board.warm_latency)}{latencies}'
+        f"{_reasons(board)}</div></div>"
     )
+
+
+def _reasons(board: Board) -> str:
+    if not board.reasons:
+        return ""
+    items = "".join(
+        f"<li>{escaped(words)} <strong>{number:,}</strong></li>" for words, number in board.reasons
+    )
+    return f'<div class="nbfn-reasons">cold because<ul>{items}</ul></div>'
 
 
 def _latency(start: str, latency: Latency) -> str:
     if latency.median_ms is None or latency.slow_ms is None:
         return ""
     return (
-        f"<p>{badge(start, f'{latency.total:,} {start}')}<span>half within "
-        f"<strong>{milliseconds(latency.median_ms)}</strong>, 95 % within "
-        f"<strong>{milliseconds(latency.slow_ms)}</strong></span></p>"
+        f"<p>{badge(start, start)}<span>half within <strong>{milliseconds(latency.median_ms)}</strong> · "
+        f"95 % <strong>{milliseconds(latency.slow_ms)}</strong></span></p>"
     )
 
 

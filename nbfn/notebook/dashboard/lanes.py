@@ -89,13 +89,15 @@ def _queue(calls: Sequence[CallPicture], axis: Axis, now: float) -> Lane:
 
 
 def _marks(call: CallPicture, axis: Axis, now: float) -> Iterator[Mark]:
+    parts = stages(call)
     if call.status is None:
         begun = call.queued_at if call.started_at is None else call.started_at
+        started_s = dict(parts).get("start", 0.0) / 1000
         words = f"{call.start or 'call'} running"
-        yield Mark("queue", axis.x(call.queued_at), axis.x(begun), "waited")
+        yield Mark("queue", axis.x(call.queued_at), axis.x(begun - started_s), words)
+        yield Mark("start", axis.x(begun - started_s), axis.x(begun), words)
         yield Mark("run", axis.x(begun), max(axis.x(now), axis.x(begun) + LEAST), words)
         return
-    parts = stages(call)
     end = call.queued_at if call.finished_at is None else call.finished_at
     said = _words(call)
     at = call.queued_at
@@ -127,7 +129,7 @@ def _merged(marks: Sequence[Mark]) -> Iterator[Mark]:
     for _, alike in groupby(ordered, key=place):
         found = list(alike)
         first, right = found[0], max(mark.right for mark in found)
-        if right - first.left < LEAST and first.stage in ("queue", "other"):
+        if right - first.left < LEAST and first.stage in ("queue", "start", "other"):
             continue  # too short to be worth ink
         words = first.words if len(found) == 1 else f"{len(found)} calls"
         yield Mark(first.stage, first.left, max(right, first.left + LEAST), words)

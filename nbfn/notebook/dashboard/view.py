@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TILES = 24
 ROWS = 8
-LOG_LINES = 14
+LOG_LINES = 10
 _MB = 1 << 20
 
 
