@@ -32,6 +32,7 @@ from nbfn.errors import (
 if TYPE_CHECKING:
     from nbfn.calls import Call, Mapped, Stream
     from nbfn.function import Function, call, deploy, function, show
+    from nbfn.notebook.dashboard.dashboard import dashboard
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         list_contexts,
         load_folder,
         push_project,
+        stats,
         triggers,
         update_app,
         update_context,
@@ -92,6 +94,7 @@ __all__ = [
     "create_app",
     "create_context",
     "create_trigger",
+    "dashboard",
     "delete_app",
     "delete_context",
     "delete_function",
@@ -111,6 +114,7 @@ __all__ = [
     "push_project",
     "secret",
     "show",
+    "stats",
     "triggers",
     "unload_ipython_extension",
     "update_app",
@@ -161,6 +165,8 @@ _LAZY = {
     "use_context": "nbfn.verbs",
     "secret": "nbfn.secrets",
     "show": "nbfn.function",
+    "stats": "nbfn.verbs",
+    "dashboard": "nbfn.notebook.dashboard.dashboard",
 }
 
 

@@ -4,11 +4,13 @@
 ``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
 ``… --runtime go``     ``nbfn.deploy_cell(name, "go", source, …)``
 ``%fn_dashboard``      ``nbfn.dashboard(function, app=…)``
+``%fn_invoke NAME``    ``function(…)``, ``nbfn.invoke_function(…)``
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
 ``%fn_panel NAME``     ``Panel(function).widget``
 ``%fn_show NAME``      ``nbfn.show(function)``
+``%fn_stats``          ``nbfn.stats(function, app=…)``
 ``%fn_undeploy NAME``  ``function.undeploy()``
 =====================  ========================================
 """
@@ -16,6 +18,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -28,7 +31,7 @@ from IPython.display import display
 
 from nbfn import session as sessions
 from nbfn.capture import find_target
-from nbfn.errors import BadInput, CellError
+from nbfn.errors import BadInput, CallError, CellError
 from nbfn.function import Function, deploy, function, show
 from nbfn.notebook import listing
 from nbfn.notebook.dashboard.dashboard import dashboard
@@ -36,10 +39,10 @@ from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 from nbfn.remote import Remote
-from nbfn.verbs import Building, FolderFunction, deploy_cell
+from nbfn.verbs import Building, FolderFunction, deploy_cell, invoke_function, stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -160,9 +163,11 @@ class FnMagics(Magics):
         if not quiet:
             self._cards.show(deployed)
 
-    def flags(self, *_: object) -> list[str]:
-        """The flags of ``%%fn_deploy``: a completer for IPython."""
-        return re.findall(r"--[a-z-]+", self.fn_deploy.parser.format_usage())
+    def parsers(self) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+        """Each magic by its name, with what reads its line."""
+        for names in self.magics.values():
+            for name in names:
+                yield name, getattr(self, name).parser
 
     @magic_arguments()
     @argument("app", nargs="?", help="Application (default: all).")
@@ -238,6 +243,47 @@ class FnMagics(Magics):
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")
+    @argument(
+        "arguments", nargs="*", metavar="K=V", help="Its arguments, by name or in order: JSON, or text."
+    )
+    @argument("--app", metavar="A", help="Its application (default: the session's).")
+    @line_magic
+    def fn_invoke(self, line: str) -> object:
+        """Call a function: `%fn_invoke greet name=Ana times=2`. Its value is the value of the line.
+
+        A word that is JSON is that value (`2`, `true`, `[1,2]`), any other is text as it is.
+        """
+        args = _parse(self.fn_invoke, line)
+        values, named = _arguments(args.arguments)
+        found = self._find(args.name, args.app)
+        if found is not None:
+            return found(*values, **named)
+        if values and named:
+            raise BadInput(
+                f"{args.name} was not made here", hint="give all arguments by name, or all in order"
+            )
+        given = named or (values[0] if len(values) == 1 else values)
+        body = json.dumps(given) if args.arguments else ""
+        _, app = _session_and_app(args.app)
+        answer = invoke_function(app, args.name, body, content_type="application/json")
+        if not answer.ok:
+            raise CallError(f"{args.name}: {answer.text}", call_id=answer.call_id, status=answer.status)
+        return _json_or_text(answer.text)
+
+    @magic_arguments()
+    @argument(
+        "name", nargs="?", help="Name of the function, in Python or as deployed (default: all there are)."
+    )
+    @argument("--app", metavar="A", help="Its application; without a name, all the functions of this one.")
+    @line_magic
+    def fn_stats(self, line: str) -> None:
+        """Show how functions did: calls, cold and warm, how long they took; instances and their memory."""
+        args = _parse(self.fn_stats, line)
+        found = self._find(args.name, args.app) if args.name else None
+        display(stats(found or args.name, app=args.app))
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed.")
     @argument("--app", metavar="A", help="Its application (default: the session's).")
     @line_magic
     def fn_undeploy(self, line: str) -> None:
@@ -269,3 +315,23 @@ class FnMagics(Magics):
 def _session_and_app(app: str | None) -> tuple[Any, str]:
     session = sessions.current()
     return session.ask, app or session.settings.app
+
+
+def _arguments(words: Sequence[str]) -> tuple[list[object], dict[str, object]]:
+    """Values in order, and by name."""
+    values: list[object] = []
+    named: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name.isidentifier():
+            named[name] = _json_or_text(value)
+        else:
+            values.append(_json_or_text(word))
+    return values, named
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

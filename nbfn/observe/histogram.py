@@ -1,4 +1,4 @@
-"""How long things took, in buckets ten to a decade: as small after a million calls as after one. Pure."""
+"""How long things took, in buckets twenty to a decade: as small after a million calls as after one. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PER_DECADE = 10
+PER_DECADE = 20
 _FIRST_DECADE, _LAST_DECADE = -2, 6  # 10 µs to 1,000 s; what is beyond counts in the outermost buckets
 BUCKETS = (_LAST_DECADE - _FIRST_DECADE) * PER_DECADE
 
@@ -32,7 +32,7 @@ class Histogram:
         return Histogram(tuple(counts))
 
     def quantile_ms(self, share: float) -> float | None:
-        """What ``share`` of them did not exceed, within an eighth; None if there are none."""
+        """What ``share`` of them did not exceed, within a sixteenth; None if there are none."""
         wanted, seen = share * self.total, 0
         for index, count in enumerate(self.counts):
             seen += count
@@ -53,3 +53,12 @@ def bucket(ms: float) -> int:
 def lower_ms(index: int) -> float:
     """Where a bucket begins."""
     return float(10 ** (_FIRST_DECADE + index / PER_DECADE))
+
+
+def roughly(ms: float) -> str:
+    """A quantile with no more digits than it has: ``0.42 ms``, ``4.1 ms``, ``41 ms``, ``2.4 s``."""
+    if ms < 1:
+        return f"{ms:.2f} ms"
+    if ms < 10:
+        return f"{ms:.1f} ms"
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
+from nbfn.verbs.history import FunctionStats, Stats, stats
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -40,7 +41,9 @@ __all__ = [
     "Deployed",
     "Fn",
     "FolderFunction",
+    "FunctionStats",
     "HttpTrigger",
+    "Stats",
     "apps",
     "build_project",
     "create_app",
@@ -59,6 +62,7 @@ __all__ = [
     "list_contexts",
     "load_folder",
     "push_project",
+    "stats",
     "triggers",
     "update_app",
     "update_context",

@@ -31,9 +31,9 @@ LONG_TASKS = """() => {
 }"""
 
 
-def opened(lab: Lab, name: str, *cells: str, dark: bool = False) -> Page:
+def opened(lab: Lab, name: str, *cells: str, dark: bool = False, classic: bool = False) -> Page:
     """A notebook whose last cell shows a dashboard."""
-    page = lab.open(name, "%load_ext nbfn", *cells, dark=dark)
+    page = lab.open(name, "%load_ext nbfn", *cells, dark=dark, classic=classic)
     for index in range(len(cells) + 1):
         lab.run(page, index)
     page.locator(".nbfn-dash").first.wait_for()
@@ -91,8 +91,8 @@ def test_from_cold_to_warm_out_to_four_and_back(lab: Lab, dark: bool) -> None:
     page.locator(".nbfn-answer").get_by_text("4 times 'done for Bo'").wait_for()
     page.locator('.nbfn-dash .nbfn-instance[data-state="idle"]').nth(3).wait_for()
     page.locator(".nbfn-reasons").get_by_text("others were busy").wait_for()
-    page.wait_for_timeout(300)
     picture(page, theme)
+    page.locator(".nbfn-dash").screenshot(path=ARTIFACTS / f"dashboard-alone-{theme}.png")
     page.get_by_text("no instance is running: the next call is cold").wait_for()
     assert page.locator(".nbfn-dash .nbfn-time svg").get_attribute("role") == "img"
     assert page.locator(".nbfn-dash").count() == 1, "one picture, however often it was redrawn"
@@ -121,6 +121,21 @@ def test_a_line_is_seen_while_its_call_runs_and_cancel_ends_it(lab: Lab) -> None
     page.locator(".nbfn-dash .nbfn-gone").wait_for()
 
 
+def test_notebook_7_shows_and_does_the_same(lab: Lab) -> None:
+    page = opened(lab, "dashboard-classic", WORK, "%fn_dashboard work", classic=True)
+    fill(page, "seconds", "0.8")
+    burst_of(page, 3)
+    page.locator('.nbfn-dash .nbfn-instance[data-state="busy"]').nth(2).wait_for()
+    page.locator(".nbfn-answer").get_by_text("3 times 'done for Ana'").wait_for()
+    number(page, "running", 0).wait_for()
+    picture(page, "notebook-7")
+    fill(page, "seconds", "25")
+    click(page, "Call")
+    number(page, "running", 1).wait_for()
+    click(page, "Cancel")
+    number(page, "failed", 1).wait_for()
+
+
 def test_five_hundred_calls_leave_the_page_responsive(lab: Lab) -> None:
     page = opened(lab, "dashboard-load", WORK, "%fn_dashboard work", "%fn_dashboard")
     fill_first = page.locator(".nbfn-controls").first
@@ -138,3 +153,19 @@ def test_five_hundred_calls_leave_the_page_responsive(lab: Lab) -> None:
     (ARTIFACTS / "dashboard-long-tasks-ms.json").write_text(json.dumps(tasks))
     picture(page, "load")
     assert max(tasks, default=0) < 1000, f"the page stood still: {tasks}"
+
+
+def test_a_saved_dashboard_is_read_without_a_kernel(lab: Lab) -> None:
+    page = opened(lab, "dashboard-saved", WORK, "%fn_dashboard work", "work(0.01)")
+    lab.run(page, 3)
+    number(page, "cold", 1).wait_for()
+    page.keyboard.press("Control+s")
+    page.locator(".jp-Document .jp-mod-dirty, .lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
+    page.goto("about:blank")
+    lab.end_kernels()
+    page.goto(f"{lab.url}lab/tree/dashboard-saved.ipynb?token={lab.token}&reset")
+    page.locator(".nbfn-dash .nbfn-call-cold").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    dead = page.locator(".jp-OutputArea-child", has_text="Error displaying widget")
+    dead.wait_for(state="hidden")
+    picture(page, "saved")

@@ -11,16 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbfn.errors import BadInput
+from nbfn.function import Function
 from nbfn.spec import Limits
-from nbfn.verbs import invoke_function
+from nbfn.verbs import FolderFunction, invoke_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nbfn.deploy.base import Target
-    from nbfn.function import Function
     from nbfn.observe.activity import Known
     from nbfn.session import Session
+
+Held = Function[..., Any] | FolderFunction
+"""A function that a notebook holds."""
+HELD = (Function, FolderFunction)
 
 AT_ONCE = 32
 """Calls of a burst that are under way together: each is a thread here, and at most an instance there."""
@@ -29,7 +33,7 @@ AT_ONCE = 32
 class Acts:
     """On ``known``, through ``function`` if this notebook has it. Each method returns what to say."""
 
-    def __init__(self, session: Session, known: Known, function: Function[..., Any] | None) -> None:
+    def __init__(self, session: Session, known: Known, function: Held | None) -> None:
         self._session = session
         self.known = known
         self.function = function

@@ -18,8 +18,8 @@ SPANS_MAX = 8
 WINDOW_S = 60.0
 _JOINED_S = 0.05  # silences shorter than this are none
 _JOINED_SHARE = 40  # nor are those shorter than so much of all that is shown
-_GAP = 0.03
-_LEAST_SHARE = 0.07
+_GAP = 0.04
+_LEAST_SHARE = 0.08
 _LEAST_S = 0.001
 
 

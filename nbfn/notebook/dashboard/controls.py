@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from nbfn.errors import NbfnError
-from nbfn.notebook.dashboard.acts import Acts
+from nbfn.notebook.dashboard.acts import Acts, Held
 from nbfn.notebook.dashboard.form import Form
 from nbfn.notebook.threads import in_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nbfn.function import Function
     from nbfn.notebook.dashboard.feed import Feed
     from nbfn.observe.activity import Known
     from nbfn.session import Session
@@ -40,7 +39,7 @@ class Controls:
         self,
         session: Session,
         feed: Feed,
-        find: Callable[[str], Function[..., Any] | None],
+        find: Callable[[str], Held | None],
         filtered: Callable[[str], object],
     ) -> None:
         self._session = session

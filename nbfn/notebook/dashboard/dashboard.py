@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from nbfn import session as sessions
 from nbfn.errors import BadInput, NotFound
-from nbfn.function import Function
 from nbfn.notebook.dashboard import dashboards
+from nbfn.notebook.dashboard.acts import HELD, Held
 from nbfn.notebook.dashboard.controls import Controls
 from nbfn.notebook.dashboard.feed import Feed
 from nbfn.notebook.dashboard.html import html
@@ -21,6 +21,7 @@ from nbfn.notebook.dashboard.survey import Survey
 from nbfn.notebook.dashboard.text import text
 from nbfn.notebook.dashboard.view import view
 from nbfn.observe.activity import Scope
+from nbfn.remote import Remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ _MOVES_S = 0.5
 _RELIST_S = 1.0
 
 
-def dashboard(of: Function[..., Any] | str | None = None, /, *, app: str | None = None) -> Dashboard:
+def dashboard(of: Remote[..., Any] | str | None = None, /, *, app: str | None = None) -> Dashboard:
     """The live picture of a function, of an application, or (without either) of the whole executor.
 
     As the value of a cell it is shown: instances, calls over time with their cold parts, how long they took,
@@ -52,8 +53,8 @@ def dashboard(of: Function[..., Any] | str | None = None, /, *, app: str | None 
     session = sessions.current()
     if of is None:
         return Dashboard(session, Scope(app=app or ""))
-    if isinstance(of, Function):
-        if of.deployment is None:
+    if isinstance(of, Remote):
+        if of.deployment is None and isinstance(of, HELD):
             of.deploy()
         if of.deployment is None:
             raise BadInput(f"{of!r} is not deployed here", hint="is another context in use?")
@@ -101,7 +102,7 @@ class Dashboard:
         """What it shows now."""
         return view(self.feed.activity, now=time.time(), log_filter=self._filter)
 
-    def show(self, survey: Survey, find: Callable[[str], Function[..., Any] | None] | None) -> None:
+    def show(self, survey: Survey, find: Callable[[str], Held | None] | None) -> None:
         """Display it where the running cell's output goes; without ``find`` it has no controls."""
         survey.list(self.feed)
         self.feed.wait_for_news(time.monotonic() + 0.2)

@@ -12,7 +12,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from nbfn.function import Function
+from nbfn.notebook.dashboard.acts import HELD, Held
 from nbfn.notebook.dashboard.survey import Survey
 from nbfn.notebook.threads import in_context
 
@@ -84,9 +84,9 @@ class Dashboards:
             self._shell.events.unregister(event, hook)
         _of.pop(self._shell, None)
 
-    def _find(self, fn_id: str) -> Function[..., Any] | None:
+    def _find(self, fn_id: str) -> Held | None:
         for value in tuple(self._shell.user_ns.values()):
-            if isinstance(value, Function) and value.deployment and value.deployment.fn_id == fn_id:
+            if isinstance(value, HELD) and value.deployment and value.deployment.fn_id == fn_id:
                 return value
         return None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbfn.notebook.card import count, milliseconds
+from nbfn.notebook.card import count
 from nbfn.notebook.render import escaped
-from nbfn.observe.histogram import PER_DECADE, lower_ms
+from nbfn.observe.histogram import PER_DECADE, lower_ms, roughly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -156,7 +156,7 @@ def _bars(counts: Iterable[int]) -> Iterator[tuple[int, int, float]]:
 
 
 def _bucket_words(name: str, index: int, number: int) -> str:
-    took = f"{milliseconds(lower_ms(index))} to {milliseconds(lower_ms(index + 1))}"
+    took = f"{roughly(lower_ms(index))} to {roughly(lower_ms(index + 1))}"
     return f"{number} {name.removeprefix('c-')}: {took}"
 
 
@@ -164,8 +164,8 @@ def _latency_words(name: str, latency: Latency) -> str:
     if latency.median_ms is None or latency.slow_ms is None:
         return ""
     return (
-        f"{latency.total} {name}, half within {milliseconds(latency.median_ms)}, "
-        f"95 of 100 within {milliseconds(latency.slow_ms)}."
+        f"{latency.total} {name}, half within {roughly(latency.median_ms)}, "
+        f"95 of 100 within {roughly(latency.slow_ms)}."
     )
 
 

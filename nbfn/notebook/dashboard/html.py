@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbfn.notebook.card import STAGES, age, count, milliseconds
+from nbfn.notebook.card import STAGES, age, count
 from nbfn.notebook.dashboard.figures import over_time, spread
 from nbfn.notebook.render import badge, call_row, css, escaped
+from nbfn.observe.histogram import roughly
 
 if TYPE_CHECKING:
     from nbfn.notebook.dashboard.board import Board, Entry, Latency, Output, Tile
+
+_DENSE = 8
+"""More instances than these are drawn small."""
 
 
 def html(board: Board) -> str:
@@ -68,7 +72,7 @@ def _number(words: str, value: int, note: str, *, sign: str = "") -> str:
 
 
 def _typical(latency: Latency) -> str:
-    return "" if latency.median_ms is None else f"about {milliseconds(latency.median_ms)}"
+    return "" if latency.median_ms is None else f"about {roughly(latency.median_ms)}"
 
 
 def _tiles(board: Board) -> str:
@@ -78,27 +82,31 @@ def _tiles(board: Board) -> str:
         )
         return f'<p class="nbfn-none">{words}</p>'
     more = f'<li class="nbfn-more">and {board.tiles_hidden} more</li>' if board.tiles_hidden else ""
-    tiles = "".join(map(_tile, board.tiles))
-    return f'<ul class="nbfn-instances nbfn-tiles" aria-label="Instances">{tiles}{more}</ul>'
+    dense = len(board.tiles) > _DENSE
+    tiles = "".join(_tile(tile, dense=dense) for tile in board.tiles)
+    kind = " nbfn-dense" if dense else ""
+    return f'<ul class="nbfn-instances nbfn-tiles{kind}" aria-label="Instances">{tiles}{more}</ul>'
 
 
-def _tile(tile: Tile) -> str:
+def _tile(tile: Tile, *, dense: bool) -> str:
+    """One instance; of many, ``dense`` shows state and id, and the rest when pointed at."""
+    facts = [count(tile.calls, "call"), f"{age(tile.age_s)} old"]
+    if tile.memory_mb:
+        of = f" of {tile.limit_mb}" if tile.limit_mb else ""
+        digits = 1 if tile.memory_mb < 100 else 0
+        facts.append(f"{tile.memory_mb:.{digits}f}{of} MB")
+    told = " · ".join(facts)
+    title = f"instance {tile.id}" + (f": {tile.function} {tile.state} · {told}" if dense else "")
+    name = f'<span class="nbfn-of">{escaped(tile.function)}</span>' if tile.function and not dense else ""
+    rest = "" if dense else f'<span class="nbfn-quiet">{told}</span>'
     left = ""
     if tile.idle_s is not None and tile.idle_timeout_s:
         timing = f"animation-duration:{tile.idle_timeout_s}s;animation-delay:-{max(tile.idle_s, 0):.1f}s"
         left = f'<span class="nbfn-left" style="{timing}" aria-hidden="true"></span>'
-    name = f'<span class="nbfn-of">{escaped(tile.function)}</span>' if tile.function else ""
-    facts = [count(tile.calls, "call"), f"{age(tile.age_s)} old"]
-    if tile.memory_mb:
-        of = f" of {tile.limit_mb}" if tile.limit_mb else ""
-        facts.append(
-            f"{tile.memory_mb:.1f}{of} MB" if tile.memory_mb < 100 else f"{tile.memory_mb:.0f}{of} MB"
-        )
     return (
-        f'<li class="nbfn-instance" data-state="{tile.state}" title="instance {escaped(tile.id)}">'
+        f'<li class="nbfn-instance" data-state="{tile.state}" title="{escaped(title)}">'
         f'<span class="nbfn-tile-head"><span class="nbfn-dot" aria-hidden="true"></span>'
-        f"<strong>{tile.state}</strong> {name}<code>{escaped(tile.short)}</code></span>"
-        f'<span class="nbfn-quiet">{" · ".join(facts)}</span>{left}</li>'
+        f"<strong>{tile.state}</strong> {name}<code>{escaped(tile.short)}</code></span>{rest}{left}</li>"
     )
 
 
@@ -139,8 +147,8 @@ def _latency(start: str, latency: Latency) -> str:
     if latency.median_ms is None or latency.slow_ms is None:
         return ""
     return (
-        f"<p>{badge(start, start)}<span>half within <strong>{milliseconds(latency.median_ms)}</strong> · "
-        f"95 % <strong>{milliseconds(latency.slow_ms)}</strong></span></p>"
+        f"<p>{badge(start, start)}<span>half within <strong>{roughly(latency.median_ms)}</strong> · "
+        f"95 % <strong>{roughly(latency.slow_ms)}</strong></span></p>"
     )
 
 
@@ -159,7 +167,7 @@ def _entries(board: Board) -> str:
 def _entry(entry: Entry) -> str:
     numbers = (entry.instances, entry.running, entry.waiting, entry.calls, entry.cold, entry.failed)
     cells = "".join(f'<td class="{"" if number else "nbfn-zero"}">{number:,}</td>' for number in numbers)
-    took = "" if entry.median_ms is None else milliseconds(entry.median_ms)
+    took = "" if entry.median_ms is None else roughly(entry.median_ms)
     gone = "" if entry.deployed else ' <span class="nbfn-gone">undeployed</span>'
     return (
         f'<tr><th scope="row">{escaped(entry.name)}{gone}</th><td>{escaped(entry.app)}</td>'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbfn.notebook.card import age, count, milliseconds
+from nbfn.notebook.card import age, count
 from nbfn.notebook.text import call_line, printable
+from nbfn.observe.histogram import roughly
 
 if TYPE_CHECKING:
     from nbfn.notebook.dashboard.board import Board, Entry, Latency, Tile
@@ -62,10 +63,10 @@ def _curve(board: Board) -> str:
 
 def _latency(latency: Latency) -> str:
     half, slow = latency.median_ms or 0.0, latency.slow_ms or 0.0
-    return f"{latency.total}, half within {milliseconds(half)}, 95 % within {milliseconds(slow)}"
+    return f"{latency.total}, half within {roughly(half)}, 95 % within {roughly(slow)}"
 
 
 def _entry(entry: Entry) -> str:
-    took = f", typically {milliseconds(entry.median_ms)}" if entry.median_ms is not None else ""
+    took = f", typically {roughly(entry.median_ms)}" if entry.median_ms is not None else ""
     told = f"{count(entry.instances, 'instance')}, {count(entry.calls, 'call')} ({entry.cold} cold)"
     return f"{entry.app}/{entry.name}: {told}{took}" + ("" if entry.deployed else ", undeployed")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbfn.observe.timeline import InstancePicture
     from nbfn.spec import LogLine
 
-TILES = 24
+TILES = 40
 ROWS = 8
 LOG_LINES = 10
 _MB = 1 << 20
