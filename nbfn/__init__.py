@@ -32,6 +32,7 @@ from nbfn.errors import (
 if TYPE_CHECKING:
     from nbfn.calls import Call, Mapped, Stream
     from nbfn.function import Function, call, deploy, function, show
+    from nbfn.notebook.dashboard.dashboard import dashboard
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         FolderFunction,
         apps,
         build_project,
+        counts,
         create_app,
         create_context,
         create_function,
@@ -96,10 +98,12 @@ __all__ = [
     "apps",
     "build_project",
     "call",
+    "counts",
     "create_app",
     "create_context",
     "create_function",
     "create_trigger",
+    "dashboard",
     "delete_app",
     "delete_context",
     "delete_function",
@@ -152,6 +156,7 @@ _LAZY = {
     "FolderFunction": "nbfn.verbs",
     "apps": "nbfn.verbs",
     "build_project": "nbfn.verbs",
+    "counts": "nbfn.verbs",
     "create_app": "nbfn.verbs",
     "create_context": "nbfn.verbs",
     "create_function": "nbfn.verbs",
@@ -182,6 +187,7 @@ _LAZY = {
     "use_context": "nbfn.verbs",
     "secret": "nbfn.secrets",
     "show": "nbfn.function",
+    "dashboard": "nbfn.notebook.dashboard.dashboard",
 }
 
 

@@ -121,6 +121,11 @@ class Session:
         return self._connect().server.endpoint
 
     @property
+    def followed(self) -> Endpoint | None:
+        """Where events come from, if this session is connected to nbfn's own executor; starts nothing."""
+        return self._last_endpoint()
+
+    @property
     def target(self) -> Target:
         """Where functions are deployed to. Raises as :func:`targets.open_server`."""
         return self._connect().server.target

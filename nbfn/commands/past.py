@@ -38,14 +38,24 @@ def logs(edge: Edge, app: str, function: str, call_id: str, limit: int, output: 
 @click.command(context_settings=HELP)
 @app_argument
 @function_argument
-@click.option("--minutes", type=int, default=60, show_default=True, help="How far to look back.")
+@click.option("--minutes", type=int, default=60, show_default=True, help="How far to look back (OCI).")
 @output_option
 @edge
 def stats(edge: Edge, app: str, function: str, minutes: int, output: str | None) -> None:
-    """Show how often a function was called, how it ended and how long it took (OCI Monitoring)."""
+    """Show how often a function was called, how it ended and how long it took.
+
+    From this machine's executor it is all that it remembers; OCI's Monitoring is asked for the last minutes.
+    """
     from nbfn import verbs
 
-    found = verbs.stats(app, function, minutes=minutes, session=edge.session)
+    if edge.session.server.own:
+        known = verbs.stats(function, app=app, session=edge.session)
+        if output:
+            edge.show.document([asdict(each) for each in known])
+        else:
+            edge.show.say(str(known))
+        return
+    found = verbs.counts(app, function, minutes=minutes, session=edge.session)
     if output:
         edge.show.document(asdict(found))
         return

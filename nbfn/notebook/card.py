@@ -60,6 +60,8 @@ class Row:
     total_ms: float | None
     stages_ms: tuple[tuple[str, float], ...] = ()
     """The parts that are known and took any time, in order."""
+    function: str = ""
+    """Which one was called, where several are shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from nbfn import config
 from nbfn import session as sessions
 from nbfn.capture import Cells
-from nbfn.notebook import errors, fn
+from nbfn.notebook import completion, errors, fn
 from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
+from nbfn.notebook.dashboard import dashboards
 from nbfn.notebook.magics import FnMagics
 from nbfn.remote import Remote
 
@@ -30,9 +31,10 @@ class Edge:
         self._hooks = (("pre_run_cell", recorder.before_cell), ("post_run_cell", self.cards.after_cell))
         for event, hook in self._hooks:
             shell.events.register(event, hook)
+        self.dashboards = dashboards.of(shell)
         self._magics = FnMagics(shell, recorder, self.cards)
         shell.register_magics(self._magics)
-        shell.set_hook("complete_command", self._magics.flags, str_key="%%fn_deploy")
+        self._completed = completion.install(shell, self._magics.parsers())
         self._fn = fn.install(shell)
         formatter = shell.display_formatter
         self._displays = formatter.ipython_display_formatter if formatter else None
@@ -51,15 +53,18 @@ class Edge:
                 for name in names:
                     self._shell.magics_manager.magics[kind].pop(name, None)
         fn.remove(self._shell)
+        completion.remove(self._shell, self._completed)
         if self._displays is not None:
             self._displays.pop(Remote, None)
         self._restore_errors()
+        self.dashboards.remove()
         self.cards.close()
         atexit.unregister(self.close)
         self.session.close()
 
     def close(self) -> None:
         """At the end of the process: nobody reads displays any more."""
+        self.dashboards.close(freeze=False)
         self.cards.close(freeze=False)
         self.session.close()
 

@@ -3,12 +3,15 @@
 =====================  ========================================
 ``%%fn_deploy``        ``nbfn.deploy(function, name=…, …)``
 ``… --runtime go``     ``nbfn.deploy_cell(name, "go", source, …)``
+``%fn_dashboard``      ``nbfn.dashboard(function, app=…)``
+``%fn_invoke NAME``    ``function(…)``, ``nbfn.invoke_function(…)``
 ``%fn_list``           ``session.target.list(app)``
 ``%fn_logs NAME``      ``function.logs()``
 ``%fn_diff NAME``      ``function.diff()``
 ``%fn_panel NAME``     ``Panel(function).widget``
 ``%fn_rollback NAME``  ``function.rollback(number)``
 ``%fn_show NAME``      ``nbfn.show(function)``
+``%fn_stats``          ``nbfn.stats(function, app=…)``
 ``%fn_undeploy NAME``  ``function.undeploy()``
 =====================  ========================================
 """
@@ -16,6 +19,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -28,18 +32,27 @@ from IPython.display import display
 
 from nbfn import session as sessions
 from nbfn.capture import find_target
-from nbfn.errors import BadInput, CellError
+from nbfn.errors import BadInput, CallError, CellError
 from nbfn.function import Function, function, show
 from nbfn.notebook import listing
+from nbfn.notebook.dashboard.dashboard import dashboard
 from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import Panel
 from nbfn.observe.logs import Logs
 from nbfn.remote import Remote
-from nbfn.verbs import Building, FolderFunction, deploy_cell, function_revisions, rollback_function
+from nbfn.verbs import (
+    Building,
+    FolderFunction,
+    deploy_cell,
+    function_revisions,
+    invoke_function,
+    rollback_function,
+    stats,
+)
 from nbfn.verbs.progress import Pushing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -160,9 +173,11 @@ class FnMagics(Magics):
         if not quiet:
             self._cards.show(deployed)
 
-    def flags(self, *_: object) -> list[str]:
-        """The flags of ``%%fn_deploy``: a completer for IPython."""
-        return re.findall(r"--[a-z-]+", self.fn_deploy.parser.format_usage())
+    def parsers(self) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+        """Each magic by its name, with what reads its line."""
+        for names in self.magics.values():
+            for name in names:
+                yield name, getattr(self, name).parser
 
     @magic_arguments()
     @argument("app", nargs="?", help="Application (default: all).")
@@ -213,6 +228,22 @@ class FnMagics(Magics):
         display((found if isinstance(found, Function) else function(found)).diff())
 
     @magic_arguments()
+    @argument(
+        "name", nargs="?", help="Name of the function, in Python or as deployed (default: all there are)."
+    )
+    @argument("--app", metavar="A", help="Its application; without a name, all the functions of this one.")
+    @line_magic
+    def fn_dashboard(self, line: str) -> None:
+        """Show the live picture of a function, of an application, or of everything the executor does.
+
+        Instances, calls over time with their cold parts, why they were cold, how long they took, the log; and
+        controls: call it, make a burst of calls, cancel, change limits, deploy again, undeploy.
+        """
+        args = _parse(self.fn_dashboard, line)
+        found = self._find(args.name, args.app) if args.name else None
+        display(dashboard(found or args.name, app=args.app))
+
+    @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed from here.")
     @line_magic
     def fn_panel(self, line: str) -> None:
@@ -236,6 +267,47 @@ class FnMagics(Magics):
             rollback_function(app, args.name, args.revision)
             kept = function_revisions(app, args.name)
         display({"text/plain": str(kept)}, raw=True)
+
+    @magic_arguments()
+    @argument("name", help="Name of the function, in Python or as deployed.")
+    @argument(
+        "arguments", nargs="*", metavar="K=V", help="Its arguments, by name or in order: JSON, or text."
+    )
+    @argument("--app", metavar="A", help="Its application (default: the session's).")
+    @line_magic
+    def fn_invoke(self, line: str) -> object:
+        """Call a function: `%fn_invoke greet name=Ana times=2`. Its value is the value of the line.
+
+        A word that is JSON is that value (`2`, `true`, `[1,2]`), any other is text as it is.
+        """
+        args = _parse(self.fn_invoke, line)
+        values, named = _arguments(args.arguments)
+        found = self._find(args.name, args.app)
+        if found is not None:
+            return found(*values, **named)
+        if values and named:
+            raise BadInput(
+                f"{args.name} was not made here", hint="give all arguments by name, or all in order"
+            )
+        given = named or (values[0] if len(values) == 1 else values)
+        body = json.dumps(given) if args.arguments else ""
+        _, app = _session_and_app(args.app)
+        answer = invoke_function(app, args.name, body, content_type="application/json")
+        if not answer.ok:
+            raise CallError(f"{args.name}: {answer.text}", call_id=answer.call_id, status=answer.status)
+        return _json_or_text(answer.text)
+
+    @magic_arguments()
+    @argument(
+        "name", nargs="?", help="Name of the function, in Python or as deployed (default: all there are)."
+    )
+    @argument("--app", metavar="A", help="Its application; without a name, all the functions of this one.")
+    @line_magic
+    def fn_stats(self, line: str) -> None:
+        """Show how functions did: calls, cold and warm, how long they took; instances and their memory."""
+        args = _parse(self.fn_stats, line)
+        found = self._find(args.name, args.app) if args.name else None
+        display(stats(found or args.name, app=args.app))
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")
@@ -270,3 +342,23 @@ class FnMagics(Magics):
 def _session_and_app(app: str | None) -> tuple[Any, str]:
     session = sessions.current()
     return session.ask, app or session.settings.app
+
+
+def _arguments(words: Sequence[str]) -> tuple[list[object], dict[str, object]]:
+    """Values in order, and by name."""
+    values: list[object] = []
+    named: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name.isidentifier():
+            named[name] = _json_or_text(value)
+        else:
+            values.append(_json_or_text(word))
+    return values, named
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

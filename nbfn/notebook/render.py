@@ -27,7 +27,8 @@ _FLAME = "M8.5 1c.5 3 4 4.5 4 8.5a4.5 4.5 0 0 1-9 0c0-2 1-3.2 2-4.2q.4 1.6 1.2 1
 def html(card: Card) -> str:
     """``card`` as HTML. An idle instance shows how long it has left; CSS runs that clock."""
     parts = [
-        f'<section class="nbfn-card" aria-label="{_text(f"Function {card.name}")}"><style>{_css()}</style>',
+        f'<section class="nbfn-card" aria-label="{escaped(f"Function {card.name}")}">',
+        f"<style>{css('card.css')}</style>",
         _head(card),
         f'<div class="nbfn-now">{_instances(card)}{_tally(card)}</div>',
         _calls(card),
@@ -39,12 +40,14 @@ def html(card: Card) -> str:
 
 
 @functools.cache
-def _css() -> str:
-    text = Path(__file__).with_name("card.css").read_text("utf-8")
+def css(name: str) -> str:
+    """A style sheet of this package, in one line."""
+    text = Path(__file__).with_name(name).read_text("utf-8")
     return " ".join(re.sub(r"/\*.*?\*/", "", text).split())
 
 
-def _text(some: str) -> str:
+def escaped(some: str) -> str:
+    """``some`` as text in HTML, without what could not be printed."""
     return escape(printable(some))
 
 
@@ -53,9 +56,10 @@ def _icon(path: str, *, filled: bool) -> str:
     return f'<svg class="nbfn-icon {kind}" viewBox="0 0 16 16" aria-hidden="true"><path d="{path}"/></svg>'
 
 
-def _badge(start: str, words: str) -> str:
+def badge(start: str, words: str) -> str:
+    """``words`` in the colour and with the sign of a cold or a warm call."""
     icon = {"cold": _icon(_SNOWFLAKE, filled=False), "warm": _icon(_FLAME, filled=True)}.get(start, "")
-    return f'<span class="nbfn-badge nbfn-{start or "done"}">{icon}{_text(words)}</span>'
+    return f'<span class="nbfn-badge nbfn-{start or "done"}">{icon}{escaped(words)}</span>'
 
 
 def _head(card: Card) -> str:
@@ -67,8 +71,8 @@ def _head(card: Card) -> str:
     ]
     state = "" if card.deployed else '<span class="nbfn-gone">undeployed</span>'
     return (
-        f'<header class="nbfn-head"><strong class="nbfn-name">{_text(card.name)}</strong>{state}'
-        f'<span class="nbfn-facts">{_text(" · ".join(facts))}</span></header>'
+        f'<header class="nbfn-head"><strong class="nbfn-name">{escaped(card.name)}</strong>{state}'
+        f'<span class="nbfn-facts">{escaped(" · ".join(facts))}</span></header>'
     )
 
 
@@ -84,7 +88,7 @@ def _tally(card: Card) -> str:
             if typical is not None
             else ""
         )
-        shown.append(_badge(start, f"{number} {start}") + note)
+        shown.append(badge(start, f"{number} {start}") + note)
     if card.failed:
         shown.append(f'<span class="nbfn-badge nbfn-failed">{card.failed} failed</span>')
     return f'<span class="nbfn-tally">{"".join(shown)}</span>' if shown else ""
@@ -103,9 +107,9 @@ def _tile(tile: Tile, idle_timeout_s: int) -> str:
         timing = f"animation-duration:{idle_timeout_s}s;animation-delay:-{max(tile.idle_s, 0):.1f}s"
         left = f'<span class="nbfn-left" style="{timing}" aria-hidden="true"></span>'
     return (
-        f'<li class="nbfn-instance" data-state="{tile.state}" title="instance {_text(tile.id)}">'
+        f'<li class="nbfn-instance" data-state="{tile.state}" title="instance {escaped(tile.id)}">'
         f'<span class="nbfn-dot" aria-hidden="true"></span><strong>{tile.state}</strong> '
-        f'<code>{_text(tile.short)}</code> <span class="nbfn-quiet">{count(tile.calls, "call")} · '
+        f'<code>{escaped(tile.short)}</code> <span class="nbfn-quiet">{count(tile.calls, "call")} · '
         f"{age(tile.age_s)} old</span>{left}</li>"
     )
 
@@ -119,7 +123,7 @@ def _calls(card: Card) -> str:
     heads = (
         f'<th scope="col">#</th><th scope="col">start</th><th scope="col" colspan="3">{_legend(card)}</th>'
     )
-    rows = "".join(_row(row, card.scale_ms) for row in card.rows)
+    rows = "".join(call_row(row, card.scale_ms) for row in card.rows)
     return (
         '<table class="nbfn-calls" aria-label="Last calls, newest first">'
         f"<colgroup>{columns}</colgroup><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
@@ -136,20 +140,21 @@ def _legend(card: Card) -> str:
     return f'<span class="nbfn-legend">{items}</span>'
 
 
-def _row(row: Row, scale_ms: float) -> str:
-    reason = f'<span class="nbfn-reason">{_text(row.reason)}</span>' if row.reason else ""
+def call_row(row: Row, scale_ms: float) -> str:
+    """One row of a table of calls."""
+    reason = f'<span class="nbfn-reason">{escaped(row.reason)}</span>' if row.reason else ""
     took = "running" if row.outcome == "running" else ""
     if row.outcome != "running" and row.total_ms is not None:
         took = milliseconds(row.total_ms)
     failed = failure(row)
-    wrong = f'<span class="nbfn-wrong">{_text(failed)}</span>' if failed else ""
+    wrong = f'<span class="nbfn-wrong">{escaped(failed)}</span>' if failed else ""
     kind = f" nbfn-call-{row.start}" if row.start else ""
     return (
         f'<tr class="nbfn-call{kind}" data-outcome="{row.outcome}">'
-        f'<th scope="row" title="call {_text(row.call_id)}">{row.number}</th>'
-        f'<td class="nbfn-start">{_badge(row.start, row.start or "done")}{reason}</td>'
+        f'<th scope="row" title="call {escaped(row.call_id)}">{row.number}</th>'
+        f'<td class="nbfn-start">{badge(row.start, row.start or "done")}{reason}</td>'
         f'<td class="nbfn-bar">{_bar(row, scale_ms)}</td><td class="nbfn-took">{took}</td>'
-        f'<td class="nbfn-detail">{wrong or _text(stages(row))}</td></tr>'
+        f'<td class="nbfn-detail">{wrong or escaped(stages(row))}</td></tr>'
     )
 
 
@@ -172,11 +177,11 @@ def _bar(row: Row, scale_ms: float) -> str:
 def _log(card: Card) -> str:
     if not card.log:
         return ""
-    lines = _text("\n".join(log_lines(card)))
+    lines = escaped("\n".join(log_lines(card)))
     return f'<pre class="nbfn-log" role="group" aria-label="End of the log">{lines}</pre>'
 
 
 def _address(card: Card) -> str:
     if not card.deployed:
         return ""
-    return f'<p class="nbfn-address" aria-label="From a shell"><code>{_text(card.curl)}</code></p>'
+    return f'<p class="nbfn-address" aria-label="From a shell"><code>{escaped(card.curl)}</code></p>'

@@ -26,7 +26,7 @@ def text(card: Card) -> str:
     if card.rows:
         tally = f"{card.cold} cold, {card.warm} warm" + (f", {card.failed} failed" if card.failed else "")
         lines.append(f"  calls: {tally}")
-        lines += [_row(row) for row in card.rows]
+        lines += [call_line(row) for row in card.rows]
     if card.log:
         lines.append("  log:")
         lines += [f"    {line}" for line in log_lines(card)]
@@ -80,7 +80,8 @@ def _tile(tile: Tile) -> str:
     return f"instance {tile.short}: {tile.state}, {count(tile.calls, 'call')}, {age(tile.age_s)} old"
 
 
-def _row(row: Row) -> str:
+def call_line(row: Row) -> str:
+    """One call in one aligned line."""
     start = row.start or "done"
     took = "…" if row.outcome == "running" else ""
     if row.outcome != "running" and row.total_ms is not None:

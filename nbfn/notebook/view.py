@@ -98,10 +98,11 @@ def _rows(picture: FunctionPicture) -> tuple[Row, ...]:
     open_calls = sum(call.ok is None for call in picture.calls)
     last = max(picture.cold + picture.warm + open_calls, len(picture.calls))
     newest = picture.calls[: -ROWS - 1 : -1]
-    return tuple(_row(call, last - index) for index, call in enumerate(newest))
+    return tuple(row(call, last - index) for index, call in enumerate(newest))
 
 
-def _row(call: CallPicture, number: int) -> Row:
+def row(call: CallPicture, number: int, function: str = "") -> Row:
+    """What is said of one call."""
     start = cast("Literal['cold', 'warm', '']", call.start if call.start in ("cold", "warm") else "")
     return Row(
         number=number,
@@ -111,15 +112,19 @@ def _row(call: CallPicture, number: int) -> Row:
         outcome="running" if call.ok is None else "ok" if call.ok else "failed",
         message=call.message,
         total_ms=call.timings_ms.get("total"),
-        stages_ms=_stages(call),
+        stages_ms=stages(call),
+        function=function,
     )
 
 
-def _stages(call: CallPicture) -> tuple[tuple[str, float], ...]:
+def stages(call: CallPicture) -> tuple[tuple[str, float], ...]:
+    """Its parts in order; what the others do not account for comes last."""
     timings: dict[str, float] = dict(call.timings_ms.items())
     total = timings.pop("total", 0.0)
-    if "start" in timings:  # the import is a part of it
-        timings["start"] -= timings.get("import", 0.0)
+    if "start" in timings and "import" in timings:
+        # The import is a part of the start, of which a call may have waited for the end alone.
+        timings["import"] = min(timings["import"], timings["start"])
+        timings["start"] -= timings["import"]
     if timings:
         timings["other"] = total - sum(timings.values())
     return tuple((stage, timings[stage]) for stage in STAGES if timings.get(stage, 0.0) > 0)

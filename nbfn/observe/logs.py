@@ -43,7 +43,7 @@ class Logs(Sequence[LogLine]):
     def __str__(self) -> str:
         rows = [
             f"{_clock(line.at)}  {line.instance_id[-6:] or '-':>6}  {line.stream:<6}  {line.text}"
-            for line in _whole_lines(self._lines)
+            for line in whole_lines(self._lines)
         ]
         return "\n".join(rows) or "(no output)"
 
@@ -51,7 +51,7 @@ class Logs(Sequence[LogLine]):
         return str(self)
 
 
-def _whole_lines(pieces: Iterable[LogLine]) -> Iterator[LogLine]:
+def whole_lines(pieces: Iterable[LogLine]) -> Iterator[LogLine]:
     """Output comes in the pieces it was written in: join those of one call and stream up to each newline."""
     begun: dict[tuple[str, str, str], LogLine] = {}
     for piece in pieces:

@@ -24,7 +24,7 @@ LOG_PIECES_KEPT = 200
 GONE_KEPT = 8
 
 InstanceState = Literal["starting", "idle", "busy", "stopping", "gone"]
-_STATES: Mapping[str, InstanceState] = {
+STATES: Mapping[str, InstanceState] = {
     "instance.starting": "starting",
     "instance.ready": "idle",
     "instance.busy": "busy",
@@ -50,6 +50,9 @@ class InstancePicture:
     why: str = ""
     """Why it stopped, or is stopping."""
     out_of_memory: bool = False
+    fn_id: str = ""
+    memory_bytes: int = 0
+    """When it was last measured; 0 while it was not. No event tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class CallPicture:
     status: int | None = None
     message: str = ""
     timings_ms: Mapping[Stage, float] = field(default_factory=dict)
+    fn_id: str = ""
 
     @property
     def ok(self) -> bool | None:
@@ -109,15 +113,12 @@ def fold(picture: FunctionPicture, event: Event) -> FunctionPicture:
     if event.fn_id != picture.fn_id or event.seq <= picture.seq:
         return picture
     picture = replace(picture, seq=event.seq)
-    if event.kind in _STATES:
-        return _instance(picture, event, _STATES[event.kind])
+    if event.kind in STATES:
+        return _instance(picture, event)
     if event.kind.startswith("call."):
         return _call(picture, event)
     if event.kind == "log":
-        line = LogLine(
-            event.at, _text(event, "stream"), _text(event, "text"), event.call_id, event.instance_id
-        )
-        return replace(picture, logs=(*picture.logs, line)[-LOG_PIECES_KEPT:])
+        return replace(picture, logs=(*picture.logs, log_line(event))[-LOG_PIECES_KEPT:])
     if event.kind in ("function.created", "function.updated"):
         return replace(picture, image=_text(event, "image") or picture.image, deleted=False)
     if event.kind == "function.deleted":
@@ -125,30 +126,13 @@ def fold(picture: FunctionPicture, event: Event) -> FunctionPicture:
     return picture
 
 
-def _restarted(picture: FunctionPicture, at: float) -> FunctionPicture:
-    """Another executor counts from one again, has none of the instances, and lost the open calls."""
-    gone = tuple(
-        each if each.state == "gone" else replace(each, state="gone", since=at, why="executor-restarted")
-        for each in picture.instances
-    )
-    calls = tuple(
-        each
-        if each.status is not None
-        else replace(each, status=503, finished_at=at, message="the executor went away")
-        for each in picture.calls
-    )
-    lost = sum(each.status is None for each in picture.calls)
-    return replace(picture, seq=0, instances=_trim(gone), calls=calls, failed=picture.failed + lost)
-
-
-def _instance(picture: FunctionPicture, event: Event, state: InstanceState) -> FunctionPicture:
-    if not event.instance_id:
-        return picture
-    known = {each.id: each for each in picture.instances}
-    was = known.get(event.instance_id) or InstancePicture(event.instance_id, state, event.at, event.at)
+def instance_after(was: InstancePicture | None, event: Event) -> InstancePicture:
+    """One instance after an ``instance.*`` event of it; ``was`` is None before the first."""
+    state = STATES[event.kind]
+    was = was or InstancePicture(event.instance_id, state, event.at, event.at, fn_id=event.fn_id)
     if was.state == "gone":
-        return picture  # it does not come back
-    known[was.id] = replace(
+        return was  # it does not come back
+    return replace(
         was,
         state=state,
         since=event.at,
@@ -157,16 +141,13 @@ def _instance(picture: FunctionPicture, event: Event, state: InstanceState) -> F
         why=_text(event, "why") or _text(event, "cause") or was.why,
         out_of_memory=was.out_of_memory or event.data.get("out_of_memory") is True,
     )
-    return replace(picture, instances=_trim(tuple(known.values())))
 
 
-def _call(picture: FunctionPicture, event: Event) -> FunctionPicture:
-    if not event.call_id:
-        return picture
-    known = {each.id: each for each in picture.calls}
-    was = known.get(event.call_id) or CallPicture(event.call_id, queued_at=event.at)
+def call_after(was: CallPicture | None, event: Event) -> CallPicture:
+    """One call after a ``call.*`` event of it; ``was`` is None before the first."""
+    was = was or CallPicture(event.call_id, queued_at=event.at, fn_id=event.fn_id)
     if was.status is not None:
-        return picture
+        return was
     call = replace(
         was,
         instance_id=event.instance_id or was.instance_id,
@@ -174,15 +155,65 @@ def _call(picture: FunctionPicture, event: Event) -> FunctionPicture:
         reason=_text(event, "reason") or was.reason,
     )
     if event.kind == "call.started":
-        call = replace(call, started_at=event.at)
+        told = {"queue": event.data.get("queue_ms"), "start": event.data.get("start_ms")}
+        return replace(call, started_at=event.at, timings_ms=_timings(told))
     if event.kind == "call.finished":
-        call = replace(
+        return replace(
             call,
             finished_at=event.at,
             status=int(_number(event.data.get("status")) or 0),
             message=_text(event, "message"),
             timings_ms=_timings(event.data.get("timings_ms")),
         )
+    return call
+
+
+def instance_lost(was: InstancePicture, at: float) -> InstancePicture:
+    """An instance of an executor that is gone."""
+    return was if was.state == "gone" else replace(was, state="gone", since=at, why="executor-restarted")
+
+
+def call_lost(was: CallPicture, at: float) -> CallPicture:
+    """A call of an executor that is gone."""
+    if was.status is not None:
+        return was
+    return replace(was, status=503, finished_at=at, message="the executor went away")
+
+
+def log_line(event: Event) -> LogLine:
+    """The output that a ``log`` event tells of."""
+    return LogLine(event.at, _text(event, "stream"), _text(event, "text"), event.call_id, event.instance_id)
+
+
+def _restarted(picture: FunctionPicture, at: float) -> FunctionPicture:
+    """Another executor counts from one again, has none of the instances, and lost the open calls."""
+    gone = tuple(instance_lost(each, at) for each in picture.instances)
+    calls = tuple(call_lost(each, at) for each in picture.calls)
+    lost = sum(each.status is None for each in picture.calls)
+    return replace(picture, seq=0, instances=_trim(gone), calls=calls, failed=picture.failed + lost)
+
+
+def _instance(picture: FunctionPicture, event: Event) -> FunctionPicture:
+    if not event.instance_id:
+        return picture
+    known = {each.id: each for each in picture.instances}
+    was = known.get(event.instance_id)
+    now = instance_after(was, event)
+    if now is was:
+        return picture
+    known[now.id] = now
+    return replace(picture, instances=_trim(tuple(known.values())))
+
+
+def _call(picture: FunctionPicture, event: Event) -> FunctionPicture:
+    if not event.call_id:
+        return picture
+    known = {each.id: each for each in picture.calls}
+    was = known.get(event.call_id)
+    call = call_after(was, event)
+    if call is was:
+        return picture
+    if call.status is not None:
         picture = _count(picture, call)
     known[call.id] = call
     return replace(picture, calls=tuple(known.values())[-CALLS_KEPT:])

@@ -27,7 +27,7 @@ from nbfn.verbs.objects import (
     update_app,
     update_function,
 )
-from nbfn.verbs.past import logs, stats
+from nbfn.verbs.past import counts, logs
 from nbfn.verbs.projects import (
     Deployed,
     build_project,
@@ -36,6 +36,7 @@ from nbfn.verbs.projects import (
     init_project,
     push_project,
 )
+from nbfn.verbs.statistics import FunctionStats, Stats, stats
 
 __all__ = [
     "Answer",
@@ -45,9 +46,12 @@ __all__ = [
     "Diagnosis",
     "Fn",
     "FolderFunction",
+    "FunctionStats",
     "HttpTrigger",
+    "Stats",
     "apps",
     "build_project",
+    "counts",
     "create_app",
     "create_context",
     "create_function",

@@ -27,8 +27,10 @@ def logs(app: str, name: str, *, call_id: str = "", limit: int = 100, session: S
     return Logs(ours.ask(lambda target: target.logs(fn_id, call_id=call_id or None, limit=limit)))
 
 
-def stats(app: str, name: str, *, minutes: int = 60, session: Session | None = None) -> Counts:
+def counts(app: str, name: str, *, minutes: int = 60, session: Session | None = None) -> Counts:
     """How often a function was called in the last ``minutes``, how it ended and how long it took.
+
+    By the numbers of OCI's Monitoring; :func:`nbfn.stats` tells more of this machine's executor.
 
     Raises:
         NotFound: there is no such function, or one may not read its metrics.

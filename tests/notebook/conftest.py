@@ -112,16 +112,22 @@ class Lab:
     browser: Browser
     pages: dict[str, Page] = field(default_factory=dict)
 
-    def open(self, name: str, *cells: str, dark: bool = False) -> Page:
-        """A new notebook with these cells, open and with its kernel ready."""
+    def open(self, name: str, *cells: str, dark: bool = False, classic: bool = False) -> Page:
+        """A new notebook with these cells, open and with its kernel ready; ``classic`` is Notebook 7."""
         made = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         )
-        return self.show(name, made, dark=dark)
+        return self.show(name, made, dark=dark, classic=classic)
 
     def show(
-        self, name: str, notebook: nbformat.NotebookNode, *, dark: bool = False, height: int = 1000
+        self,
+        name: str,
+        notebook: nbformat.NotebookNode,
+        *,
+        dark: bool = False,
+        height: int = 1000,
+        classic: bool = False,
     ) -> Page:
         """A notebook, open and with its kernel ready. Cells beyond ``height`` are not on the page."""
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
@@ -131,10 +137,14 @@ class Lab:
         )
         page = self.browser.new_page(viewport={"width": 1180, "height": height}, device_scale_factor=1.5)
         page.set_default_timeout(60_000)  # of a machine with too much to do
-        page.goto(f"{self.url}lab/tree/{name}.ipynb?token={self.token}&reset")
+        place = "notebooks" if classic else "lab/tree"
+        page.goto(f"{self.url}{place}/{name}.ipynb?token={self.token}&reset")
         self.pages[name] = page
         # The indicator says idle before there is a kernel, and a cell run then brings up a dialog.
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+        if classic:
+            page.get_by_text("Kernel status: Idle").first.wait_for(state="attached", timeout=90_000)
+        else:
+            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
         self.idle(page)
         return page
 

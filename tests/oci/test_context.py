@@ -329,4 +329,8 @@ def test_logs_and_stats_at_home(home: Path) -> None:
     fn("deploy", "--app", "a", "--create-app", "f")
     assert fn("invoke", "a", "f").out == "1"
     assert "here" in fn("logs", "a", "f").out
-    assert "keeps no numbers" in fn("stats", "a", "f").err
+    heads, row = fn("stats", "a", "f").out.splitlines()
+    assert row.split()[:2] == ["a", "f"]
+    assert heads.split()[0] == "app"
+    (known,) = json.loads(fn("stats", "a", "f", "--output", "json").out)
+    assert (known["calls"], known["cold"], known["failed"]) == (1, 1, 0)
