@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.drivers import exits
 from nbfn.drivers.base import StartFailed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
         return Response(200, kept, [], cause, told, answer.length, passed_on=True), None
     if status == 502:
-        response = failure(502, _because("function failed", cause))
+        response = failure(502, _because("function failed", cause), hint=exits.hint_of(cause))
     elif status == 504:
         response = failure(504, _because("Timed out", cause))
     else:
