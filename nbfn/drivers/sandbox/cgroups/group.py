@@ -27,10 +27,12 @@ class Group:
     memory: Path
     pids: Path
     """The same folder as ``memory`` in version 2."""
+    cpu: Path | None = None
+    """In version 1, where it can be had: however many processes are in it, they count as one."""
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        return (self.memory,) if self.memory == self.pids else (self.memory, self.pids)
+        return tuple(dict.fromkeys(filter(None, (self.memory, self.pids, self.cpu))))
 
     @contextlib.contextmanager
     def doors(self) -> Iterator[Sequence[int]]:

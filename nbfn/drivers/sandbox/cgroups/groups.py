@@ -42,10 +42,11 @@ class Unavailable(Exception):
 class Groups:
     """Made by :meth:`find`; ``make`` from one event loop."""
 
-    def __init__(self, version: int, memory: Path, pids: Path) -> None:
+    def __init__(self, version: int, memory: Path, pids: Path, cpu: Path | None) -> None:
         self.version = version
         self._memory = memory
         self._pids = pids
+        self._cpu = cpu
         self._alive: set[str] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._complained = False
@@ -67,12 +68,15 @@ class Groups:
         chosen = places.choose(found)
         if chosen is None:
             raise Unavailable(f"no {' and '.join(places.NEEDED)} hierarchy is mounted here")
-        memory, pids = chosen["memory"], chosen["pids"]
+        first, name = chosen["memory"], f"nbfn-{mark}"
         reasons: list[str] = []
-        for top in _tops(memory) if memory.version == 2 else [Path(memory.own)]:
-            groups = cls(memory.version, top / f"nbfn-{mark}", Path(pids.own) / f"nbfn-{mark}")
-            if memory.version == 2:
-                groups._pids = groups._memory
+        for top in _tops(first) if first.version == 2 else [Path(first.own)]:
+            if first.version == 2:
+                groups = cls(2, top / name, top / name, None)
+            else:
+                fair = chosen.get(places.FAIR)
+                cpu = Path(fair.own) / name if fair and os.access(fair.own, os.W_OK) else None
+                groups = cls(1, top / name, Path(chosen["pids"].own) / name, cpu)
             try:
                 groups._set_up(top)
                 if top not in _tried:
@@ -88,7 +92,7 @@ class Groups:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Where its groups are."""
-        return (self._memory,) if self._memory == self._pids else (self._memory, self._pids)
+        return tuple(dict.fromkeys(filter(None, (self._memory, self._pids, self._cpu))))
 
     def make(self) -> Group | None:
         """A new one, without limits yet; None if there can be no more, which is logged once."""
@@ -126,7 +130,8 @@ class Groups:
         self._alive.discard(group.memory.name)
 
     def _named(self, name: str) -> Group:
-        return Group(self.version, self._memory / name, self._pids / name)
+        cpu = self._cpu / name if self._cpu else None
+        return Group(self.version, self._memory / name, self._pids / name, cpu)
 
     def _make(self, name: str) -> Group:
         group = self._named(name)
@@ -190,7 +195,10 @@ def _enable(folder: Path) -> None:
     control = folder / "cgroup.subtree_control"
     if set(places.NEEDED) <= set(control.read_text().split()):
         return
-    wanted = " ".join(f"+{name}" for name in places.NEEDED)
+    names = set((folder / "cgroup.controllers").read_text().split())
+    wanted = " ".join(f"+{name}" for name in (*places.NEEDED, places.FAIR) if name in names)
+    if not names.issuperset(places.NEEDED):
+        raise OSError(f"{folder}: not given {' and '.join(places.NEEDED)}")
     try:
         control.write_text(wanted)
     except OSError:

@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 NEEDED = ("memory", "pids")
 """The controllers that limits of instances are set with."""
+FAIR = "cpu"
+"""The one that shares processors by instance and not by process, where it can be had."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -53,7 +55,8 @@ def choose(found: list[Hierarchy]) -> dict[str, Hierarchy] | None:
         if hierarchy.version == 1 and name in hierarchy.controllers
     }
     if len(first) == len(NEEDED):
-        return first
+        fair = [each for each in found if each.version == 1 and FAIR in each.controllers]
+        return {**first, **dict.fromkeys([FAIR], fair[0])} if fair else first
     if not first:
         for hierarchy in found:
             if hierarchy.version == 2:
