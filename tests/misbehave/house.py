@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn import config
+from nbfn.drivers.places import run_folder
 from nbfn.drivers.sandbox.confine import proctree
-from nbfn.drivers.sandbox.driver import run_folder
 from nbfn.drivers.sandbox.zygote import STEM_CELLS
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
@@ -131,7 +131,7 @@ def group_folders(state: Path) -> list[Path]:
 
     own = Path("/proc/self")
     chosen = places.choose(places.hierarchies((own / "cgroup").read_text(), (own / "mountinfo").read_text()))
-    folder = f"nbfn-{sha256(os.fsencode(state)).hexdigest()[:12]}"
+    folder = f"nbfn-of-{sha256(os.fsencode(state)).hexdigest()[:12]}"
     found = [Path(chosen["memory"].own) / folder] if chosen else []
     return [path for path in found if path.is_dir()]
 

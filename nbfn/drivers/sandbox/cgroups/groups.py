@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OWN_LEAF = "nbfn-executor"
+_PREFIX, _OWN_LEAF = "nbfn-of-", "nbfn-executor"
 _TRY_MB = 64
 # As the function's user where this one is root: before Linux 5.17 it was the writer who needed the right.
 _ENTER = """
@@ -50,13 +51,14 @@ class Groups:
         self._alive: set[str] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._complained = False
+        self._lock = -1
 
     def __repr__(self) -> str:
         return f"<groups in {self._memory}>"
 
     @classmethod
     def find(cls, mark: str, executable: Path, proc: Path = Path("/proc/self")) -> Groups:
-        """The folder ``nbfn-MARK``, in which a process of ``executable`` has been limited on trial.
+        """The folder ``nbfn-of-MARK``, in which a process of ``executable`` has been limited on trial.
 
         Raises:
             Unavailable: there is none in which that works.
@@ -68,7 +70,7 @@ class Groups:
         chosen = places.choose(found)
         if chosen is None:
             raise Unavailable(f"no {' and '.join(places.NEEDED)} hierarchy is mounted here")
-        first, name = chosen["memory"], f"nbfn-{mark}"
+        first, name = chosen["memory"], f"{_PREFIX}{mark}"
         reasons: list[str] = []
         for top in _tops(first) if first.version == 2 else [Path(first.own)]:
             if first.version == 2:
@@ -79,6 +81,7 @@ class Groups:
                 groups = cls(1, top / name, Path(chosen["pids"].own) / name, cpu)
             try:
                 groups._set_up(top)
+                groups._lock = _lock(groups._memory)
                 if top not in _tried:
                     groups._try(executable)
                     _tried.add(top)
@@ -86,6 +89,7 @@ class Groups:
                 groups._remove_folders()
                 reasons.append(str(error))
             else:
+                groups._remove_forsaken()
                 return groups
         raise Unavailable("; ".join(reasons))
 
@@ -112,7 +116,8 @@ class Groups:
 
     def sweep(self) -> int:
         """End the groups that another executor left, and whatever is in them; how many. Blocks."""
-        found = {path.name for folder in self.folders for path in folder.iterdir() if path.is_dir()}
+        there = [folder for folder in self.folders if folder.is_dir()]
+        found = {path.name for folder in there for path in folder.iterdir() if path.is_dir()}
         left = found - self._alive
         for name in left:
             self._named(name).end()
@@ -128,6 +133,19 @@ class Groups:
         if not await asyncio.to_thread(group.end):
             _log.warning("%s could not be removed: a process in it does not end", group.memory)
         self._alive.discard(group.memory.name)
+
+    def _remove_forsaken(self) -> None:
+        """Folders of executors that were killed, and whose state folder may never see another."""
+        for other in self._memory.parent.glob(f"{_PREFIX}*"):
+            if other == self._memory or (held := _lock(other)) < 0:
+                continue
+            try:
+                folders = [folder.with_name(other.name) for folder in self.folders]
+                left = Groups(self.version, folders[0], folders[1 % len(folders)], (*folders, None, None)[2])
+                left.sweep()
+                left._remove_folders()
+            finally:
+                os.close(held)
 
     def _named(self, name: str) -> Group:
         cpu = self._cpu / name if self._cpu else None
@@ -172,9 +190,26 @@ class Groups:
             self._alive.discard(group.memory.name)
 
     def _remove_folders(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
         for folder in self.folders:
             with contextlib.suppress(OSError):  # never made, or another executor's groups are in it
                 folder.rmdir()
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor whose end gives ``folder`` back; -1 if somebody has it, or it is not to be had."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return -1
+    return opened
 
 
 def _tops(hierarchy: Hierarchy) -> list[Path]:
