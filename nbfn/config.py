@@ -24,6 +24,8 @@
                             (this machine's own always may be)
 ``DOCKER_CONFIG``           folder of Docker's ``config.json``, which has the registries' logins
                             (default ``~/.docker``)
+``NBFN_CGROUPS``            ``auto`` (default): instances are limited by cgroups where they can be made;
+                            ``off``: their memory is looked at instead
 ``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
                             forked from; 0 starts each as a new process (default 4)
 ==========================  ====================================================================
@@ -72,6 +74,8 @@ class Settings:
     docker_config: Path
     """Folder of Docker's ``config.json``."""
     zygotes: int
+    cgroups: bool = True
+    """Limit instances by cgroups, where they can be made."""
 
     @property
     def images(self) -> Path:
@@ -110,6 +114,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
         "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),
         "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
+        "cgroups": _choice("NBFN_CGROUPS", env.get("NBFN_CGROUPS") or "auto", ("auto", "off")) == "auto",
     }
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
@@ -132,6 +137,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
         "DOCKER_CONFIG": str(settings.docker_config),
         "NBFN_ZYGOTES": str(settings.zygotes),
+        "NBFN_CGROUPS": "auto" if settings.cgroups else "off",
     }
     return {**os.environ, **told}
 

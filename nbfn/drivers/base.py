@@ -46,6 +46,8 @@ class Exit:
     signal: int | None
     cause: str
     out_of_memory: bool = False
+    hint: str = ""
+    """What to do about it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,9 @@ class StartFailed(NbfnError):
         *,
         exit: Exit | None = None,  # noqa: A002 - the field's own word
         output: str = "",
+        hint: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, hint=hint)
         self.stage = stage
         self.exit = exit
         self.output = output

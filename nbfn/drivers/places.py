@@ -19,7 +19,8 @@ SOCKET = "lsnr.sock"
 ID_VARIABLE = "NBFN_INSTANCE_ID"
 # What an instance's socket adds to the run folder: /ID/iofs/phonylsnr.sock, of the 107 that fit.
 _RUN_PATH_MAX = 107 - len("/01M86QQYZ5R00040J6M0000001/iofs/phonylsnr.sock")
-_TMP_MB = range(64, 512 + 1)
+# Less than the memory, which it counts to: a full disk is an error that a function can handle, a kill is not.
+_TMP_MB = range(32, 512 + 1)
 
 
 def run_folder(settings: Settings) -> Path:
@@ -68,4 +69,4 @@ def socket_is_there(iofs: Path) -> bool:
 
 def tmp_mb(memory_mb: int) -> int:
     """How large the ``/tmp`` of an instance with so much memory is."""
-    return min(max(memory_mb, _TMP_MB[0]), _TMP_MB[-1])
+    return min(max(memory_mb * 3 // 4, _TMP_MB[0]), _TMP_MB[-1])

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.drivers import exits
 from nbfn.drivers.base import StartFailed
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ class Response:
     """True if the body is the instance's, False if the executor says it."""
 
 
-def failure(status: int, message: str, *, retry_after_s: int = 0) -> Response:
-    """An answer that the executor gives itself."""
+def failure(status: int, message: str, *, retry_after_s: int = 0, hint: str = "") -> Response:
+    """An answer that the executor gives itself. ``hint`` says what to do about it."""
     headers = [JSON, (b"nbfn-error", header_text(message))]
     if retry_after_s:
         headers.append((b"retry-after", str(retry_after_s).encode()))
-    return Response(status, headers, [json.dumps({"message": message}).encode() + b"\n"], message)
+    document = {"message": message, "hint": hint} if hint else {"message": message}
+    return Response(status, headers, [json.dumps(document).encode() + b"\n"], message)
 
 
 def header_text(text: str) -> bytes:
@@ -105,7 +107,7 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
         return Response(200, kept, [], cause, told, answer.length, passed_on=True), None
     if status == 502:
-        response = failure(502, _because("function failed", cause))
+        response = failure(502, _because("function failed", cause), hint=exits.hint_of(cause))
     elif status == 504:
         response = failure(504, _because("Timed out", cause))
     else:
@@ -122,7 +124,8 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
 
 def lost(cause: str, end: Exit | None) -> Response:
     """The instance gave no usable answer; ``end`` says how it ended, if it did."""
-    return failure(502, _because("error receiving function response", describe(end) if end else cause))
+    told = _because("error receiving function response", describe(end) if end else cause)
+    return failure(502, told, hint=end.hint if end else "")
 
 
 def broken_off(response: Response) -> Response:
@@ -133,22 +136,23 @@ def broken_off(response: Response) -> Response:
 
 def timed_out(timeout_s: int) -> Response:
     """The call ran over its function's timeout."""
-    return failure(504, f"Timed out: it ran longer than its timeout of {timeout_s} s")
+    message = f"Timed out: it ran longer than its timeout of {timeout_s} s"
+    return failure(504, message, hint="give it a larger timeout, or less to do; its instance was stopped")
 
 
-def start_failed(error: Exception, image: str) -> tuple[int, str]:
-    """Status and message for the call that waited for an instance which did not start."""
+def start_failed(error: Exception, image: str) -> tuple[int, str, str]:
+    """Status, message and hint for the call that waited for an instance which did not start."""
     if not isinstance(error, StartFailed):
-        return 500, _because("internal server error", str(error))
-    cause = str(error)
+        return 500, _because("internal server error", str(error)), ""
+    cause, hint = error.message, error.hint
     if error.exit is not None and error.exit.cause not in cause:
         cause = f"{cause} ({describe(error.exit)})"
     if error.stage == "image":
-        return 502, f"Failed to pull image '{image}': {cause}"
+        return 502, f"Failed to pull image '{image}': {cause}", hint
     advice = "please ensure you are using the latest fdk and check the logs"
     if error.stage == "timeout":
-        return 504, _because(f"Container initialization timed out, {advice}", cause)
-    return 502, _because(f"Container failed to initialize, {advice}", cause)
+        return 504, _because(f"Container initialization timed out, {advice}", cause), hint
+    return 502, _because(f"Container failed to initialize, {advice}", cause), hint
 
 
 def describe(end: Exit) -> str:

@@ -57,6 +57,7 @@ class Reject:
     status: int
     message: str
     retry_after_s: int = 0
+    hint: str = ""
 
 
 Order = Start | Assign | Stop | Reject

@@ -217,7 +217,9 @@ class Pool:
 
     def _reject(self, order: Reject) -> None:
         call = self._calls[order.call_id]
-        response = answers.failure(order.status, order.message, retry_after_s=order.retry_after_s)
+        response = answers.failure(
+            order.status, order.message, retry_after_s=order.retry_after_s, hint=order.hint
+        )
         self.finish(call, response)
 
     def finish(
@@ -298,7 +300,7 @@ class Pool:
         data = {"cause": end.cause, "out_of_memory": end.out_of_memory} if end is not None else {}
         self._events.emit("instance.stopped", worker.fn_id, worker.id, "", data)
         if failure is not None:
-            self._apply(self._scheduler.failed(worker.id, failure.status, failure.message))
+            self._apply(self._scheduler.failed(worker.id, failure.status, failure.message, failure.hint))
         else:
             self._apply(self._scheduler.gone(worker.id))
 

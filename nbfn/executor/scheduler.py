@@ -214,7 +214,7 @@ class Scheduler:
         instance.function.starting -= 1
         return self._free(instance, now)
 
-    def failed(self, instance_id: str, status: int, message: str) -> list[Order]:
+    def failed(self, instance_id: str, status: int, message: str, hint: str = "") -> list[Order]:
         """It did not start, and is gone. The call it was for fails; others get attempts of their own."""
         instance = self._instances.pop(instance_id, None)
         if instance is None:
@@ -226,7 +226,7 @@ class Scheduler:
             if len(function.queue) >= function.starting:
                 oldest = next(iter(function.queue), "")
                 if oldest:
-                    orders.append(self._reject(oldest, status, message))
+                    orders.append(self._reject(oldest, status, message, hint=hint))
             function.starting -= 1
         return orders + self._balance()
 
@@ -354,10 +354,12 @@ class Scheduler:
             instance.function.reason = _REASON_AFTER.get(why, instance.function.reason)
         return Stop(instance.id, why)
 
-    def _reject(self, call_id: str, status: int, message: str, retry_after_s: int = 0) -> Reject:
+    def _reject(
+        self, call_id: str, status: int, message: str, retry_after_s: int = 0, hint: str = ""
+    ) -> Reject:
         function = self._waiting.pop(call_id)
         del function.queue[call_id]
-        return Reject(call_id, status, message, retry_after_s)
+        return Reject(call_id, status, message, retry_after_s, hint)
 
     def _refuse_all(
         self, function: _Function, status: int, message: str, retry_after_s: int = 0

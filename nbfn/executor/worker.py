@@ -30,6 +30,7 @@ class StartFailure:
 
     status: int
     message: str
+    hint: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -59,7 +59,7 @@ def failure(
             status=status,
         )
     if status >= 500 and status != 503:
-        hint = f"what it wrote before that is in {spec.name}.logs()"
+        hint = "; ".join(filter(None, (_hint(body), f"what it wrote before that is in {spec.name}.logs()")))
         return InstanceFailed(told, hint=hint, call_id=call_id, status=status)
     if status == _CANCELLED:
         return CallCancelled(told, call_id=call_id, status=status)
@@ -78,11 +78,21 @@ def failure(
 
 def _message(body: bytes | bytearray) -> str:
     """What Fn's ``{"message": …}`` says, or the first line of anything else."""
+    if said := _said(body, "message"):
+        return said
+    lines = bytes(body[:500]).decode("utf-8", "replace").split("\n")
+    return lines[0].strip()
+
+
+def _hint(body: bytes | bytearray) -> str:
+    """What nbfn's own executor says to do about it."""
+    return _said(body, "hint")
+
+
+def _said(body: bytes | bytearray, name: str) -> str:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        document = None
-    if isinstance(document, dict) and isinstance(document.get("message"), str):
-        return str(document["message"])
-    lines = bytes(body[:500]).decode("utf-8", "replace").split("\n")
-    return lines[0].strip()
+        return ""
+    said = document.get(name) if isinstance(document, dict) else None
+    return said if isinstance(said, str) else ""

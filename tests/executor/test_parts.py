@@ -125,9 +125,10 @@ def test_error_headers_are_one_line_of_latin_1() -> None:
 
 
 def test_a_failed_start_tells_the_image_or_the_cause() -> None:
-    assert answers.start_failed(StartFailed("image", "gone"), "it:1") == (
+    assert answers.start_failed(StartFailed("image", "gone", hint="look"), "it:1") == (
         502,
         "Failed to pull image 'it:1': gone",
+        "look",
     )
     assert answers.start_failed(StartFailed("timeout", "5 s"), "it:1")[0] == 504
 

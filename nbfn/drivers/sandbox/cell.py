@@ -13,6 +13,7 @@ from nbfn.drivers.sandbox.confine import passing
 from nbfn.drivers.sandbox.supervisor import Forked, Supervisor
 
 if TYPE_CHECKING:
+    from nbfn.drivers.sandbox.cgroups import Group
     from nbfn.drivers.sandbox.confine.plan import Order
 
 _CREDENTIALS = struct.Struct("iII")
@@ -27,8 +28,10 @@ class CellFailed(Exception):
 class Cell:
     """Made on the event loop's thread, around the driver's end of its control socket."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, group: Group | None) -> None:
         self._control = control
+        self.group = group
+        """The cgroup that it is in; whoever lets go of the cell discards it."""
         self._watcher: Forked | None = None
         # The kernel then says who sends, in this process's own numbers.
         control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import socket
@@ -14,8 +15,9 @@ from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed, StartRequest
 from nbfn.drivers.sandbox import image as images
 from nbfn.drivers.sandbox import interpreter, leftovers, plans
+from nbfn.drivers.sandbox.cgroups import Groups, Unavailable
 from nbfn.drivers.sandbox.instance import SandboxInstance
-from nbfn.drivers.sandbox.probe import probe
+from nbfn.drivers.sandbox.probe import limited, probe
 from nbfn.drivers.sandbox.spawn import spawn
 from nbfn.drivers.sandbox.strain import Strain, strain_of
 from nbfn.drivers.sandbox.zygotes import Zygotes
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from nbfn.config import Settings
     from nbfn.drivers.base import Isolation, OutputStream, Progress
+    from nbfn.drivers.sandbox.cgroups import Group
     from nbfn.drivers.sandbox.image import Program
+    from nbfn.drivers.sandbox.supervisor import Supervisor
     from nbfn.spec import ImageRef
 
 _log = logging.getLogger(__name__)
@@ -52,13 +56,16 @@ class SandboxDriver:
         self._interpreter = interpreter.base()
         self._programs: dict[ImageRef, Program] = {}
         self._alive: set[str] = set()
-        self.isolation: Isolation = probe(self._interpreter, settings.tier or "T2")
+        self._groups, why = _find_groups(settings, self._interpreter)
+        found = probe(self._interpreter, settings.tier or "T2")
+        self.isolation: Isolation = limited(found, self._groups.version if self._groups else why)
         self._zygotes = Zygotes(
             self.isolation.tier,
             self._interpreter,
             settings.state / "zygotes",
             self._run,
             settings.zygotes,
+            groups=self._groups,
         )
 
     async def prepare(self, image: ImageRef, progress: Progress | None = None) -> None:
@@ -75,6 +82,11 @@ class SandboxDriver:
         self, request: StartRequest, on_output: Callable[[OutputStream, bytes], None]
     ) -> SandboxInstance:
         program = await self._program(request.image)
+        if not request.network and self.isolation.tier == "T0":
+            hint = "leave out NBFN_NETWORK=none, or run nbfn where T1 can be had (see nbfn status)"
+            raise StartFailed(
+                "start", "it may have no network, and T0 cannot keep it from having it", hint=hint
+            )
         place = plans.Place(self._run / request.instance_id)
         self._alive.add(request.instance_id)
         try:
@@ -97,12 +109,16 @@ class SandboxDriver:
 
     async def sweep(self) -> int:
         await asyncio.to_thread(self._zygotes.sweep)
+        if self._groups:
+            await asyncio.to_thread(self._groups.sweep)
         return await asyncio.to_thread(leftovers.sweep, self._run, frozenset(self._alive))
 
     async def close(self) -> None:
         """The guard has stopped the instances; what is left are zygotes."""
         self._programs.clear()
         await self._zygotes.close()
+        if self._groups:
+            await self._groups.close()
         with contextlib.suppress(OSError):  # not made, or not empty: somebody else's, then
             self._run.rmdir()
             if self._run != self._settings_run:
@@ -132,21 +148,24 @@ class SandboxDriver:
         try:
             code = zygote.show(program.layers[-1])
             seen = program if self.isolation.tier == "T2" else program.moved(zygote.folder / "code" / code)
-            order = plans.order(seen, request, self.isolation.tier, self._interpreter, place, code)
+            watched = cell.group is None
+            if cell.group is not None:
+                cell.group.limit(request.limits.memory_mb, plans.PROCESSES)
+            order = plans.order(
+                seen, request, self.isolation.tier, self._interpreter, place, code, watched=watched
+            )
             self._make_folders(place, has_root=self.isolation.tier == "T2")
             with _listening(place.iofs / plans.SOCKET) as listener:
                 supervisor = cell.order(order, listener.fileno())
         except BaseException as error:
-            cell.close()
+            zygote.drop(cell)
             self._zygotes.release(zygote)
             leftovers.remove(place.folder)
             if not isinstance(error, ConnectionError):
                 raise
             _log.warning("a stem cell of %r had died: %s", zygote, error)
             return None
-        instance = SandboxInstance(
-            request.instance_id, place, supervisor, request.limits.memory_mb, on_output
-        )
+        instance = self._instance(place, supervisor, request, cell.group, on_output)
         instance.on_end(lambda: self._zygotes.release(zygote))
         asyncio.get_running_loop().call_later(_REFILL_S, zygote.refill)
         return instance
@@ -163,14 +182,38 @@ class SandboxDriver:
         Raises:
             OSError: no process, folder or descriptor for it.
         """
-        plan = plans.make(program, request, self.isolation.tier, self._interpreter, place)
-        self._make_folders(place, has_root=False)
-        place.mountpoint.mkdir(mode=0o700)
-        place.temporary.mkdir(mode=0o700, exist_ok=True)
-        if plan["root"] and os.geteuid() == 0:
-            os.chown(place.iofs, plan["uid"], plan["gid"])
-        supervisor = spawn(plan, request.instance_id, self._interpreter)
-        return SandboxInstance(request.instance_id, place, supervisor, request.limits.memory_mb, on_output)
+        group = self._groups.make() if self._groups else None
+        try:
+            with group.doors() if group else contextlib.nullcontext(()) as doors:
+                plan = plans.make(program, request, self.isolation.tier, self._interpreter, place, doors)
+                if group:
+                    group.limit(request.limits.memory_mb, plans.PROCESSES)
+                self._make_folders(place, has_root=False)
+                place.mountpoint.mkdir(mode=0o700)
+                place.temporary.mkdir(mode=0o700, exist_ok=True)
+                if plan["root"] and os.geteuid() == 0:
+                    os.chown(place.iofs, plan["uid"], plan["gid"])
+                supervisor = spawn(plan, request.instance_id, self._interpreter)
+        except BaseException:
+            if group and self._groups:
+                self._groups.discard(group)
+            raise
+        return self._instance(place, supervisor, request, group, on_output)
+
+    def _instance(
+        self,
+        place: plans.Place,
+        supervisor: Supervisor,
+        request: StartRequest,
+        group: Group | None,
+        on_output: Callable[[OutputStream, bytes], None],
+    ) -> SandboxInstance:
+        memory_mb = request.limits.memory_mb
+        made = SandboxInstance(request.instance_id, place, supervisor, memory_mb, group, on_output)
+        groups = self._groups
+        if group and groups:
+            made.on_end(lambda: groups.discard(group))
+        return made
 
     def _make_folders(self, place: plans.Place, *, has_root: bool) -> None:
         places.make_private(self._run)
@@ -184,6 +227,17 @@ class SandboxDriver:
             if ref.digest:  # a tag may come to mean another image
                 self._programs[ref] = program
         return program
+
+
+def _find_groups(settings: Settings, machine: interpreter.Interpreter) -> tuple[Groups | None, str]:
+    """Where the cgroups of instances go, or why there are none."""
+    if not settings.cgroups:
+        return None, "switched off by NBFN_CGROUPS=off"
+    mark = hashlib.sha256(os.fsencode(settings.state)).hexdigest()[:12]
+    try:
+        return Groups.find(mark, machine.executable), ""
+    except Unavailable as error:
+        return None, str(error)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize import Layout, unpack
@@ -11,12 +13,13 @@ from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from nbfn.spec import ImageRef
 
 _HOST_LABEL = "org.nbfn.host"
 _NOBODY_IN_PARTICULAR = (1000, 1000)
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_EMULATORS = Path("/proc/sys/fs/binfmt_misc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,35 @@ def read(config: Mapping[str, Any], layers: list[Path]) -> Program:
     """How to run an image with this OCI config.
 
     Raises:
-        StartFailed: stage ``image``: it says nothing to run.
+        StartFailed: stage ``image``: it says nothing to run, or is for another kind of machine.
     """
+    _check_machine(str(config.get("os") or "linux"), str(config.get("architecture") or ""))
     runs = config.get("config") or {}
     argv = (*(runs.get("Entrypoint") or ()), *(runs.get("Cmd") or ()))
     if not argv:
-        raise StartFailed("image", "the image says nothing to run: it has no Entrypoint and no Cmd")
+        raise StartFailed(
+            "image",
+            "the image says nothing to run: it has no Entrypoint and no Cmd",
+            hint="give it an Entrypoint that serves FN_LISTENER, as Fn's FDKs do",
+        )
     env = dict(item.split("=", 1) for item in runs.get("Env") or () if "=" in item)
     uid, gid = _user(str(runs.get("User") or ""))
     host = str((runs.get("Labels") or {}).get(_HOST_LABEL, ""))
     return Program(tuple(layers), argv, env, str(runs.get("WorkingDir") or "/"), uid, gid, host)
+
+
+def _check_machine(system: str, architecture: str) -> None:
+    """Whether programs for this can run here, by themselves or by an emulator that the kernel knows."""
+    own = _ARCHITECTURES.get(os.uname().machine, os.uname().machine)
+    if (system, architecture or own) == ("linux", own):
+        return
+    emulated = any(_EMULATORS.glob("qemu-*")) and system == "linux"
+    if not emulated:
+        raise StartFailed(
+            "image",
+            f"the image is for {system}/{architecture}, and this machine is linux/{own}",
+            hint=f"build it for this machine (docker build --platform linux/{own})",
+        )
 
 
 def _user(text: str) -> tuple[int, int]:

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from nbfn.drivers import exits, places
 from nbfn.drivers.base import Exit, StartFailed, Usage
-from nbfn.drivers.sandbox import leftovers
+from nbfn.drivers.sandbox import leftovers, plans
 from nbfn.drivers.sandbox.confine import proctree, supervise
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.drivers.base import OutputStream
+    from nbfn.drivers.sandbox.cgroups import Group
     from nbfn.drivers.sandbox.confine.plan import Report
     from nbfn.drivers.sandbox.plans import Place
     from nbfn.drivers.sandbox.supervisor import Supervisor
@@ -38,6 +40,7 @@ class SandboxInstance:
         place: Place,
         supervisor: Supervisor,
         memory_mb: int,
+        group: Group | None,
         on_output: Callable[[OutputStream, bytes], None],
     ) -> None:
         self.id = instance_id
@@ -45,6 +48,8 @@ class SandboxInstance:
         self._place = place
         self._supervisor = supervisor
         self._memory_mb = memory_mb
+        self._group = group
+        self._stopping = False
         self._on_output = on_output
         self._tail = bytearray()
         self._starting = True
@@ -70,6 +75,7 @@ class SandboxInstance:
         return await asyncio.shield(self._ended)
 
     async def stop(self, grace_s: float = 0.0) -> Exit:
+        self._stopping = True
         if not self._ended.done() and grace_s > 0:
             self._tell(supervise.TERMINATE)
             await asyncio.wait({self._ended}, timeout=grace_s)
@@ -107,7 +113,8 @@ class SandboxInstance:
                 else:
                     await self._is_ready.wait()
         except TimeoutError:
-            raise StartFailed("timeout", f"no socket after {timeout_s:g} s", output=self._output()) from None
+            message, hint = f"no socket after {timeout_s:g} s", self._what_is_missing()
+            raise StartFailed("timeout", message, output=self._output(), hint=hint) from None
         if self._ended.done():
             raise self._ended_early(self._ended.result())
         self._starting = False
@@ -132,13 +139,29 @@ class SandboxInstance:
             error.output = self._output()
             raise
 
+    def _what_is_missing(self) -> str:
+        """Of the handshake: for somebody who writes an image of their own."""
+        try:
+            names = sorted(path.name for path in self.socket.parent.iterdir())
+        except OSError:
+            names = []
+        if self._supervisor.ready is not None:
+            return "its runtime has a socket and did not say that it is ready"
+        if names:
+            found = ", ".join(names)
+            return f"it made {found}: the link lsnr.sock to its socket is missing beside it (FN_LISTENER)"
+        return "it must listen where FN_LISTENER says, a unix socket; a port is not looked for"
+
     def _ended_early(self, end: Exit) -> StartFailed:
         output = self._output()
-        if self._failure:
-            return StartFailed("start", self._failure, exit=end, output=output)
         said = exits.last_line(output)
+        if self._failure:
+            return StartFailed(
+                "start", self._failure, exit=end, output=output, hint=exits.hint_of(self._failure)
+            )
         message = f"it ended before its socket was there: {end.cause}" + (f": {said}" if said else "")
-        return StartFailed("init", message, exit=end, output=output)
+        hint = (end.hint if end.out_of_memory else "") or exits.hint_of(said) or end.hint
+        return StartFailed("init", message, exit=end, output=output, hint=hint)
 
     def _output(self) -> str:
         return self._tail.decode(errors="replace")
@@ -186,6 +209,7 @@ class SandboxInstance:
             report = {"status": -code if code < 0 else code << 8}
             await asyncio.to_thread(leftovers.kill_marked, {self.id})
         self._failure = report.get("failed", "")
+        end = self._exit(report)
         self._supervisor.control.close()
         for descriptor in self._streams:
             while self._read_output(descriptor):
@@ -196,15 +220,25 @@ class SandboxInstance:
             self._loop.remove_reader(self._supervisor.ready)
             os.close(self._supervisor.ready)
         await asyncio.to_thread(leftovers.remove, self._place.folder)
-        self._ended.set_result(self._exit(report))
+        self._ended.set_result(end)
         self._is_ready.set()  # whoever waits for it waits in vain
 
     def _exit(self, report: Report) -> Exit:
-        over = ""
-        if report.get("out_of_memory"):
-            over = f"out of memory: more than {self._memory_mb} MB"
-        elif report.get("too_many_processes"):
-            over = "too many processes"
-        return exits.from_status(
-            report.get("status", 127 << 8), over=over, out_of_memory=report.get("out_of_memory", False)
-        )
+        status = report.get("status", 127 << 8)
+        over = report.get("over", "")
+        limit, hint = "", ""
+        # A kill that nbfn did not send may be the kernel's, who counts them.
+        if self._group is not None and not self._stopping and self._group.killed_for_memory():
+            over = "memory" if self._group.reached_its_limit() else "machine"
+        if over == "memory":
+            limit = f"out of memory: more than {self._memory_mb} MB"
+            hint = "give it more memory, or hold less at once; files in /tmp and /dev/shm count"
+        elif over == "machine":
+            limit = "out of memory: this machine, or the cgroup that nbfn runs in, had none left"
+            hint = "set NBFN_MEMORY_MB to what functions may have together"
+        elif over == "processes":
+            limit, hint = "too many processes", f"it may have {plans.PROCESSES} processes and threads"
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if not killed:
+            return exits.from_status(status)
+        return exits.from_status(status, over=limit, out_of_memory=over in ("memory", "machine"), hint=hint)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from nbfn.drivers.sandbox.confine import proctree
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-_ROUNDS = 20
+_KILL_S = 3.0
+_LOOK_S = 0.002
 
 
 def sweep(run: Path, alive: Collection[str]) -> int:
@@ -31,15 +33,17 @@ def sweep(run: Path, alive: Collection[str]) -> int:
 
 
 def kill_marked(instance_ids: Collection[str]) -> None:
-    """Kill every process of these instances, found by their environment, until none is left."""
+    """Kill every process of these instances, found by their environment, until none is left. Blocks."""
     if not instance_ids:
         return
-    for _ in range(_ROUNDS):
+    until = time.monotonic() + _KILL_S
+    while time.monotonic() < until:
         found = [pid for pid, value in proctree.marked(ID_VARIABLE).items() if value in instance_ids]
         if not found:
             return
         for pid in found:
             _kill(pid)
+        time.sleep(_LOOK_S)  # on a busy machine a killed process takes a while to go
 
 
 def remove(folder: Path) -> None:

@@ -11,7 +11,7 @@ from nbfn.drivers.base import StartFailed
 from nbfn.drivers.sandbox import roots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbfn.drivers.base import StartRequest
     from nbfn.drivers.sandbox.confine.plan import Order, Plan, RootPlan, ZygotePlan
@@ -64,8 +64,15 @@ def check(program: Program, tier: str, interpreter: Interpreter) -> None:
         )
 
 
-def make(program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place) -> Plan:
-    """The plan to run ``program`` at ``tier``.
+def make(
+    program: Program,
+    request: StartRequest,
+    tier: str,
+    interpreter: Interpreter,
+    place: Place,
+    doors: Sequence[int] = (),
+) -> Plan:
+    """The plan to run ``program`` at ``tier``, in the cgroups that ``doors`` lead to.
 
     Raises:
         StartFailed: stage ``image``: it cannot run on this machine, or not at this tier.
@@ -86,6 +93,7 @@ def make(program: Program, request: StartRequest, tier: str, interpreter: Interp
         "network": request.network,
         "memory_mb": request.limits.memory_mb,
         "processes": PROCESSES,
+        "doors": list(doors),
         "readable": roots.readable(interpreter, program.layers),
         "writable": roots.writable(place.iofs, place.temporary),
     }
@@ -115,11 +123,18 @@ def environment(
 
 
 def order(
-    program: Program, request: StartRequest, tier: str, interpreter: Interpreter, place: Place, code: str
+    program: Program,
+    request: StartRequest,
+    tier: str,
+    interpreter: Interpreter,
+    place: Place,
+    code: str,
+    *,
+    watched: bool,
 ) -> Order:
     """What makes a stem cell of :func:`zygote` an instance of ``program``.
 
-    ``code`` names its code in the zygote's store.
+    ``code`` names its code in the zygote's store; ``watched`` says that no cgroup limits it.
     """
     own_root = tier == "T2"
     env = environment(program, request.env, interpreter, None if own_root else place)
@@ -132,6 +147,7 @@ def order(
         "tmp_mb": places.tmp_mb(request.limits.memory_mb),
         "memory_mb": request.limits.memory_mb,
         "processes": PROCESSES,
+        "watched": watched,
         "readable": [] if own_root else roots.readable(interpreter, program.layers),
         "writable": [] if own_root else roots.writable(place.iofs, place.temporary),
     }

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 _PATIENCE_S = 10
 
 TIERS = ("T2", "T1", "T0")
+_WATCHED = "memory watched"
 _GAINS = {
-    "T0": ("own session", "rlimits", "memory watched", "dies with the executor"),
+    "T0": ("own session", "rlimits", _WATCHED, "dies with the executor"),
     "T1": ("no_new_privs", "seccomp", "Landlock"),
     "T2": ("own user", "mount, pid, ipc and uts namespaces", "own read-only root", "sized /tmp"),
 }
@@ -49,6 +51,16 @@ def probe(interpreter: Interpreter, highest: str) -> Isolation:
         missing.append(f"{tier} ({', '.join(_GAINS[tier])}): {reason}")
     # Nothing ran, not even unconfined: starts will say so themselves, each with its reason.
     return Isolation("T0", (), tuple(missing))
+
+
+def limited(isolation: Isolation, groups: int | str) -> Isolation:
+    """``isolation`` with cgroups of this version, or without any for this reason."""
+    if isinstance(groups, int):
+        found = f"cgroup v{groups} limits of memory and processes"
+        kept = tuple(gain for gain in isolation.mechanisms if gain != _WATCHED)
+        return replace(isolation, mechanisms=(*kept, found))
+    gap = f"cgroup limits ({groups}): memory is looked at, without files in it that no process maps"
+    return replace(isolation, missing=(*isolation.missing, gap))
 
 
 def attempt(interpreter: Interpreter, tier: str) -> str:
@@ -101,7 +113,7 @@ def _mechanisms(tier: str) -> tuple[str, ...]:
 
 
 def _gaps(tier: str) -> tuple[str, ...]:
-    gaps = ["cgroup limits: not used; memory is looked at, without files in it that no process maps"]
+    gaps = []
     version = landlock.abi()
     if tier != "T0" and version < 6:
         gaps.append(f"Landlock 6 (no signals to processes outside): this kernel has {version}")

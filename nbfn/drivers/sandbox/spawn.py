@@ -40,7 +40,7 @@ def spawn(plan: Plan, instance_id: str, interpreter: Interpreter) -> Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=stdout[1],
             stderr=stderr[1],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *plan["doors"]],
             env={ID_VARIABLE: instance_id},
             start_new_session=True,
             cwd="/",

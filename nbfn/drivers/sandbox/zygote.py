@@ -21,6 +21,7 @@ from nbfn.drivers.sandbox.confine import mark, passing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbfn.drivers.sandbox.cgroups import Groups
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
 
@@ -42,8 +43,9 @@ class ZygoteFailed(Exception):
 class Zygote:
     """Made by :meth:`start`. ``close`` ends it and whatever was forked from it."""
 
-    def __init__(self, strain: Strain, folder: Path) -> None:
+    def __init__(self, strain: Strain, folder: Path, groups: Groups | None) -> None:
         self.strain = strain
+        self._groups = groups
         self.folder = folder
         self.instances = 0
         """How many run that were forked from it."""
@@ -59,14 +61,21 @@ class Zygote:
 
     @classmethod
     async def start(
-        cls, strain: Strain, tier: str, interpreter: Interpreter, zygotes: Path, run: Path, timeout_s: float
+        cls,
+        strain: Strain,
+        tier: str,
+        interpreter: Interpreter,
+        zygotes: Path,
+        run: Path,
+        timeout_s: float,
+        groups: Groups | None,
     ) -> Zygote:
         """A zygote of this strain, with its stem cells growing.
 
         Raises:
             ZygoteFailed: it did not come up in time, or at all. Nothing of it is left.
         """
-        made = cls(strain, zygotes / secrets.token_hex(mark.LENGTH // 2))
+        made = cls(strain, zygotes / secrets.token_hex(mark.LENGTH // 2), groups)
         try:
             await made._come_up(tier, interpreter, run, timeout_s)
         except OSError as error:
@@ -96,14 +105,20 @@ class Zygote:
             try:
                 await asyncio.shield(cell.grown)
             except CellFailed:
-                cell.close()
+                self.drop(cell)
                 raise
             except asyncio.CancelledError:
                 self._give_back(cell)
                 raise
             if cell.living:
                 return cell
-            cell.close()
+            self.drop(cell)
+
+    def drop(self, cell: Cell) -> None:
+        """Let go of a cell that will not be an instance, and of its cgroup."""
+        cell.close()
+        if cell.group is not None and self._groups is not None:
+            self._groups.discard(cell.group)
 
     def refill(self) -> None:
         """Have stem cells grown until enough are ready."""
@@ -128,7 +143,7 @@ class Zygote:
         """End the zygote itself; instances that were forked from it live on."""
         cells, self._cells = self._cells, deque()
         for cell in cells:
-            cell.close()
+            self.drop(cell)
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
             self._control.close()
@@ -196,13 +211,15 @@ class Zygote:
     def _grow(self) -> None:
         if self._control is None:
             raise CellFailed("its zygote has ended")
+        group = self._groups.make() if self._groups is not None else None
         ours, theirs = socket.socketpair()
-        cell = Cell(ours)
+        cell = Cell(ours, group)
         with theirs:
             try:
-                passing.send(self._control, {}, [theirs.fileno()])
+                with group.doors() if group is not None else contextlib.nullcontext(()) as doors:
+                    passing.send(self._control, {}, [theirs.fileno(), *doors])
             except OSError as error:
-                cell.close()
+                self.drop(cell)
                 raise CellFailed(f"its zygote does not answer: {error}") from error
         self._cells.append(cell)
 
@@ -210,4 +227,4 @@ class Zygote:
         if self.living:
             self._cells.appendleft(cell)
         else:
-            cell.close()
+            self.drop(cell)

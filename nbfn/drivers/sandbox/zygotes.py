@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.drivers.sandbox.cell import Cell
+    from nbfn.drivers.sandbox.cgroups import Groups
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
 
@@ -36,6 +37,7 @@ class Zygotes:
         run: Path,
         most: int,
         *,
+        groups: Groups | None = None,
         idle_s: float = IDLE_S,
         start_timeout_s: float = _START_S,
     ) -> None:
@@ -44,6 +46,7 @@ class Zygotes:
         self._folder = folder
         self._run = run
         self._most = most
+        self._groups = groups
         self._idle_s = idle_s
         self._start_timeout_s = start_timeout_s
         self._starting: dict[Strain, asyncio.Task[Zygote]] = {}
@@ -130,7 +133,13 @@ class Zygotes:
             idle = [zygote for zygote in self._living.values() if not zygote.instances]
             self._retire(min(idle or self._living.values(), key=lambda zygote: zygote.used))
         zygote = await Zygote.start(
-            strain, self._tier, self._interpreter, self._folder, self._run, self._start_timeout_s
+            strain,
+            self._tier,
+            self._interpreter,
+            self._folder,
+            self._run,
+            self._start_timeout_s,
+            self._groups,
         )
         previous = self._living.get(strain)
         if previous is not None:

@@ -53,11 +53,11 @@ def run(plan: Plan, control: int) -> Report:
     else:
         pid = _start_here(plan, telling)
     os.close(telling)
-    watch = supervise.Watch(
-        lambda: proctree.descendants(pid) if own_root else proctree.descendants(os.getpid()),
-        plan["memory_mb"],
-        plan["processes"],
-    )
+    limits.close(plan["doors"])
+    watch = None
+    if not plan["doors"]:
+        root = pid if own_root else os.getpid()
+        watch = supervise.Watch(lambda: proctree.descendants(root), plan["memory_mb"], plan["processes"])
     status = supervise.until_ended(pid, control, signals, watch)
     supervise.end_all_below()
     if own_root:
@@ -65,8 +65,8 @@ def run(plan: Plan, control: int) -> Report:
     told = _read_all(reading)
     # A failure is told before the end that it leads to.
     report: Report = json.loads(told.split(b"\n")[0]) if told else {"status": status}
-    report["out_of_memory"] = watch.out_of_memory
-    report["too_many_processes"] = watch.too_many_processes
+    if watch:
+        report["over"] = watch.over
     return report
 
 
@@ -133,7 +133,7 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
             _fail(telling, error)
         os._exit(127)
     linux.set_dumpable(False)
-    for descriptor in (0, 1, 2):
+    for descriptor in (0, 1, 2, *plan["doors"]):
         os.close(descriptor)
     status = supervise.until_ended(pid, watching, signals)
     try:
@@ -144,6 +144,7 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
 
 def _execute(plan: Plan, processes: int) -> None:
     """Become the function's program."""
+    limits.enter_groups(plan["doors"])
     limits.apply(plan["memory_mb"], processes)
     supervise.forget_signals()
     os.umask(0o022)

@@ -48,6 +48,8 @@ class Plan(TypedDict):
     network: bool
     memory_mb: int
     processes: int
+    doors: list[int]
+    """Inherited descriptors by which it enters its cgroups; with none, its use is watched."""
     readable: list[str]
     writable: list[str]
     """What Landlock leaves open at T1, as host paths (at T2 the root says it all)."""
@@ -60,8 +62,8 @@ class Report(TypedDict, total=False):
     """It could not be confined or executed: why."""
     status: int
     """How the instance ended, as ``waitpid`` says it."""
-    out_of_memory: bool
-    too_many_processes: bool
+    over: str
+    """The limit that it was killed for: ``memory``, ``processes``; empty if for none."""
 
 
 class ZygotePlan(TypedDict):
@@ -92,5 +94,7 @@ class Order(TypedDict):
     tmp_mb: int
     memory_mb: int
     processes: int
+    watched: bool
+    """No cgroup limits it, so that its use has to be looked at."""
     readable: list[str]
     writable: list[str]

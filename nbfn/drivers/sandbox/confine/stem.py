@@ -18,6 +18,7 @@ from . import limits, linux, namespaces, passing, privileges, proctree, supervis
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from .mark import Mark
@@ -32,11 +33,14 @@ _INSIDE_WRITABLE = ("/tmp", "/dev")
 _FUNCTION = "/function"
 
 
-def fork(plan: ZygotePlan, control: socket, pids: int, mark: Mark) -> tuple[int, int] | None:
+def fork(
+    plan: ZygotePlan, control: socket, doors: Sequence[int], pids: int, mark: Mark
+) -> tuple[int, int] | None:
     """Fork a stem cell that is ordered over ``control``.
 
     Returns None in the zygote, at once. Returns in the function's process when there is a function,
-    with its descriptors to listen and to say "ready" on. ``pids`` is the zygote's own pid namespace.
+    with its descriptors to listen and to say "ready" on. ``doors`` lead to its cgroups; ``pids`` is the
+    zygote's own pid namespace.
     """
     own_root = plan["root"] is not None
     try:
@@ -49,20 +53,21 @@ def fork(plan: ZygotePlan, control: socket, pids: int, mark: Mark) -> tuple[int,
             passing.send(control, {"failed": "the system allows no more processes"})
         if not child:
             control.close()
+            limits.close(doors)
             if own_root:  # what is forked next does not belong to the same instance
                 linux.setns(pids, linux.CLONE_NEWPID)
             return None
-        return _live(plan, control, mark)
+        return _live(plan, control, doors, mark)
     except OSError as error:
         with contextlib.suppress(OSError):
             passing.send(control, {"failed": error.strerror or str(error)})
         os._exit(1)
 
 
-def _live(plan: ZygotePlan, control: socket, mark: Mark) -> tuple[int, int]:
+def _live(plan: ZygotePlan, control: socket, doors: Sequence[int], mark: Mark) -> tuple[int, int]:
     """The watcher: isolate, fork the function's process, pass the order on, wait for the end."""
     own_root = plan["root"] is not None
-    _close_all_but(control.fileno())
+    _close_all_but(control.fileno(), *doors)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     if own_root:
@@ -79,12 +84,17 @@ def _live(plan: ZygotePlan, control: socket, mark: Mark) -> tuple[int, int]:
         control.close()
         to_function.close()
         try:
-            return _wait_for_order(plan, inner, watcher, mark)
+            counted = _give_up_rights(plan, doors, watcher)
+            passing.send(inner, {})
+            return _wait_for_order(plan, inner, mark, counted=counted)
         except OSError as error:
-            os.write(2, f"nbfn: {error.strerror or error}\n".encode())
+            with contextlib.suppress(OSError):
+                passing.send(inner, {"failed": error.strerror or str(error)})
             os._exit(127)
     inner.close()
-    passing.send(control, {})
+    limits.close(doors)
+    grown, _ = passing.receive(to_function)
+    passing.send(control, grown if grown is not None else {"failed": "it died while it was isolated"})
     message, descriptors = passing.receive(control)
     if message is None:
         os._exit(0)  # and the function's process sees the end of the pair
@@ -103,15 +113,14 @@ def _live(plan: ZygotePlan, control: socket, mark: Mark) -> tuple[int, int]:
 
 def _watch(order: Order, pid: int, control: socket, *, own_root: bool) -> NoReturn:
     signals = supervise.listen_to_signals()
-    watch = supervise.Watch(lambda: proctree.descendants(os.getpid()), order["memory_mb"], order["processes"])
+    watch = None
+    if order["watched"]:
+        own = os.getpid()
+        watch = supervise.Watch(lambda: proctree.descendants(own), order["memory_mb"], order["processes"])
     status = supervise.until_ended(pid, control.fileno(), signals, watch)
     if not own_root:
         supervise.end_all_below()
-    report: Report = {
-        "status": status,
-        "out_of_memory": watch.out_of_memory,
-        "too_many_processes": watch.too_many_processes,
-    }
+    report: Report = {"status": status, "over": watch.over if watch else ""}
     with contextlib.suppress(OSError):  # the driver has gone: nobody to tell
         passing.send(control, report)
     os._exit(0)  # and the kernel ends all that is left in the namespace
@@ -127,9 +136,10 @@ def _show_code(order: Order) -> None:
     linux.mount("tmpfs", "/dev/shm", "tmpfs", _QUIET | linux.MS_NOEXEC | linux.MS_REMOUNT, size)
 
 
-def _wait_for_order(plan: ZygotePlan, inner: socket, watcher: int, mark: Mark) -> tuple[int, int]:
-    """The function's process: give up all rights, wait, and become what the order says."""
+def _give_up_rights(plan: ZygotePlan, doors: Sequence[int], watcher: int) -> bool:
+    """The function's process, before it is anybody's. True if its processes are counted by themselves."""
     own_root = plan["root"] is not None
+    limits.enter_groups(doors)
     os.setsid()
     counted = own_root and _enter_user(plan)
     privileges.drop_all()
@@ -139,6 +149,12 @@ def _wait_for_order(plan: ZygotePlan, inner: socket, watcher: int, mark: Mark) -
     linux.die_with_parent(_SIGKILL)
     if not own_root and os.getppid() != watcher:
         os._exit(1)
+    return counted
+
+
+def _wait_for_order(plan: ZygotePlan, inner: socket, mark: Mark, *, counted: bool) -> tuple[int, int]:
+    """Become what the order says."""
+    own_root = plan["root"] is not None
     message, descriptors = passing.receive(inner)
     if message is None:
         os._exit(0)
@@ -184,10 +200,10 @@ def _take_on(order: Order) -> None:
         sys.modules["numpy.random"].seed()
 
 
-def _close_all_but(kept: int) -> None:
+def _close_all_but(*kept: int) -> None:
     for name in os.listdir("/proc/self/fd"):
         descriptor = int(name)
-        if descriptor > 2 and descriptor != kept:
+        if descriptor > 2 and descriptor not in kept:
             with contextlib.suppress(OSError):  # the listing's own has gone already
                 os.close(descriptor)
 

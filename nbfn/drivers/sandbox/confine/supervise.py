@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 
 from . import proctree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
 TERMINATE, KILL = b"T", b"K"
 """What the driver may write on the control socket. Its end means KILL."""
@@ -27,20 +29,21 @@ class Watch:
         self._members = members
         self._limit = memory_mb << 20
         self._processes = processes
-        self.out_of_memory = False
-        self.too_many_processes = False
+        self.over: Literal["", "memory", "processes"] = ""
         self.delay_s = _SHORTEST_S
 
     def exceeded(self) -> bool:
-        """True once they are over a limit; says which in the attributes."""
+        """True once they are over a limit; ``over`` says which."""
         pids = self._members()
         used = proctree.resident_bytes(pids) + proctree.shared_memory_bytes(pids)
         if used > self._limit:
             used = proctree.proportional_bytes(pids)  # shared pages were counted more than once
-        self.out_of_memory = used > self._limit
-        self.too_many_processes = bool(self._processes) and len(pids) > self._processes
+        if used > self._limit:
+            self.over = "memory"
+        elif self._processes and len(pids) > self._processes:
+            self.over = "processes"
         self.delay_s = min(max((self._limit - used) / _FILL_BYTES_PER_S, _SHORTEST_S), _LONGEST_S)
-        return self.out_of_memory or self.too_many_processes
+        return bool(self.over)
 
 
 def listen_to_signals() -> int:
@@ -73,11 +76,13 @@ def until_ended(main: int, control: int, signals: int, watch: Watch | None = Non
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(signals, select.POLLIN)
+    looked = time.monotonic()
     while True:
         status = _reap(main)
         if status is not None:
             return status
-        ready = dict(poll.poll(watch.delay_s * 1000 if watch else None))
+        wait_s = max(0.0, looked + watch.delay_s - time.monotonic()) if watch else 0.0
+        ready = dict(poll.poll(wait_s * 1000 if watch else None))
         if signals in ready and signal.SIGTERM in os.read(signals, 512):
             _send(main, signal.SIGTERM)
         if control in ready:
@@ -88,9 +93,12 @@ def until_ended(main: int, control: int, signals: int, watch: Watch | None = Non
                     poll.unregister(control)
             elif TERMINATE in told:
                 _send(main, signal.SIGTERM)
-        if watch and not ready and watch.exceeded():
-            _send(main, signal.SIGKILL)
-            watch = None  # it is dying; what it was over is kept by the caller
+        # By the clock, not when nothing else happens: children that end all the time must not hide anything.
+        if watch and (now := time.monotonic()) >= looked + watch.delay_s:
+            looked = now
+            if watch.exceeded():
+                _send(main, signal.SIGKILL)
+                watch = None  # it is dying; what it was over is kept by the caller
 
 
 def end_all_below() -> None:

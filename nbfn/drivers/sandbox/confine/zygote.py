@@ -177,7 +177,7 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
         message, descriptors = passing.receive(control)
         if message is None:
             os._exit(0)
-        born = stem.fork(plan, socket(fileno=descriptors[0]), pids, own_mark)
+        born = stem.fork(plan, socket(fileno=descriptors[0]), descriptors[1:], pids, own_mark)
         if born is not None:
             return born
 
