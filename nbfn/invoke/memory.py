@@ -123,6 +123,10 @@ class Loan:
         if not told.is_beside or not 0 < told.size <= writing.size:
             self._shelf.put(writing)
             return None
+        if told.size < writing.size // 4:  # it would hold on to much more than it needs
+            memory = memoryview(bytearray(writing.view[: told.size]))
+            self._shelf.put(writing)
+            return memory
         return self._shelf.lend(writing, told.size)
 
     def lose(self) -> None:

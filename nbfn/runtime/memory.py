@@ -72,7 +72,7 @@ class Memory:
                 raise BadArguments("the memory that the call speaks of did not come with it")
             incoming = mmap(descriptors[0], reading) if reading else None
             outgoing = self._mapped(descriptors[-1], writing) if writing else None
-        except (ValueError, OSError) as error:
+        except (ValueError, OverflowError, OSError) as error:
             raise BadArguments(f"the call's memory cannot be used: {error}") from None
         return Loan(incoming, outgoing)
 
