@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn.errors import PayloadError
 from nbfn.invoke import culprit
 from nbfn.invoke.context import FUNC_MODULE, CallContext
-from nbfn.runtime import wire
+from nbfn.runtime import large, wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def encode_call(
             hint="deploy the function again with nbfn, which gives it a key",
         )
     try:
-        pickled, buffers = _dump((tuple(args), dict(kwargs)), context)
+        pickled, buffers = _dump((large.lightened(tuple(args)), large.lightened(dict(kwargs))), context)
     except Exception as error:
         told = culprit.describe_first(function, args, kwargs, context, lambda part: _why_not(part, context))
         raise PayloadError(told, hint=_hint(error)) from error
@@ -141,6 +141,7 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self, file: io.BytesIO, buffers: list[pickle.PickleBuffer], context: CallContext) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers.append)
+        self.dispatch_table = large.reducers()
         self._context = context
 
     def reducer_override(self, obj: object) -> Any:

@@ -31,7 +31,7 @@ NOT_SHARED = 422
 LARGE_BYTES = 256 * 1024
 """Buffers that together are smaller go with the call's body, which is then as fast."""
 
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = min(512 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
 """Sheets that are kept for the next calls, of all functions together."""
 
 KEPT_S = 10.0
@@ -39,7 +39,6 @@ KEPT_S = 10.0
 
 _UNIT_BYTES = 1 << 20
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, of Linux 5.14
 _SMALL_RESULTS_MAX = 8  # in a row, until no memory is brought for results any more
 
 
@@ -62,7 +61,7 @@ class Sheet:
             os.close(self._descriptor)
             raise
         with suppress(OSError):  # of an older system
-            mapping.madvise(_POPULATE_WRITE)  # all pages at once, not one by one
+            mapping.madvise(wire.POPULATE_WRITE)  # all pages at once, not one by one
         self.view = memoryview(mapping)
 
     def told(self, size: int) -> str:
@@ -177,7 +176,7 @@ class Shelf:
         elif told.size >= LARGE_BYTES:
             self._small = 0
             if not told.size <= self._wanted <= 4 * told.size:
-                self._wanted = told.size + told.size // 4
+                self._wanted = told.size + told.size // 16
         elif self._wanted:
             self._small += 1
             if self._small > _SMALL_RESULTS_MAX:

@@ -6,6 +6,7 @@ import io
 import pickle
 
 from .errors import BadArguments, BadResult, message_of
+from .large import lightened, reducers
 from .wire import KIND_CALL, KIND_ERROR, KIND_RESULT, FrameError, lay, room_for, seal, unseal
 
 TYPE_CHECKING = False
@@ -56,7 +57,10 @@ def dump_result(
     """
     buffers: list[pickle.PickleBuffer] = []
     try:
-        pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        pickler = pickle.Pickler(file := io.BytesIO(), protocol=5, buffer_callback=buffers.append)
+        pickler.dispatch_table = reducers()
+        pickler.dump(lightened(value))
+        pickled = file.getvalue()
         views = [buffer.raw() for buffer in buffers]
     except Exception as error:
         raise BadResult(

@@ -10,6 +10,7 @@ import os
 from mmap import mmap
 
 from .errors import BadArguments
+from .wire import POPULATE_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,15 @@ class Memory:
         mapped = self._kept.pop(identity, None)
         if mapped is None or len(mapped) < size:
             mapped = mmap(descriptor, size)
+            _populate(mapped)
         while len(self._kept) >= _KEPT_MAX:
             del self._kept[next(iter(self._kept))]
         self._kept[identity] = mapped
         return memoryview(mapped)[:size]
+
+
+def _populate(mapped: mmap) -> None:
+    try:
+        mapped.madvise(POPULATE_WRITE)
+    except OSError:  # of an older system: as they are written to, then
+        return

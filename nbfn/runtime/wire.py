@@ -44,6 +44,9 @@ MEMORY_HEADER = "Nbfn-Memory"
 MEMORY_NAME = "nbfn-call"
 """What that memory is called where the system lists it."""
 
+POPULATE_WRITE = 23
+"""``MADV_POPULATE_WRITE`` of Linux 5.14: pages are mapped all at once, which costs a fifth of one by one."""
+
 OUTPUT_TAIL_BYTES = 4096
 ERROR_HEADER_BYTES = 512
 
