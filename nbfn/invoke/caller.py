@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError, RemoteError
+from nbfn.errors import CallCancelled, CallTimeout, CallTooLarge, ExecutorLost, PayloadError, RemoteError
 from nbfn.invoke import foreign, tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
 from nbfn.invoke.connection import Broken
@@ -57,11 +57,17 @@ class Caller:
     Safe to use from several threads; close it.
     """
 
-    def __init__(self, way: Endpoint | httpx.Client, *, explain: Explain = failure) -> None:
-        """``explain`` puts answers that are not the function's own into errors, in the target's words."""
+    def __init__(
+        self, way: Endpoint | httpx.Client, *, explain: Explain = failure, body_max_bytes: int | None = None
+    ) -> None:
+        """``explain`` puts answers that are not the function's own into errors, in the target's words.
+
+        A call larger than ``body_max_bytes`` is not sent.
+        """
         self._post: Post | Through = Post(way) if isinstance(way, Endpoint) else Through(way)
         self._memory = Memory() if isinstance(way, Endpoint) and way.socket is not None else None
         self._explain = explain
+        self._body_max_bytes = body_max_bytes
 
     def call(
         self,
@@ -75,6 +81,7 @@ class Caller:
 
         Raises:
             PayloadError: an argument or the result cannot cross.
+            CallTooLarge: the arguments take more than the target takes.
             CallRefused, CallTimeout, CallCancelled, InstanceFailed: it ended without the function's answer.
             NotFound: the function is not deployed (any more).
             ExecutorLost: the connection broke after the call was sent; it may have run.
@@ -167,6 +174,12 @@ class Caller:
         more: str = "",
     ) -> Exchange | Received:
         __tracebackhide__ = True
+        if self._body_max_bytes is not None and call.length > self._body_max_bytes:
+            raise CallTooLarge(
+                f"the arguments of {deployment.spec.name}() take {call.length / 1e6:.1f} MB, "
+                f"and a call there holds {self._body_max_bytes / (1 << 20):g} MB",
+                hint="put them into a bucket, and send their name",
+            )
         headers = f"Content-Type: {call.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{more}"
         if terms.call_id:
             headers += f"{wire.CALL_ID_HEADER}: {terms.call_id}\r\n"
