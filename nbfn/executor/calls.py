@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nbfn.executor.records import CallRecord
+from nbfn.runtime.wire import MEMORY_HEADER
 
 if TYPE_CHECKING:
     from nbfn.executor.answers import Response
     from nbfn.executor.body import Body
     from nbfn.executor.hop import Connection
+    from nbfn.executor.memory import Memory
     from nbfn.executor.revision import Revision
 
+_MEMORY = MEMORY_HEADER.encode()
 _HEAD = b"POST /call HTTP/1.1\r\nHost: localhost\r\n%bFn-Call-Id: %b\r\nFn-Deadline: %b\r\n"
 
 
@@ -83,6 +86,8 @@ class Call:
     over: bool = False
     bounced: bool = False
     """True if it was given to an instance that could not be reached: that happens once."""
+    memory: Memory | None = None
+    """What its caller shares with the instance."""
 
     @property
     def start(self) -> str:
@@ -108,6 +113,8 @@ class Call:
     def head(self, deadline: bytes) -> bytes:
         """What the instance gets before the body."""
         head = _HEAD % (self.headers, self.id.encode(), deadline)
+        if self.memory is not None:
+            head += b"%b: %b\r\n" % (_MEMORY, self.memory.told)
         if self.body.length is None:
             return head + b"Transfer-Encoding: chunked\r\n\r\n"
         return head + b"Content-Length: %d\r\n\r\n" % self.body.length

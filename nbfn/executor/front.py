@@ -19,6 +19,7 @@ import httptools
 
 from nbfn.executor.body import Body
 from nbfn.executor.http import HEADER_BYTES, BadRequest, Request, answer_head
+from nbfn.executor.memory import pid_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._wrote = True
             self._transport.write(data)
+
+    @property
+    def peer_pid(self) -> int:
+        """The process at the other end; 0 if it is none of this machine's."""
+        return pid_of(self._transport.get_extra_info("socket")) if self._transport is not None else 0
 
     def welcome_body(self, request: Request, body: Body) -> None:
         """Tell a caller that asks before it sends."""

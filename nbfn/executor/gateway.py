@@ -15,7 +15,8 @@ from nbfn.executor.detached import BODY_BYTES, Results
 from nbfn.executor.front import Refused
 from nbfn.executor.http import answer_head, framed, has_body, lines
 from nbfn.executor.ids import is_id, new_id
-from nbfn.runtime.wire import CALL_ID_HEADER
+from nbfn.executor.memory import NotShared, borrow
+from nbfn.runtime.wire import CALL_ID_HEADER, MEMORY_HEADER
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from nbfn.executor.answers import Response
     from nbfn.executor.front import Connection, Exchange
     from nbfn.executor.http import Request
+    from nbfn.executor.memory import Memory
     from nbfn.executor.pool import Pool
     from nbfn.executor.revision import Revision
 
 PREFIX = b"/invoke/"
 _CALL_ID = CALL_ID_HEADER.lower().encode()
+_MEMORY = MEMORY_HEADER.lower().encode()
+_NOT_SHARED = b"%b: refused\r\n" % MEMORY_HEADER.encode()
 MAX_BODY_BYTES = 64 << 30  # it is passed on as it comes, so this is no matter of memory
 
 # Of the connection, said anew by the pool, or (the token) never a function's business.
@@ -52,6 +56,7 @@ _NOT_PASSED_ON = frozenset(
         b"fn-deadline",
         b"fn-invoke-type",
         b"nbfn-call-id",
+        b"nbfn-memory",
     )
 )
 
@@ -193,6 +198,15 @@ class Invocation:
     def _submit(self) -> None:
         if self._body.complete:
             self._body.length = self._body.kept
+        told = next((value for name, value in self._request.headers if name == _MEMORY), None)
+        memory: Memory | None = None
+        if told is not None:
+            try:
+                memory = borrow(self._connection.peer_pid, told)
+            except NotShared as error:
+                message = f"the call's memory cannot be shared: {error}"
+                self._connection.refuse(self._request, 422, message, _NOT_SHARED)
+                return
         self._call = call = Call(
             self._gateway.call_id(self._request),
             self._revision,
@@ -201,6 +215,7 @@ class Invocation:
             self,
             time.monotonic(),
             time.time(),
+            memory=memory,
         )
         self._gateway.pool.submit(call)
 

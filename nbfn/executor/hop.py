@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nbfn.executor.body import Body
@@ -78,16 +80,21 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         return transport is not None and not transport.is_closing() and self._receiver is None
 
-    def send(self, head: bytes, body: Body, receiver: Receiver) -> None:
+    def send(self, head: bytes, body: Body, receiver: Receiver, descriptors: Sequence[int] = ()) -> None:
         """Send one request; ``receiver`` gets the answer, unless ``close`` is first.
 
-        ``head`` has the line for Content-Length or Transfer-Encoding that fits the body's length.
+        ``head`` has the line for Content-Length or Transfer-Encoding that fits the body's length. The
+        instance gets copies of ``descriptors`` with it.
         """
         transport = self._transport
         if transport is None:
             raise RuntimeError("the connection is closed")
         self._receiver = receiver
         self._begin()
+        if not transport.is_reading():  # whoever took the answer before was slow until its very end
+            transport.resume_reading()
+        if descriptors:
+            head = head[_send_beside(transport, head, descriptors) :]
         if body.complete and body.length is not None:
             if body.kept < _JOIN_BYTES:
                 transport.write(b"".join((head, *body.take())))
@@ -230,8 +237,23 @@ class Connection(asyncio.Protocol):
             self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it after this
 
 
-async def dial(socket: Path) -> Connection:
+def _send_beside(transport: asyncio.Transport, data: bytes, descriptors: Sequence[int]) -> int:
+    """Send descriptors with the first bytes of ``data``; how many bytes went out.
+
+    A transport cannot do it. It has nothing of its own to write between an answer and the next request.
+    """
+    descriptor = transport.get_extra_info("socket").fileno()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
+    try:
+        return socket.send_fds(sock, [data], list(descriptors))
+    except OSError:
+        return 0  # it has been closed, as reading will tell
+    finally:
+        sock.detach()
+
+
+async def dial(path: Path) -> Connection:
     """A connection to an instance's socket. Raises OSError."""
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_unix_connection(Connection, str(socket))
+    _, connection = await loop.create_unix_connection(Connection, str(path))
     return connection

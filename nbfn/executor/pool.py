@@ -234,6 +234,8 @@ class Pool:
         call.over = True
         self.last_call = now = time.monotonic()
         call.body.throw_away()
+        if call.memory is not None:
+            call.memory.close()
         if call.began is None:
             call.caller.begin(call, response, last=True)
         elif call.began is response:

@@ -84,7 +84,7 @@ class Run:
         call = self._call
         call.connection = connection
         head = call.head(self._owner.deadline_in(call.revision.limits.timeout_s))
-        connection.send(head, call.body, self)
+        connection.send(head, call.body, self, call.memory.descriptors if call.memory is not None else ())
 
     # The answer
 

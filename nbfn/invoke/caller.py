@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from nbfn.errors import CallCancelled, CallTimeout, ExecutorLost, PayloadError, RemoteError
+from nbfn.errors import CallCancelled, CallTimeout, CallTooLarge, ExecutorLost, PayloadError, RemoteError
 from nbfn.invoke import foreign, tracebacks
 from nbfn.invoke.codec import Seal, decode_result, encode_call
 from nbfn.invoke.connection import Broken
 from nbfn.invoke.failures import Explain, failure
+from nbfn.invoke.memory import NOT_SHARED, Memory
 from nbfn.invoke.post import Cancelled, Post
 from nbfn.invoke.results import result_of
 from nbfn.invoke.stream import ResultStream
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from nbfn.invoke.codec import Body
     from nbfn.invoke.context import CallContext
     from nbfn.invoke.post import Cancel, Exchange
     from nbfn.invoke.through import Received
@@ -55,10 +57,17 @@ class Caller:
     Safe to use from several threads; close it.
     """
 
-    def __init__(self, way: Endpoint | httpx.Client, *, explain: Explain = failure) -> None:
-        """``explain`` puts answers that are not the function's own into errors, in the target's words."""
+    def __init__(
+        self, way: Endpoint | httpx.Client, *, explain: Explain = failure, body_max_bytes: int | None = None
+    ) -> None:
+        """``explain`` puts answers that are not the function's own into errors, in the target's words.
+
+        A call larger than ``body_max_bytes`` is not sent.
+        """
         self._post: Post | Through = Post(way) if isinstance(way, Endpoint) else Through(way)
+        self._memory = Memory() if isinstance(way, Endpoint) and way.socket is not None else None
         self._explain = explain
+        self._body_max_bytes = body_max_bytes
 
     def call(
         self,
@@ -72,6 +81,7 @@ class Caller:
 
         Raises:
             PayloadError: an argument or the result cannot cross.
+            CallTooLarge: the arguments take more than the target takes.
             CallRefused, CallTimeout, CallCancelled, InstanceFailed: it ended without the function's answer.
             NotFound: the function is not deployed (any more).
             ExecutorLost: the connection broke after the call was sent; it may have run.
@@ -80,15 +90,15 @@ class Caller:
         __tracebackhide__ = True
         seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
         began = perf_counter()
+        call = _encoded(deployment.spec.name, args, kwargs, context, seal)
         with _told(deployment, terms):
-            exchange = self._send(deployment, args, kwargs, context, seal, terms)
-            body = exchange.read()
+            exchange, body, memory = self._ask(deployment, call, seal, terms)
         took_ms = (perf_counter() - began) * 1e3
         response = exchange.response
         if response.status != 200:
             raise self._failure(exchange, body, deployment, context)
         headers = response.headers
-        value, error = _outcome(headers, body, deployment, context, seal)
+        value, error = _outcome(headers, body, deployment, context, seal, memory)
         return result_of(headers, took_ms, value=value, error=error)
 
     def stream(
@@ -105,9 +115,9 @@ class Caller:
         """
         __tracebackhide__ = True
         seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
-        accept = f"Accept: {wire.STREAM}\r\n"
+        call = _encoded(deployment.spec.name, args, kwargs, context, seal)
         with _told(deployment, terms):
-            exchange = self._send(deployment, args, kwargs, context, seal, terms, accept)
+            exchange = self._send(deployment, call, seal, terms, call.parts, f"Accept: {wire.STREAM}\r\n")
         headers = exchange.response.headers
         if exchange.response.status == 200 and _kind(headers) == wire.STREAM:
             return ResultStream(exchange, deployment, context, seal, _told(deployment, terms))
@@ -125,29 +135,55 @@ class Caller:
     def close(self) -> None:
         """Drop the connections that are kept for further calls. Calls under way go on."""
         self._post.close()
+        if self._memory is not None:
+            self._memory.close()
+
+    def _ask(
+        self, deployment: Deployment, call: Body, seal: Seal, terms: Terms
+    ) -> tuple[Exchange | Received, bytearray, memoryview | None]:
+        """The answer, its body, and the memory where its buffers are instead of in the body."""
+        __tracebackhide__ = True
+        shelf = self._memory.shelf(deployment) if self._memory is not None else None
+        loan = shelf.loan(call.buffers) if shelf is not None else None
+        memory = None
+        if loan is None:
+            exchange = self._send(deployment, call, seal, terms, call.parts)
+            body = exchange.read()
+        else:
+            parts = call.without_buffers if loan.has_arguments else call.parts
+            try:
+                exchange = self._send(deployment, call, seal, terms, parts, loan.header)
+                body = exchange.read()
+            except BaseException:
+                loan.lose()
+                raise
+            memory = loan.settle(exchange.response.headers)
+        if shelf is not None:
+            shelf.heard(exchange.response.headers)
+            if exchange.response.status == NOT_SHARED:  # the call has not begun
+                return self._ask(deployment, call, seal, terms)
+        return exchange, body, memory
 
     def _send(
         self,
         deployment: Deployment,
-        args: Sequence[object],
-        kwargs: Mapping[str, object],
-        context: CallContext,
+        call: Body,
         seal: Seal,
         terms: Terms,
-        accept: str = "",
+        parts: Sequence[bytes | memoryview],
+        more: str = "",
     ) -> Exchange | Received:
         __tracebackhide__ = True
-        name = deployment.spec.name
-        if context.foreign:
-            body = foreign.encode(name, args, kwargs)
-        else:
-            body = encode_call(name, args, kwargs, context, seal)
-        headers = f"Content-Type: {body.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{accept}"
+        if self._body_max_bytes is not None and call.length > self._body_max_bytes:
+            raise CallTooLarge(
+                f"the arguments of {deployment.spec.name}() take {call.length / 1e6:.1f} MB, "
+                f"and a call there holds {self._body_max_bytes / (1 << 20):g} MB",
+                hint="put them into a bucket, and send their name",
+            )
+        headers = f"Content-Type: {call.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{more}"
         if terms.call_id:
             headers += f"{wire.CALL_ID_HEADER}: {terms.call_id}\r\n"
-        return self._post.send(
-            deployment.url, headers, body.parts, timeout_s=terms.timeout_s, cancel=terms.cancel
-        )
+        return self._post.send(deployment.url, headers, parts, timeout_s=terms.timeout_s, cancel=terms.cancel)
 
     def _failure(
         self,
@@ -164,6 +200,15 @@ class Caller:
                 f"{name}(): {told}", hint=f"what it wrote is in {name}.logs()", call_id=call_id, status=502
             )
         return self._explain(response.status, body, response.headers, deployment, call_id)
+
+
+def _encoded(
+    name: str, args: Sequence[object], kwargs: Mapping[str, object], context: CallContext, seal: Seal
+) -> Body:
+    __tracebackhide__ = True
+    if context.foreign:
+        return foreign.encode(name, args, kwargs)
+    return encode_call(name, args, kwargs, context, seal)
 
 
 @contextmanager
@@ -192,7 +237,12 @@ def _kind(headers: Mapping[str, str]) -> str:
 
 
 def _outcome(
-    headers: Mapping[str, str], body: bytearray, deployment: Deployment, context: CallContext, seal: Seal
+    headers: Mapping[str, str],
+    body: bytearray,
+    deployment: Deployment,
+    context: CallContext,
+    seal: Seal,
+    memory: memoryview | None = None,
 ) -> tuple[object, BaseException | None]:
     """The value, or the exception that the function raised."""
     __tracebackhide__ = True
@@ -200,7 +250,7 @@ def _outcome(
     if context.foreign:
         return foreign.decode(headers.get("content-type", ""), body), None
     if kind in (wire.RESULT_JSON, wire.RESULT_FRAME):
-        return decode_result(kind, body, context, seal), None
+        return decode_result(kind, body, context, seal, memory), None
     if kind != wire.ERROR_JSON:
         raise PayloadError(
             f"{spec.name}() answered {kind or 'something without a type'}, not as a function of nbfn does",

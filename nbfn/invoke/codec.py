@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn.errors import PayloadError
 from nbfn.invoke import culprit
 from nbfn.invoke.context import FUNC_MODULE, CallContext
-from nbfn.runtime import wire
+from nbfn.runtime import large, wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,10 +34,17 @@ class Body:
 
     content_type: str
     parts: Sequence[bytes | memoryview]
+    buffers: Sequence[memoryview] = ()
+    """The last of the parts, if they can go by another way."""
 
     @property
     def length(self) -> int:
         return sum(len(part) for part in self.parts)
+
+    @property
+    def without_buffers(self) -> Sequence[bytes | memoryview]:
+        """The other parts."""
+        return self.parts[: len(self.parts) - len(self.buffers)]
 
 
 class CannotTravel(Exception):
@@ -66,15 +73,21 @@ def encode_call(
             hint="deploy the function again with nbfn, which gives it a key",
         )
     try:
-        pickled, buffers = _dump((tuple(args), dict(kwargs)), context)
+        pickled, buffers = _dump((large.lightened(tuple(args)), large.lightened(dict(kwargs))), context)
     except Exception as error:
         told = culprit.describe_first(function, args, kwargs, context, lambda part: _why_not(part, context))
         raise PayloadError(told, hint=_hint(error)) from error
-    return Body(wire.CALL_FRAME, wire.seal(wire.KIND_CALL, pickled, buffers, seal.key, seal.salt))
+    return Body(wire.CALL_FRAME, wire.seal(wire.KIND_CALL, pickled, buffers, seal.key, seal.salt), buffers)
 
 
-def decode_result(content_type: str, body: bytearray, context: CallContext, seal: Seal) -> object:
-    """The value that an answer holds.
+def decode_result(
+    content_type: str,
+    body: bytearray,
+    context: CallContext,
+    seal: Seal,
+    memory: memoryview | None = None,
+) -> object:
+    """The value that an answer holds; with ``memory``, its buffers are there.
 
     Raises:
         PayloadError: it cannot be rebuilt here, or does not come from the function.
@@ -84,17 +97,23 @@ def decode_result(content_type: str, body: bytearray, context: CallContext, seal
             return json.loads(body)["value"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PayloadError(f"the answer is not JSON as it says: {error}") from error
-    return load(wire.KIND_RESULT, body, context, seal)
+    return load(wire.KIND_RESULT, body, context, seal, memory)
 
 
-def load(kind: int, frame: bytes | bytearray, context: CallContext, seal: Seal) -> object:
-    """What a frame holds.
+def load(
+    kind: int,
+    frame: bytes | bytearray,
+    context: CallContext,
+    seal: Seal,
+    memory: memoryview | None = None,
+) -> object:
+    """What a frame holds; with ``memory``, its buffers are there.
 
     Raises:
         PayloadError: it is refused, or something in it is not known here.
     """
     try:
-        pickled, buffers = wire.unseal(frame, kind, seal.key, seal.salt)
+        pickled, buffers = wire.unseal(frame, kind, seal.key, seal.salt, memory)
     except wire.FrameError as error:
         raise PayloadError(f"the answer was refused: {error}") from error
     try:
@@ -122,6 +141,7 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self, file: io.BytesIO, buffers: list[pickle.PickleBuffer], context: CallContext) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers.append)
+        self.dispatch_table = large.reducers()
         self._context = context
 
     def reducer_override(self, obj: object) -> Any:

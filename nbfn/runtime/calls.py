@@ -17,6 +17,7 @@ from .wire import (
     CALL_FRAME,
     CALL_JSON,
     ERROR_JSON,
+    MEMORY_HEADER,
     RESULT_FRAME,
     RESULT_JSON,
     RUNTIME_CONTRACT,
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 
     from .entry import Function
     from .http import Request
+    from .memory import Loan, Memory
     from .output import Tail
     from .streams import Stream
 
 _SALT = SALT_HEADER.lower()
+_MEMORY = MEMORY_HEADER.lower()
 _SALT_BYTES = 16
 
 
@@ -45,7 +48,7 @@ class Answer:
     A ``stream`` brings status, content type and body itself.
     """
 
-    __slots__ = ("body", "headers", "status", "stream")
+    __slots__ = ("body", "buffer_bytes", "headers", "is_beside", "status", "stream")
 
     def __init__(
         self, status: int, content_type: str, body: list[bytes | memoryview], more: str = ""
@@ -53,6 +56,10 @@ class Answer:
         self.status = status
         self.headers = f"Content-Type: {content_type}\r\n{more}"
         self.body = body
+        self.buffer_bytes = 0
+        """Of the result, the large pieces."""
+        self.is_beside = False
+        """True if those are in the call's memory, not in the body."""
         self.stream: Stream | None = None
 
     @classmethod
@@ -74,11 +81,22 @@ class Calls:
         self._served = 0
         self._run_ms = 0.0
         self._runner: Any = None  # an asyncio.Runner, once an async function asks for one
+        self._memory: Memory | None = None  # once a call brings some
         self._constant_headers = (
             f"Nbfn-Runtime: {RUNTIME_CONTRACT}\r\n"
             f"Nbfn-Instance-Id: {instance_id}\r\n"
             f"Nbfn-Import-Ms: {function.import_ms:.3f}\r\n"
         )
+
+    @property
+    def holds_memory(self) -> bool:
+        """True if memory of callers is kept for their next call."""
+        return self._memory is not None and self._memory.holds
+
+    def forget_memory(self) -> None:
+        """Let go of it."""
+        if self._memory is not None:
+            self._memory.forget()
 
     def answer(self, request: Request) -> Answer:
         """Run the function for ``request``. Never raises: a failure is an answer."""
@@ -108,6 +126,29 @@ class Calls:
         return answer
 
     def _answer_nbfn(self, request: Request, kind: str) -> Answer:
+        """Also says what became of the memory that the call brought; by that, that it may bring some."""
+        loan, failed = None, None
+        if _MEMORY in request.headers:
+            try:
+                loan = self._borrow(request)
+            except BaseException as error:
+                failed = self._failed_nbfn(error, b"")
+        answer = failed or self._answer_values(request, kind, loan)
+        free = loan is None or loan.give_back()
+        answer.headers += (
+            f"{MEMORY_HEADER}: {answer.buffer_bytes} {'beside' if answer.is_beside else 'within'} "
+            f"{'free' if free else 'kept'}\r\n"
+        )
+        return answer
+
+    def _borrow(self, request: Request) -> Loan:
+        if self._memory is None:
+            from .memory import Memory
+
+            self._memory = Memory()
+        return self._memory.take(request.headers[_MEMORY], request.descriptors)
+
+    def _answer_values(self, request: Request, kind: str, loan: Loan | None) -> Answer:
         salt = b""
         try:
             salt = _salt(request)
@@ -116,13 +157,15 @@ class Calls:
             else:
                 from .frames import load_call
 
-                args, kwargs = load_call(request.body, self._key, salt)
+                args, kwargs = load_call(
+                    request.body, self._key, salt, loan.incoming if loan is not None else None
+                )
             value = self._run(args, kwargs)
             if is_stream(value):
                 return self._stream_records(value, request, salt)
             if is_plain(value):
                 return Answer(200, RESULT_JSON, [b'{"value":', dumps(value), b"}"])
-            return Answer(200, RESULT_FRAME, self._result_frame(value, salt))
+            return self._framed(value, salt, loan.outgoing if loan is not None else None)
         except BaseException as error:
             return self._failed_nbfn(error, salt)
 
@@ -207,7 +250,7 @@ class Calls:
 
         return Answer.of(Pieces(values, self._tail, self._await, failed=failed, context=context))
 
-    def _result_frame(self, value: object, salt: bytes) -> list[bytes | memoryview]:
+    def _framed(self, value: object, salt: bytes, memory: memoryview | None) -> Answer:
         if not self._key or not salt:
             raise BadResult(
                 f"the result, a {type(value).__qualname__}, is not plain JSON, and without a key "
@@ -215,7 +258,11 @@ class Calls:
             )
         from .frames import dump_result
 
-        return dump_result(value, self._key, salt)
+        parts, size = dump_result(value, self._key, salt, memory)
+        answer = Answer(200, RESULT_FRAME, parts)
+        answer.buffer_bytes = size
+        answer.is_beside = memory is not None and 0 < size <= len(memory)
+        return answer
 
     def _failed_nbfn(self, error: BaseException, salt: bytes) -> Answer:
         body, more = self._document(error, salt)

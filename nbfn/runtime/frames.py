@@ -6,7 +6,8 @@ import io
 import pickle
 
 from .errors import BadArguments, BadResult, message_of
-from .wire import KIND_CALL, KIND_ERROR, KIND_RESULT, FrameError, seal, unseal
+from .large import lightened, reducers
+from .wire import KIND_CALL, KIND_ERROR, KIND_RESULT, FrameError, lay, room_for, seal, unseal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,16 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class("func" if module == "__main__" else module, name)
 
 
-def load_call(body: bytearray, key: bytes, salt: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments by position and by name.
+def load_call(
+    body: bytearray, key: bytes, salt: bytes, memory: memoryview | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments by position and by name; their buffers are in ``memory`` if there is one.
 
     Raises:
         BadArguments: the frame is refused, or something in it is not known here.
     """
     try:
-        pickled, buffers = unseal(body, KIND_CALL, key, salt)
+        pickled, buffers = unseal(body, KIND_CALL, key, salt, memory)
     except FrameError as error:
         raise BadArguments(message_of(error)) from None
     try:
@@ -44,22 +47,31 @@ def load_call(body: bytearray, key: bytes, salt: bytes) -> tuple[tuple[Any, ...]
     return args, kwargs
 
 
-def dump_result(value: object, key: bytes, salt: bytes) -> list[bytes | memoryview]:
-    """The parts of a result's frame.
+def dump_result(
+    value: object, key: bytes, salt: bytes, memory: memoryview | None = None
+) -> tuple[list[bytes | memoryview], int]:
+    """The parts of a result's frame, and the bytes of its buffers; those are in ``memory`` if there is room.
 
     Raises:
         BadResult: the value cannot be pickled.
     """
     buffers: list[pickle.PickleBuffer] = []
     try:
-        pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        pickler = pickle.Pickler(file := io.BytesIO(), protocol=5, buffer_callback=buffers.append)
+        pickler.dispatch_table = reducers()
+        pickler.dump(lightened(value))
+        pickled = file.getvalue()
         views = [buffer.raw() for buffer in buffers]
     except Exception as error:
         raise BadResult(
             f"the result, a {type(value).__qualname__}, cannot be sent: "
             f"{type(error).__name__}: {message_of(error)}"
         ) from error
-    return seal(KIND_RESULT, pickled, views, key, salt)
+    parts, size = seal(KIND_RESULT, pickled, views, key, salt), room_for(views)
+    if memory is not None and views and size <= len(memory):
+        lay(views, memory)
+        del parts[len(parts) - len(views) :]
+    return parts, size
 
 
 def freeze(error: BaseException, key: bytes, salt: bytes) -> str | None:

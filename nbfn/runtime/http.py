@@ -6,6 +6,10 @@ connections. Whatever is not that is refused with a status and the connection is
 
 from __future__ import annotations
 
+import sys
+from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET
+from os import close
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
@@ -15,6 +19,8 @@ HEAD_MAX_BYTES = 128 * 1024
 _CHUNK_LINE_MAX_BYTES = 4096
 _RECEIVE_BYTES = 64 * 1024
 _JOIN_BYTES = 64 * 1024
+_INT_BYTES = 4
+_BESIDE_BYTES = CMSG_SPACE(2 * _INT_BYTES)
 
 _REASONS = {
     200: "OK",
@@ -45,7 +51,7 @@ class Disconnected(Exception):
 class Request:
     """One request, its body read. Names of headers are in lower case, repeated ones joined by a comma."""
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "path")
+    __slots__ = ("body", "descriptors", "headers", "keep_alive", "method", "path")
 
     def __init__(self, method: str, path: str, headers: dict[str, str], keep_alive: bool) -> None:
         self.method = method
@@ -53,15 +59,23 @@ class Request:
         self.headers = headers
         self.keep_alive = keep_alive
         self.body = bytearray()
+        self.descriptors: list[int] = []
+        """File descriptors that came with it, to be closed."""
+
+    def close(self) -> None:
+        """Close what came with it."""
+        while self.descriptors:
+            close(self.descriptors.pop())
 
 
 class Connection:
     """One accepted connection."""
 
-    __slots__ = ("_pending", "_sock")
+    __slots__ = ("_descriptors", "_pending", "_sock")
 
     def __init__(self, sock: socket) -> None:
         self._sock = sock
+        self._descriptors: list[int] = []
         self._pending = b""  # received, not yet read
 
     @property
@@ -71,6 +85,8 @@ class Connection:
 
     def close(self) -> None:
         self._sock.close()
+        while self._descriptors:
+            close(self._descriptors.pop())
 
     def read(self) -> Request:
         """The next request.
@@ -80,6 +96,7 @@ class Connection:
             Disconnected: the peer has gone.
         """
         request = _parse_head(self._read_head())
+        request.descriptors, self._descriptors = self._descriptors, []
         length = _body_length(request.headers)
         if length == 0:
             return request
@@ -150,9 +167,12 @@ class Connection:
 
     def _receive(self) -> bytes:
         try:
-            data = self._sock.recv(_RECEIVE_BYTES)
+            data, beside, _, _ = self._sock.recvmsg(_RECEIVE_BYTES, _BESIDE_BYTES, MSG_CMSG_CLOEXEC)
         except OSError:
             raise Disconnected from None
+        for level, kind, rights in beside:
+            if level == SOL_SOCKET and kind == SCM_RIGHTS:
+                self._descriptors += _integers(rights)
         if not data:
             raise Disconnected
         return data
@@ -253,6 +273,13 @@ def _body_length(headers: dict[str, str]) -> int | None:
     if not (length.isascii() and length.isdigit() and len(length) < 19):
         raise BadRequest(400, "Content-Length is not a number of bytes")
     return int(length)
+
+
+def _integers(packed: bytes) -> list[int]:
+    return [
+        int.from_bytes(packed[at : at + _INT_BYTES], sys.byteorder)
+        for at in range(0, len(packed) - len(packed) % _INT_BYTES, _INT_BYTES)
+    ]
 
 
 def _chunk_size(line: bytes) -> int:

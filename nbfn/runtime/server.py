@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .streams import Stream
 
 _CONNECTIONS_MAX = 16
+_REST_MS = 1000  # without a call, until what is kept for the next one is let go
 
 
 class _Stop(BaseException):
@@ -62,8 +63,10 @@ class Server:
         listener = self._listener.fileno()
         while not self._stopping:
             self._waiting = True
-            ready = self._poll.poll()
+            ready = self._poll.poll(_REST_MS if self._calls.holds_memory else None)
             self._waiting = False
+            if not ready:
+                self._calls.forget_memory()
             for fd, _ in ready:
                 if fd == listener:
                     self._accept()
@@ -92,7 +95,10 @@ class Server:
             while True:
                 request = connection.read()
                 _check_route(request)
-                answer = self._calls.answer(request)
+                try:
+                    answer = self._calls.answer(request)
+                finally:
+                    request.close()
                 close = self._stopping or not request.keep_alive
                 if answer.stream is not None:
                     _write_stream(connection, answer.stream, answer.headers, close=close)

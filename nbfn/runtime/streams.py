@@ -149,7 +149,8 @@ class Records(Stream):
             )
         from .frames import dump_result
 
-        return _record(RECORD_FRAME, dump_result(value, self._key, record_salt(self._salt, self._count)))
+        frame, _ = dump_result(value, self._key, record_salt(self._salt, self._count))
+        return _record(RECORD_FRAME, frame)
 
     def _finish(self, error: BaseException | None) -> Parts:
         told = {

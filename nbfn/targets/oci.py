@@ -11,6 +11,7 @@ from nbfn.deploy.control import Control
 from nbfn.deploy.oci import OciTarget, make_archive, settings_of
 from nbfn.deploy.oci.face import FnFace
 from nbfn.deploy.oci.invoke import invoke
+from nbfn.deploy.oci.limits import PAYLOAD_MAX_BYTES
 from nbfn.errors import NbfnError
 from nbfn.invoke import Caller
 from nbfn.transport import Endpoint
@@ -46,7 +47,7 @@ class OciServer:
         return f"OCI Functions {self.target.settings.api_version}{f', {region}' if region else ''}"
 
     def caller(self) -> Caller:
-        return Caller(self.client, explain=self.target.explain)
+        return Caller(self.client, explain=self.target.explain, body_max_bytes=PAYLOAD_MAX_BYTES)
 
     def check(self, body: Mapping[str, Any]) -> None:
         self.face.check(body)

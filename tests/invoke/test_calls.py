@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
-from nbfn.errors import PayloadError
+from nbfn.errors import CallTooLarge, PayloadError
+from nbfn.invoke import Caller
 from tests.invoke.notebook import deployment
 
 if TYPE_CHECKING:
@@ -78,6 +80,18 @@ def test_arrays_cross_beside_the_pickle_and_can_be_written(deploy: Deploy) -> No
 def test_a_large_body_both_ways(deploy: Deploy) -> None:
     data = bytes(range(256)) * 20_000
     assert deploy("def greet(x): return x[::-1]").call(data).value == data[::-1]
+
+
+def test_what_a_target_does_not_take_is_not_sent(deploy: Deploy) -> None:
+    notebook = deploy("def greet(x): return len(x)")
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(notebook.instance.socket))) as client:
+        caller = Caller(client, body_max_bytes=6 << 20)
+        call = (notebook.deployment, ["x" * 6_000_000], {}, notebook.context)
+        assert caller.call(*call).value == 6_000_000
+        call[1][0] += "x" * 500_000
+        with pytest.raises(CallTooLarge, match=r"of greet\(\) take 6.5 MB, and a call there holds 6 MB"):
+            caller.call(*call)
+    assert notebook.call("abc").calls_served == 1
 
 
 POINTS = """
