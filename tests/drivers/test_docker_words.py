@@ -51,7 +51,7 @@ def test_what_a_container_is_created_with() -> None:
     assert sorted(found["Env"]) == sorted(wanted)  # type: ignore[call-overload]
     assert found["Labels"] == {"nbfn.state": "/s", "nbfn.instance": "i", "nbfn.image": "x:1"}
     assert host["Memory"] == host["MemorySwap"] == 6 << 20, "less, no daemon takes"
-    assert "size=64m" in host["Tmpfs"]["/tmp"]
+    assert "size=32m" in host["Tmpfs"]["/tmp"]
     assert {"Name": "nproc", "Soft": 9, "Hard": 9} in host["Ulimits"]
     assert host["NetworkMode"] == "none"
 
