@@ -161,8 +161,9 @@ def create_function(
         "memory": memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
-        **_told(config, {**(annotations or {}), **_scale_notes(min_instances or None, max_instances or None)}),
+        **_told(config, {**(annotations or {}), **_scale_notes(min_instances, max_instances)}),
     }
+    told["annotations"] = {key: value for key, value in told.get("annotations", {}).items() if value != ""}
     body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
     ours.server.check(body)
