@@ -71,7 +71,6 @@ class Reject:
     message: str
     retry_after_s: int = 0
     hint: str = ""
-    hint: str = ""
 
 
 Order = Start[R] | Assign | Stop | Reject

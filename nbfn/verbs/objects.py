@@ -156,14 +156,14 @@ def create_function(
     reference = ImageRef.parse(image)
     if not reference.tag and not reference.digest:
         raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
+    scale = _scale_notes(min_instances or None, max_instances or None)
     told = {
         "image": image,
         "memory": memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
-        **_told(config, {**(annotations or {}), **_scale_notes(min_instances, max_instances)}),
+        **_told(config, {**(annotations or {}), **scale}),
     }
-    told["annotations"] = {key: value for key, value in told.get("annotations", {}).items() if value != ""}
     body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
     ours.server.check(body)

@@ -77,7 +77,10 @@ async def test_the_maximum_may_change_while_instances_run(executor: Executor) ->
         ),
         (
             {MIN_ANNOTATION: 3, MAX_ANNOTATION: 2},
-            "annotation nbfn.org/min-instances is 3, max-instances 2: the minimum may not be above the maximum",
+            (
+                "annotation nbfn.org/min-instances is 3, max-instances 2: "
+                "the minimum may not be above the maximum"
+            ),
         ),
     ],
 )

@@ -303,5 +303,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert not short or self.made.used_mb + version.limits.memory_mb > BUDGET_MB
 
 
-AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
