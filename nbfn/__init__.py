@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nbfn.calls import Call, Mapped, Stream
     from nbfn.function import Function, call, deploy, function, show
     from nbfn.notebook.dashboard.dashboard import dashboard
+    from nbfn.schedule import simulate
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
     from nbfn.spec import CallResult
@@ -128,6 +129,7 @@ __all__ = [
     "rollback_function",
     "secret",
     "show",
+    "simulate",
     "stats",
     "triggers",
     "unload_ipython_extension",
@@ -188,6 +190,7 @@ _LAZY = {
     "secret": "nbfn.secrets",
     "show": "nbfn.function",
     "dashboard": "nbfn.notebook.dashboard.dashboard",
+    "simulate": "nbfn.schedule",
 }
 
 

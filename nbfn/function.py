@@ -18,6 +18,7 @@ from nbfn.containerize import read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
 from nbfn.remote import Remote
+from nbfn.scale import Scale
 from nbfn.spec import FunctionSpec, Limits
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Options(TypedDict, total=False):
     memory: int | None
     timeout: int | None
     idle_timeout: int | None
+    min_instances: int | None
+    max_instances: int | None
     config: Mapping[str, str] | None
     requires: Sequence[str]
     base: str
@@ -167,6 +170,8 @@ def function(
     memory: int | None = None,
     timeout: int | None = None,
     idle_timeout: int | None = None,
+    min_instances: int | None = None,
+    max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
     base: str = "host",
@@ -182,6 +187,8 @@ def function(
         memory: what an instance may use, in MB (1 to 8192; default 256).
         timeout: what a call may take, in seconds (1 to 300; default 30).
         idle_timeout: how long an instance waits for another call, in seconds (1 to 3600; default 30).
+        min_instances: instances that are kept ready without a call, as far as memory allows (default 0).
+        max_instances: more are never there at once: further calls wait (by default as many as calls want).
         config: environment variables of its instances.
         requires: requirements beyond those that its imports show, as ``pip`` takes them, or files of them
             (``requirements.txt``).
@@ -207,6 +214,7 @@ def function(
             config=_config(config),
             requires=_requires(requires),
             base=base,
+            scale=Scale(min_instances or 0, max_instances),
         )
         return Function(given, spec, retries=_retries(retries, idempotent))
 

@@ -11,6 +11,7 @@ from nbfn.containerize import describe
 from nbfn.containerize.contents import function_files
 from nbfn.containerize.packages import closure
 from nbfn.errors import ImageError
+from nbfn.scale import Scale
 from nbfn.spec import Capture, ImageRef, PythonVersion, Taken
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def since_deployed(spec: FunctionSpec, capture: Capture, session: Session) -> Di
         source=files.get("func.py", b"").decode(errors="replace"),
         files={path: data for path, data in files.items() if path not in _OWN},
         packages=frozenset(map(str, describe(image).packages)),
-        limits=_limits(held.memory_mb, held.timeout_s, held.idle_timeout_s),
+        limits=_limits(held.memory_mb, held.timeout_s, held.idle_timeout_s, Scale.of(held.annotations)),
         config=held.config,
     )
     return difference(spec.name, old, _here(spec, capture))
@@ -107,7 +108,7 @@ def _here(spec: FunctionSpec, capture: Capture) -> Revision:
         source=capture.source,
         files=capture.files,
         packages=frozenset(f"{each.name} {each.version}" for each in _packages(spec, capture)),
-        limits=_limits(limits.memory_mb, limits.timeout_s, limits.idle_timeout_s),
+        limits=_limits(limits.memory_mb, limits.timeout_s, limits.idle_timeout_s, spec.scale),
         config={**capture.config, **spec.config},
     )
 
@@ -116,5 +117,10 @@ def _packages(spec: FunctionSpec, capture: Capture) -> tuple[Package, ...]:
     return closure(sorted({*capture.requirements, *spec.requires}))
 
 
-def _limits(memory_mb: int, timeout_s: int, idle_timeout_s: int) -> Mapping[str, str]:
-    return {"memory": f"{memory_mb} MB", "timeout": f"{timeout_s} s", "idle timeout": f"{idle_timeout_s} s"}
+def _limits(memory_mb: int, timeout_s: int, idle_timeout_s: int, scale: Scale) -> Mapping[str, str]:
+    return {
+        "memory": f"{memory_mb} MB",
+        "timeout": f"{timeout_s} s",
+        "idle timeout": f"{idle_timeout_s} s",
+        "instances": str(scale),
+    }

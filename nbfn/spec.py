@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nbfn.errors import BadInput, LimitError, NameRefused
+from nbfn.scale import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,7 @@ class FunctionSpec:
     """Requirements beyond those that its imports show, as PEP 508 strings."""
     base: str = "host"
     """Base image: ``host``, or what :mod:`nbfn.containerize.bases` understands."""
+    scale: Scale = field(default_factory=Scale)
 
     def __post_init__(self) -> None:
         check_function_name(self.name)

@@ -141,6 +141,16 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def scale_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--min-instances``, ``--max-instances``."""
+    for name, help_text in (("max", "Never more at once."), ("min", "Kept ready without a call.")):
+        count = click.IntRange(0)
+        command = click.option(f"--{name}-instances", type=count, metavar="N", help=f"{help_text} 0: none.")(
+            command
+        )
+    return command
+
+
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``-n`` and ``--output`` of lists."""
     limit = click.option(

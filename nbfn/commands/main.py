@@ -16,6 +16,7 @@ from nbfn.commands.invoke import invoke
 from nbfn.commands.past import logs, stats
 from nbfn.commands.projects import build, bump, deploy, init, push
 from nbfn.commands.serve import serve
+from nbfn.commands.simulate import simulate
 from nbfn.commands.start import start
 from nbfn.commands.status import status
 from nbfn.commands.stop import stop
@@ -59,7 +60,7 @@ for _command in (
     *_VERBS.values(),
     configuration.config,
     *(logs, stats),
-    *(serve, start, status, stop, doctor, version),
+    *(serve, start, status, stop, simulate, doctor, version),
 ):
     cli.add_command(_command)
 

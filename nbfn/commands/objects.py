@@ -15,6 +15,7 @@ from nbfn.commands.grammar import (
     config_option,
     limit_options,
     page_options,
+    scale_options,
 )
 from nbfn.errors import NotFound
 
@@ -119,11 +120,21 @@ def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
 @click.argument("function", metavar="FUNCTION")
 @click.argument("image", metavar="IMAGE:TAG")
 @limit_options
+@scale_options
 @config_option
 @annotation_option
 @edge
 def create_function(
-    edge: Edge, /, app: str, function: str, image: str, config: Pairs, annotation: Pairs, **limits: int | None
+    edge: Edge,
+    /,
+    app: str,
+    function: str,
+    image: str,
+    config: Pairs,
+    annotation: Pairs,
+    min_instances: int | None,
+    max_instances: int | None,
+    **limits: int | None,
 ) -> None:
     """Make a function of an image that the server can read."""
     from nbfn import verbs
@@ -135,6 +146,8 @@ def create_function(
         **limits,
         config=dict(config),
         annotations=dict(annotation),
+        min_instances=min_instances,
+        max_instances=max_instances,
         session=edge.session,
     )
     edge.show.say(f"Successfully created function: {made.name} with {made.image}")
@@ -173,6 +186,7 @@ def inspect_function(edge: Edge, app: str, function: str, prop: str | None, endp
 @function_argument
 @click.option("--image", default="", metavar="IMAGE:TAG", help="Another image.")
 @limit_options
+@scale_options
 @config_option
 @annotation_option
 @edge

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn.errors import BadInput
 from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ FINGERPRINT_ANNOTATION = "nbfn.org/fingerprint"
 DIGEST_ANNOTATION = "nbfn.org/digest"
 ENDPOINT_ANNOTATION = "fnproject.io/fn/invokeEndpoint"
 
+_SCALE = (MIN_ANNOTATION, MAX_ANNOTATION)
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,7 +38,7 @@ class Wanted:
     timeout: int
     idle_timeout: int
     config: Mapping[str, str]
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ def wanted(spec: FunctionSpec, image: ImageRef, fingerprint: str) -> Wanted:
         timeout=spec.limits.timeout_s,
         idle_timeout=spec.limits.idle_timeout_s,
         config=dict(spec.config),
-        annotations={FINGERPRINT_ANNOTATION: fingerprint, DIGEST_ANNOTATION: image.digest},
+        annotations={
+            FINGERPRINT_ANNOTATION: fingerprint,
+            DIGEST_ANNOTATION: image.digest,
+            **spec.scale.annotations(),
+        },
     )
 
 
@@ -135,6 +141,7 @@ def _differences(fn: Mapping[str, Any], want: Wanted, fresh_key: str) -> dict[st
         body["config"] = changes
     notes: Mapping[str, Any] = fn.get("annotations") or {}
     new_notes = {key: value for key, value in want.annotations.items() if notes.get(key) != value}
+    new_notes |= {key: "" for key in _SCALE if key in notes and key not in want.annotations}
     if new_notes:
         body["annotations"] = new_notes
     return body

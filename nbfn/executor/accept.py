@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nbfn.errors import BadInput, Conflict
+from nbfn.errors import BadInput, Conflict, LimitError
 from nbfn.executor.fields import (
     APP_NAME,
     SHAPES,
@@ -95,11 +95,13 @@ def new_fn(document: Document, fn_id: str, now: str) -> Fn:
     if not image:
         raise refused("Missing image on Fn")
     fn = Fn(id=fn_id, name=name, app_id=app_id, image=image, created_at=now, updated_at=now)
-    return replace(
+    fn = replace(
         _with_limits(fn, document),
         config=merged_config({}, document),
         annotations=merged_annotations({}, document, creating=True),
     )
+    _check_scale(fn)
+    return fn
 
 
 def changed_fn(old: Fn, document: Document, now: str) -> Fn:
@@ -115,7 +117,15 @@ def changed_fn(old: Fn, document: Document, now: str) -> Fn:
         config=merged_config(old.config, document),
         annotations=merged_annotations(old.annotations, document),
     )
+    _check_scale(new)
     return old if new == old else replace(new, updated_at=now)
+
+
+def _check_scale(fn: Fn) -> None:
+    try:
+        _ = fn.scale
+    except LimitError as error:
+        raise refused(f"annotation nbfn.org/{error.message}: {error.hint}") from None
 
 
 def _with_limits(fn: Fn, document: Document) -> Fn:

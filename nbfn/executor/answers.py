@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbfn.drivers.base import Exit
     from nbfn.executor.hop import Head, Headers
-    from nbfn.executor.orders import StopWhy
+    from nbfn.schedule.orders import StopWhy
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
 

@@ -43,7 +43,7 @@ class Catalog:
         return self._ways.find(app_name, source)
 
     async def load(self) -> None:
-        """Tell the pool what was kept from before. Nothing is started or unpacked for it."""
+        """Tell the pool what was kept from before. Only what is to be ready is started or unpacked for it."""
         apps, fns, ways = await self._store.run(
             lambda store: (store.apps(), store.everything(), store.ways())
         )
@@ -53,7 +53,8 @@ class Catalog:
             self._ways.add(*way)
         for app, fn, digest, called in fns:
             reason: ColdReason = "executor-restarted" if called else "first-call"
-            self._pool.deploy(revision_of(app, fn, digest), reason=reason, prepare=False)
+            revision = revision_of(app, fn, digest)
+            self._pool.deploy(revision, scale=fn.scale, reason=reason, prepare=False)
 
     async def read(self, query: Callable[[Store], T]) -> T:
         """What ``query`` reads."""
@@ -166,7 +167,7 @@ class Catalog:
             self._deployed(changed.app, changed.current.fn, changed.current.digest, "function.updated")
 
     def _deployed(self, app: App, fn: Fn, digest: str, kind: str) -> None:
-        self._pool.deploy(revision_of(app, fn, digest))
+        self._pool.deploy(revision_of(app, fn, digest), scale=fn.scale)
         self._emit(kind, app, fn)
 
     def _removed(self, app: App, fn: Fn) -> None:

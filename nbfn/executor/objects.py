@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
 
+from nbfn.scale import Scale
+
 FN_ENDPOINT = "fnproject.io/fn/invokeEndpoint"
 TRIGGER_ENDPOINT = "fnproject.io/trigger/httpEndpoint"
 
@@ -48,6 +50,11 @@ class Fn:
     created_at: str = ""
     shape: str = ""
     updated_at: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """What its annotations say about the number of its instances. Raises LimitError."""
+        return Scale.of(self.annotations)
 
     def document(self, host: str = "") -> dict[str, object]:
         """As Fn writes it; with ``host``, as read: the annotation that says where to invoke it."""

@@ -13,12 +13,13 @@ from nbfn.executor import answers
 from nbfn.executor.calls import Started
 from nbfn.executor.exposition import Census
 from nbfn.executor.ids import deadline, new_id
-from nbfn.executor.orders import Assign, Order, Reject, Start, Stop
 from nbfn.executor.output import Output
 from nbfn.executor.records import LogRecord
 from nbfn.executor.run import Run
-from nbfn.executor.scheduler import Scheduler
 from nbfn.executor.worker import StartFailure, Worker
+from nbfn.scale import Scale
+from nbfn.schedule.orders import Assign, Order, Reject, Start, Stop
+from nbfn.schedule.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from nbfn.executor.calls import Call
     from nbfn.executor.events import Events
     from nbfn.executor.metrics import Metrics
-    from nbfn.executor.orders import StopWhy
     from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
+    from nbfn.schedule.orders import StopWhy
     from nbfn.spec import ColdReason, ImageRef
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
+_ANY_NUMBER = Scale()
 CLIENT_GONE = 444  # what Fn calls a caller that hung up
 
 
@@ -49,7 +51,7 @@ class Pool:
         self._events = events
         self._recorder = recorder
         self._metrics = metrics
-        self._scheduler = Scheduler(memory_mb, new_id)
+        self._scheduler: Scheduler[Revision] = Scheduler(memory_mb, new_id)
         self._revisions: dict[str, Revision] = {}
         self._workers: dict[str, Worker] = {}
         self._calls: dict[str, Call] = {}
@@ -109,11 +111,18 @@ class Pool:
 
     # Functions
 
-    def deploy(self, revision: Revision, *, reason: ColdReason = "first-call", prepare: bool = True) -> None:
+    def deploy(
+        self,
+        revision: Revision,
+        *,
+        scale: Scale = _ANY_NUMBER,
+        reason: ColdReason = "first-call",
+        prepare: bool = True,
+    ) -> None:
         """The next call of this function runs this."""
         self._revisions[revision.fn_id] = revision
         self._metrics.deployed(revision)
-        self._apply(self._scheduler.deploy(revision, time.monotonic(), reason=reason))
+        self._apply(self._scheduler.deploy(revision, time.monotonic(), scale=scale, reason=reason))
         if prepare:
             task = self.spawn(self._prepare(revision))
             self._preparing.add(task)
@@ -157,7 +166,7 @@ class Pool:
         """End it: an instance that runs it is stopped."""
         self.finish(call, answers.failure(CLIENT_GONE, why), stop="cancelled")
 
-    def _apply(self, orders: Sequence[Order]) -> None:
+    def _apply(self, orders: Sequence[Order[Revision]]) -> None:
         for order in orders:
             if isinstance(order, Assign):
                 self._assign(self._calls[order.call_id], self._workers[order.instance_id], order.reason)
@@ -275,7 +284,7 @@ class Pool:
 
     # Instances
 
-    def _start(self, order: Start) -> None:
+    def _start(self, order: Start[Revision]) -> None:
         fn_id, instance_id = order.revision.fn_id, order.instance_id
 
         def keep(stream: str, text: str, call_id: str) -> None:
@@ -297,14 +306,15 @@ class Pool:
             self._events.emit("instance.idle", worker.fn_id, worker.id)
 
     def _ended(self, worker: Worker, failure: StartFailure | None) -> None:
-        end = worker.exit
+        end, now = worker.exit, time.monotonic()
         del self._workers[worker.id]
         data = {"cause": end.cause, "out_of_memory": end.out_of_memory} if end is not None else {}
         self._events.emit("instance.stopped", worker.fn_id, worker.id, "", data)
         if failure is not None:
-            self._apply(self._scheduler.failed(worker.id, failure.status, failure.message, failure.hint))
+            said = (failure.status, failure.message, now, failure.hint)
+            self._apply(self._scheduler.failed(worker.id, *said))
         else:
-            self._apply(self._scheduler.gone(worker.id))
+            self._apply(self._scheduler.gone(worker.id, now))
 
     def _stop(self, order: Stop) -> None:
         worker = self._workers[order.instance_id]

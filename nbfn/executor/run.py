@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from nbfn.executor.answers import Response
     from nbfn.executor.calls import Call
     from nbfn.executor.hop import Connection, Head
-    from nbfn.executor.orders import StopWhy
     from nbfn.executor.worker import Worker
+    from nbfn.schedule.orders import StopWhy
 
 _EXIT_WAIT_S = 2.0
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from nbfn.drivers.base import Driver, Instance
     from nbfn.executor.calls import Call
-    from nbfn.executor.orders import Start
     from nbfn.executor.output import Output
+    from nbfn.executor.revision import Revision
+    from nbfn.schedule.orders import Start
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class StartFailure:
 class Worker:
     """Times are monotonic seconds, but for ``started_at`` (since the epoch)."""
 
-    order: Start
+    order: Start[Revision]
     output: Output
     requested: float = field(default_factory=time.monotonic)
     started_at: float = field(default_factory=time.time)

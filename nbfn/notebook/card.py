@@ -24,6 +24,7 @@ _REASONS = {
     "evicted": "evicted for memory",
     "crashed": "the last one died",
     "executor-restarted": "executor restarted",
+    "minimum": "kept ready",
 }
 
 

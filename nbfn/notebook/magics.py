@@ -98,6 +98,8 @@ class FnMagics(Magics):
     @argument(
         "--idle-timeout", type=int, metavar="S", help="What an idle instance waits (1 to 3600, default 30)."
     )
+    @argument("--min-instances", type=int, metavar="N", help="Kept ready without a call (default 0).")
+    @argument("--max-instances", type=int, metavar="N", help="Never more at once (default: as calls want).")
     @argument(
         "--requires",
         nargs="+",

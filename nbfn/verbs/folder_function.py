@@ -13,6 +13,7 @@ from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
 from nbfn.projects import cells
 from nbfn.remote import Remote
+from nbfn.scale import Scale
 from nbfn.spec import FunctionSpec, Limits
 from nbfn.verbs.building import USUAL, Building, deploy_folder
 
@@ -131,6 +132,7 @@ def load_folder(
         app=named,
         limits=_limits(function),
         config={**{key: value for key, value in function.config.items() if value}, **(config or {})},
+        scale=Scale.of(function.annotations),
     )
     return FolderFunction(place.absolute(), spec, how=how, say=say, session=session)
 
@@ -144,6 +146,8 @@ def deploy_cell(
     memory: int | None = None,
     timeout: int | None = None,
     idle_timeout: int | None = None,
+    min_instances: int | None = None,
+    max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
     build_image: str = "",
@@ -161,7 +165,7 @@ def deploy_cell(
         name: what it is deployed as.
         runtime: ``go`` or ``node``, maybe with a version (``node22``).
         source: the code.
-        app, memory, timeout, idle_timeout, config: as of :func:`nbfn.function`.
+        app, memory, timeout, idle_timeout, min_instances, max_instances, config: as of :func:`nbfn.function`.
         requires: packages of the language beside the FDK: ``PATH@VERSION`` for Go, ``NAME@VERSION`` for Node.
         build_image: what builds it, instead of Fn's image for the runtime.
         run_image: what runs it, likewise.
@@ -187,6 +191,7 @@ def deploy_cell(
             idle_timeout_s=default.idle_timeout_s if idle_timeout is None else idle_timeout,
         ),
         config=dict(config or {}),
+        scale=Scale(min_instances or 0, max_instances),
     )
     cell = cells.Cell(name, runtime, source, tuple(requires), build_image, run_image)
     folder = ours.settings.state / "cells" / repository(spec.app, spec.name).removeprefix("nbfn.local/")

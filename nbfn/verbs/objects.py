@@ -15,6 +15,7 @@ from nbfn import session as sessions
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION
 from nbfn.spec import ImageRef, check_app_name, check_function_name
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ def create_function(
     memory: int | None = None,
     timeout: int | None = None,
     idle_timeout: int | None = None,
+    min_instances: int | None = None,
+    max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     session: Session | None = None,
@@ -153,12 +156,13 @@ def create_function(
     reference = ImageRef.parse(image)
     if not reference.tag and not reference.digest:
         raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
+    scale = _scale_notes(min_instances or None, max_instances or None)
     told = {
         "image": image,
         "memory": memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
-        **_told(config, annotations),
+        **_told(config, {**(annotations or {}), **scale}),
     }
     body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
@@ -175,17 +179,22 @@ def update_function(
     memory: int | None = None,
     timeout: int | None = None,
     idle_timeout: int | None = None,
+    min_instances: int | None = None,
+    max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     session: Session | None = None,
 ) -> Fn:
-    """Change what is given of a function; a configuration value of ``""`` removes its key."""
+    """Change what is given of a function; a configuration value of ``""`` removes its key.
+
+    A ``min_instances`` or ``max_instances`` of 0 is none.
+    """
     told = {
         "image": image,
         "memory": memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
-        **_told(config, annotations),
+        **_told(config, {**(annotations or {}), **_scale_notes(min_instances, max_instances)}),
     }
     body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
@@ -249,6 +258,12 @@ def check_names(app: str, name: str) -> None:
     """Return if both names can be. Raises NameRefused."""
     check_app_name(app)
     check_function_name(name)
+
+
+def _scale_notes(min_instances: int | None, max_instances: int | None) -> dict[str, Any]:
+    """The annotations that change what is given; one of 0 is removed."""
+    given = {MIN_ANNOTATION: min_instances, MAX_ANNOTATION: max_instances}
+    return {name: value or "" for name, value in given.items() if value is not None}
 
 
 def _told(config: Mapping[str, str] | None, annotations: Mapping[str, Any] | None) -> dict[str, Any]:

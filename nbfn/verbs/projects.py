@@ -10,6 +10,7 @@ from nbfn import projects
 from nbfn import session as sessions
 from nbfn.errors import BadInput, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.scale import Scale
 from nbfn.spec import FunctionSpec, Limits
 from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
 
@@ -159,7 +160,8 @@ def _application(
     if not name:
         raise BadInput("no application is named", hint="say --app APP, or write an app.yaml")
     for function in check:
-        FunctionSpec(name=function.name, app=name, limits=_limits(function, {}))
+        scale = Scale.of(function.annotations)
+        FunctionSpec(name=function.name, app=name, limits=_limits(function, {}), scale=scale)
         if how.way(function) == "here":
             ours.check_reach(function.name)
     for function in check:
@@ -192,6 +194,7 @@ def _deploy(
         app=app["name"],
         limits=_limits(function, held),
         config={**config, **{key: value for key, value in function.config.items() if value}},
+        scale=Scale.of({**(held.get("annotations") or {}), **function.annotations}),
     )
     tag = version.replace("+", "-")
     deployment = deploy_folder(ours, function, spec, tag=tag, how=how, say=say)

@@ -64,6 +64,10 @@ def test_the_tutorial_line_by_line(home: Path) -> None:
     assert fn("inspect", "f", "app01", "hello-func", "memory").out == "300\n"
     assert fn("inspect", "f", "app01", "hello-func", "config.A").out == '"1"\n'
     assert fn("inspect", "f", "app01", "hello-func", "colour").code == 1
+    assert fn("update", "f", "app01", "hello-func", "--min-instances", "1", "--max-instances", "3").code == 0
+    assert fn("inspect", "f", "app01", "hello-func", "annotations.nbfn.org/max-instances").out == "3\n"
+    assert fn("update", "f", "app01", "hello-func", "--max-instances", "0", "--min-instances", "0").code == 0
+    assert "instances" not in fn("inspect", "f", "app01", "hello-func").out
     assert fn("delete", "f", "app01", "hello-func").out == "app01 hello-func deleted\n"
     assert "No functions found" in fn("list", "f", "app01").err
     assert fn("delete", "app", "app01").code == 0

@@ -21,6 +21,7 @@ from nbfn.deploy.plan import (
 )
 from nbfn.errors import BadInput
 from nbfn.runtime.wire import KEY_VARIABLE
+from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION, Scale
 from nbfn.spec import FunctionSpec, ImageRef, Limits
 
 KEY, OTHER_KEY = "ab" * 32, "cd" * 32
@@ -113,3 +114,18 @@ def test_configuration_that_fn_cannot_keep_is_refused(config: dict[str, str]) ->
     spec = FunctionSpec("greet", "notebook", Limits(), config)
     with pytest.raises(BadInput, match="config"):
         wanted(spec, ImageRef("nbfn.local/notebook/greet", "sha256:" + "0" * 64), "sha256:1")
+
+
+def test_a_scale_that_is_no_longer_asked_for_goes() -> None:
+    image = ImageRef("nbfn.local/notebook/greet", "sha256:" + "0" * 64)
+    held: Held = (None, None)
+    for scale, left in (
+        (Scale(1, 5), {MIN_ANNOTATION: 1, MAX_ANNOTATION: 5}),
+        (Scale(0, 3), {MAX_ANNOTATION: 3}),
+        (Scale(), {}),
+    ):
+        want = wanted(FunctionSpec("greet", "notebook", scale=scale), image, "sha256:1")
+        held = take(plan(*held, want, KEY), held)
+        assert held[1] is not None
+        notes = held[1]["annotations"]
+        assert {key: notes[key] for key in (MIN_ANNOTATION, MAX_ANNOTATION) if key in notes} == left

@@ -17,7 +17,7 @@ from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
 from nbfn.executor.detached import Results
 from nbfn.executor.ids import new_id
-from nbfn.executor.scheduler import QUEUE_CALLS
+from nbfn.schedule.state import Bounds
 from tests.executor.conftest import request_bytes
 
 if TYPE_CHECKING:
@@ -314,8 +314,8 @@ async def test_a_full_queue_refuses_with_429(executor: Executor) -> None:
         fn_id = await running.deploy()
         first = [asyncio.ensure_future(submit(running, fn_id))]
         await running.happened("call.started")
-        first += [asyncio.ensure_future(submit(running, fn_id)) for _ in range(QUEUE_CALLS)]
-        await running.happened("call.queued", QUEUE_CALLS + 1)
+        first += [asyncio.ensure_future(submit(running, fn_id)) for _ in range(Bounds().calls_of_one)]
+        await running.happened("call.queued", Bounds().calls_of_one + 1)
         response = await running.invoke(fn_id)
         assert response.status_code == 429
         assert response.headers["retry-after"] == "15"

@@ -13,7 +13,7 @@ def plain(name: str, times: int = 1) -> list[str]:
     return [name] * times
 
 
-@nbfn.function(memory=512, timeout=10, config={"A": "b"}, requires=["numpy"])
+@nbfn.function(memory=512, timeout=10, min_instances=1, max_instances=4, config={"A": "b"}, requires=["x"])
 def with_options(x: float) -> float:
     return x
 

@@ -11,6 +11,7 @@ from nbfn.errors import BadInput, LimitError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbfn.scale import Scale
     from nbfn.spec import Limits
 
 TIMEOUT_S = range(1, 300 + 1)
@@ -103,6 +104,15 @@ def check_units(units: int, memory_mb: int) -> None:
     if units < step or units % step:
         raise LimitError(
             f"provisioned concurrency is {units}", hint=f"at {memory_mb} MB OCI takes multiples of {step}"
+        )
+
+
+def check_scale(scale: Scale) -> None:
+    """Raises LimitError unless it asks for nothing: OCI decides itself how many instances there are."""
+    if scale.annotations():
+        raise LimitError(
+            f"the number of instances is to be {scale}, and OCI Functions takes no such numbers",
+            hint="leave min_instances and max_instances out; provisioned concurrency keeps instances ready",
         )
 
 

@@ -270,6 +270,7 @@ class OciTarget:
         extras = extras or Extras()
         fresh_key = secrets.token_hex(32)
         limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
+        limits.check_scale(spec.scale)
         want = Wanted(spec, source, fingerprint, extras)
         creation(self.settings.api_version, want, "", fresh_key)  # what this version cannot say, it says now
         for attempt in range(1, _ATTEMPTS + 1):

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from nbfn.executor.revision import Revision
-    from nbfn.spec import ColdReason
+    from nbfn.spec import ColdReason, Limits
+
+
+class Revision(Protocol):
+    """What instances of one function are made from; equal ones may share instances."""
+
+    @property
+    def fn_id(self) -> str: ...
+    @property
+    def limits(self) -> Limits: ...
+
+
+R = TypeVar("R", bound=Revision)
 
 StopWhy = Literal[
     "idle-expired",
     "new-revision",
     "evicted",
+    "scaled-in",
     "timeout",
     "cancelled",
     "invalid-response",
@@ -24,12 +36,13 @@ State = Literal["starting", "idle", "busy", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Start(Generic[R]):
     """Start an instance, then report ``ready`` or ``failed``."""
 
     instance_id: str
-    revision: Revision
-    reason: ColdReason
+    revision: R
+    reason: ColdReason | Literal["minimum"]
+    """``minimum``: no call waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class Reject:
     hint: str = ""
 
 
-Order = Start | Assign | Stop | Reject
+Order = Start[R] | Assign | Stop | Reject
 
 
 @dataclass(frozen=True, slots=True)
