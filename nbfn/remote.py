@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from nbfn import revisions
@@ -10,6 +11,7 @@ from nbfn import session as sessions
 from nbfn.calls.calling import Calling
 from nbfn.containerize import describe
 from nbfn.observe.logs import Logs
+from nbfn.projects import Export, Exported, export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +103,23 @@ class Remote(Calling[P, R_co]):
         """What is in its image: files, packages, sizes. Deploys it if it was not yet."""
         deployment, _ = self._deployed()
         return describe(self.session.layout.get(deployment.image))
+
+    def export(
+        self, folder: str | Path, *, force: bool = False, build_image: str = "", run_image: str = ""
+    ) -> Exported:
+        """Write what is deployed as a project folder that the Fn CLI, Docker and nbfn can deploy.
+
+        Deploys it if it was not yet. Docker builds it on ``build_image`` (which has pip) and ``run_image``,
+        by default Fn's images of Python, or the base of the function. Secrets are named in it, not written.
+
+        Raises:
+            BadInput: there is something in the folder (``force`` writes over it).
+            ImageError, StateError, ExecutorError, TargetError: as a deployment; or it cannot be written.
+        """
+        deployment, _ = self._deployed()
+        image = self.session.layout.get(deployment.image)
+        about = Export(self.spec.name, self.spec.limits, self.spec.config, build_image, run_image)
+        return export(image, about, Path(folder), force=force)
 
     @property
     def image(self) -> ImageRef | None:

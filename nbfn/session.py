@@ -167,8 +167,9 @@ class Session:
             TargetError: it refused.
         """
         way = self.check_reach(spec.name, spec.base)
-        # What a person gives with the function goes before what its secrets were here.
-        spec = replace(spec, base=way.base, config={**capture.config, **spec.config})
+        # What a person gives with the function goes before what its secrets were here, if they are here.
+        secrets = {key: value for key, value in capture.config.items() if value}
+        spec = replace(spec, base=way.base, config={**secrets, **spec.config})
         self.check(spec)
         if way.way == "code":
             return self.server.apply_code(spec, capture)

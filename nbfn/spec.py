@@ -192,7 +192,8 @@ class Capture:
     left: tuple[Left, ...] = ()
     """What the text speaks of and the function does without."""
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Values of marked secrets, by environment variable. Not part of the fingerprint, and never shown."""
+    """Values of marked secrets, by environment variable; empty where only the name is known. Not part of the
+    fingerprint, and never shown."""
 
     @property
     def fingerprint(self) -> str:

@@ -54,6 +54,17 @@ def functions(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return _items(_names(ctx, str(ctx.params.get("app") or ""), ""), incomplete)
 
 
+def own_functions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of functions of ``--app``, or of the application that cells go to."""
+    from nbfn import config
+
+    try:
+        app = str(ctx.params.get("app") or "") or config.load().app
+    except NbfnError:
+        return []
+    return _items(_names(ctx, app, ""), incomplete)
+
+
 def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of triggers of the function that was named before."""
     app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")

@@ -11,6 +11,7 @@ from nbfn.commands import configuration, contexts, objects, revisions
 from nbfn.commands.complete import contexts as complete_contexts
 from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
+from nbfn.commands.export import export
 from nbfn.commands.grammar import HELP, Words, verb
 from nbfn.commands.invoke import invoke
 from nbfn.commands.past import logs, stats
@@ -56,7 +57,7 @@ _VERBS = {
 for _module in (contexts, objects, configuration, revisions):
     _module.register(_VERBS)
 for _command in (
-    *(init, build, bump, push, deploy, invoke, revisions.rollback),
+    *(init, build, bump, push, deploy, invoke, export, revisions.rollback),
     *_VERBS.values(),
     configuration.config,
     *(logs, stats),

@@ -90,7 +90,8 @@ def repository(app: str, name: str) -> str:
 
 
 def entry_document(capture: Capture, fingerprint: str) -> dict[str, object]:
-    """What ``nbfn.json`` tells the runtime."""
+    """What ``nbfn.json`` tells the runtime, and whoever exports the function: which configuration is secret."""
+    secrets = {"secrets": sorted(capture.config)} if capture.config else {}
     return {
         "schema": SCHEMA,
         "handler": capture.handler,
@@ -99,6 +100,7 @@ def entry_document(capture: Capture, fingerprint: str) -> dict[str, object]:
         "by_value": capture.by_value,
         "preload": list(capture.preload),
         "fingerprint": fingerprint,
+        **secrets,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbfn.projects.appfile import AppFile, find_app_file
+from nbfn.projects.export import Export, Exported, copy, export
 from nbfn.projects.folder import capture_folder
 from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
 from nbfn.projects.init import RUNTIMES, init
@@ -12,13 +13,17 @@ from nbfn.projects.ways import Way, build_by_docker, dockerfile_of, run_commands
 __all__ = [
     "RUNTIMES",
     "AppFile",
+    "Export",
+    "Exported",
     "FuncFile",
     "Trigger",
     "Way",
     "build_by_docker",
     "bumped",
     "capture_folder",
+    "copy",
     "dockerfile_of",
+    "export",
     "find_app_file",
     "find_func_file",
     "init",

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from nbfn.capture.requirements import pinned
 from nbfn.errors import BadInput, LimitError, RequirementError
+from nbfn.projects.exported import entry_of, read_export
 from nbfn.spec import Capture, PythonVersion
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def capture_folder(function: FuncFile) -> Capture:
         RequirementError: a line of ``requirements.txt`` cannot be read, or asks for what is not installed.
         LimitError: the folder is too large.
     """
+    if entry_of(function.folder) is not None:
+        return read_export(function)
     file, handler = _entry(function)
     path = function.folder / file
     try:

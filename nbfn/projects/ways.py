@@ -13,6 +13,7 @@ from nbfn.containerize import dockerbuild
 from nbfn.containerize.buildlog import LAST_LINES, Line
 from nbfn.errors import BuildFailed
 from nbfn.projects.dockerfile import generate
+from nbfn.projects.exported import is_for_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,12 +29,14 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
 
 
 def way_of(function: FuncFile) -> Way:
-    """``here`` for a Python function without a Dockerfile, else ``docker``.
+    """``here`` for a Python function without a Dockerfile, or as nbfn exported it; else ``docker``.
 
     Raises:
         BadInput: neither can build it: an unknown runtime, a missing file.
     """
     if function.runtime.startswith("python") and not function.own_dockerfile:
+        return "here"
+    if is_for_here(function.folder):
         return "here"
     dockerfile_of(function)
     return "docker"

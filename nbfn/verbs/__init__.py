@@ -8,6 +8,7 @@ from __future__ import annotations
 from nbfn.verbs.building import Building
 from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
 from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
+from nbfn.verbs.exporting import export
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.history import function_revisions, rollback_function
 from nbfn.verbs.invocation import Answer, invoke_function
@@ -65,6 +66,7 @@ __all__ = [
     "deploy_project",
     "doctor",
     "explain",
+    "export",
     "function_revisions",
     "functions",
     "init_project",

@@ -66,7 +66,8 @@ class FolderFunction(Remote[..., Any]):
     @property
     def source(self) -> str:
         """The text of its code, where that is one file. Raises BadInput if it is not."""
-        name = next((file for language, file in _CODE.items() if self.runtime.startswith(language)), "")
+        runtime = self.runtime
+        name = next((file for language, file in _CODE.items() if runtime.startswith(language)), "func.py")
         try:
             return (self.folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
@@ -84,6 +85,21 @@ class FolderFunction(Remote[..., Any]):
         with self._deploying:
             self._deploy(force=force)
         return self
+
+    def export(
+        self, folder: str | Path, *, force: bool = False, build_image: str = "", run_image: str = ""
+    ) -> projects.Exported:
+        """Copy its folder, as it is now; the images are those of its ``func.yaml``.
+
+        Raises:
+            BadInput: there is something in the folder (``force`` writes over it), or an image was given.
+            StateError: it cannot be written.
+        """
+        if build_image or run_image:
+            raise BadInput(
+                f"{self.spec.name!r} is a folder already", hint=f"its images are named in {self.folder}"
+            )
+        return projects.copy(projects.find_func_file(self.folder), Path(folder), force=force)
 
     def _deploy(
         self, *, force: bool = False, progress: sessions.Progress | None = None
