@@ -65,6 +65,19 @@ def own_functions(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _items(_names(ctx, app, ""), incomplete)
 
 
+def images(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of images; those of functions as ``APP/FUNCTION``."""
+    from nbfn import config
+    from nbfn.containerize import Layout
+    from nbfn.containerize.recipe import LOCAL
+
+    try:
+        names = Layout(config.load().images).refs()
+    except NbfnError:
+        return []
+    return _items([name.removeprefix(f"{LOCAL}/").removesuffix(":latest") for name in names], incomplete)
+
+
 def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of triggers of the function that was named before."""
     app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")

@@ -13,6 +13,7 @@ from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
 from nbfn.commands.export import export
 from nbfn.commands.grammar import HELP, Words, verb
+from nbfn.commands.images import images, pull
 from nbfn.commands.invoke import invoke
 from nbfn.commands.past import logs, stats
 from nbfn.commands.projects import build, bump, deploy, init, push
@@ -57,7 +58,7 @@ _VERBS = {
 for _module in (contexts, objects, configuration, revisions):
     _module.register(_VERBS)
 for _command in (
-    *(init, build, bump, push, deploy, invoke, export, revisions.rollback),
+    *(init, build, bump, push, pull, deploy, invoke, export, images, revisions.rollback),
     *_VERBS.values(),
     configuration.config,
     *(logs, stats),

@@ -18,6 +18,7 @@ from nbfn.commands.grammar import (
     verbose_option,
     working_dir_option,
 )
+from nbfn.commands.images import push_image
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -130,14 +131,24 @@ def bump(edge: Edge, part: Any, working_dir: str | None, verbose: bool) -> None:
 
 
 @click.command(context_settings=HELP)
+@click.argument("image", metavar="[IMAGE]", required=False, shell_complete=complete.images)
+@click.argument("where", metavar="[HOST/NAME:TAG]", required=False)
 @registry_option
 @verbose_option
 @edge
-def push(edge: Edge, registry: str, verbose: bool) -> None:
-    """Push a function's image to the context's registry."""
+def push(edge: Edge, image: str | None, where: str | None, registry: str, verbose: bool) -> None:
+    """Push a function's image to the context's registry.
+
+    Without IMAGE it is that of the project folder here; with it, that of any function: FUNCTION or
+    APP/FUNCTION, or an image that `images list` shows. It can go elsewhere: docker-daemon:NAME,
+    oci-archive:FILE.
+    """
     from nbfn.verbs import push_project
 
     edge.registry = registry or edge.registry
+    if image:
+        push_image(edge, image, where or "")
+        return
     session = edge.session
     if session.context.is_local and not session.context.registry:
         edge.show.say("Nothing to push: this machine's executor reads images where they are built")

@@ -10,7 +10,7 @@ from nbfn.containerize.describe import Description, describe
 from nbfn.containerize.host import fits
 from nbfn.containerize.image import Image, Layer
 from nbfn.containerize.layout import Layout
-from nbfn.containerize.manage import listed, prune, tag, verify
+from nbfn.containerize.manage import Listed, Pruned, find, listed, prune, tag, verify
 from nbfn.containerize.packages import Package
 from nbfn.containerize.publish import publish
 from nbfn.containerize.requirements import read_requirements
@@ -25,11 +25,14 @@ __all__ = [
     "Image",
     "Layer",
     "Layout",
+    "Listed",
     "Package",
+    "Pruned",
     "build",
     "changes",
     "compressed",
     "describe",
+    "find",
     "find_base",
     "fits",
     "listed",

@@ -36,6 +36,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 DEFAULT_TAG = "latest"
 # How long a blob that was fetched in part waits for another try.
 _PARTIAL_S = 7 * 86400.0
+_MANIFEST_MAX_BYTES = 4 << 20
 
 _MARKER = encode({"imageLayoutVersion": "1.0.0"})
 
@@ -83,6 +84,15 @@ class Layout:
             if name := _name(entry):
                 found[name] = Descriptor.read(entry, f"{name} in {self.path / 'index.json'}").digest
         return dict(sorted(found.items()))
+
+    def manifests(self) -> list[str]:
+        """The digest of every image's manifest that is here, named or not, sorted."""
+        found = []
+        for path in self._blobs.iterdir() if self._blobs.is_dir() else ():
+            with contextlib.suppress(OSError, ValueError):
+                if path.stat().st_size <= _MANIFEST_MAX_BYTES and _is_manifest(path.read_bytes()):
+                    found.append(f"sha256:{path.name}")
+        return sorted(found)
 
     def blob(self, digest: str) -> Path:
         """Where the blob with ``digest`` is, or would be."""
@@ -338,6 +348,11 @@ class Layout:
             yield
         finally:
             os.close(descriptor)
+
+
+def _is_manifest(data: bytes) -> bool:
+    document = json.loads(data) if data[:1] == b"{" else None
+    return isinstance(document, dict) and {"config", "layers", "schemaVersion"} <= document.keys()
 
 
 def _name(entry: Mapping[str, object]) -> str:

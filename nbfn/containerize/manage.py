@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import files, host
+from nbfn.containerize.layout import DEFAULT_TAG
+from nbfn.containerize.recipe import HANDLER_LABEL, LOCAL
 from nbfn.containerize.validate import validate
-from nbfn.errors import ImageError
+from nbfn.errors import BadInput, ImageError
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
 
 # A blob younger than this may belong to an image that is being built or pulled right now.
 GRACE_S = 3600.0
+_DIGITS = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Listed:
     """One name in a layout."""
 
     name: str
-    """``repository:tag``."""
+    """``repository:tag``; empty if it is only found by its digest, as an earlier revision."""
     digest: str
     size: int
     """Bytes of everything, as stored; what images share is counted for each."""
@@ -35,6 +40,10 @@ class Listed:
     """Minor version, empty if its labels do not say."""
     problem: str = ""
     """What is wrong with it, if it cannot be read."""
+    handler: str = ""
+    """The Python function in it, if there is one."""
+    kept_at: float = 0.0
+    """When it came here, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +56,66 @@ class Pruned:
     """Bytes."""
 
 
-def listed(layout: Layout) -> list[Listed]:
+def listed(layout: Layout, *, unnamed: bool = False) -> list[Listed]:
     """Every name, sorted; a damaged image is in it, with what is wrong.
+
+    With ``unnamed`` also what is there by digest alone, such as earlier revisions, the latest first.
 
     Raises:
         ImageError: the index itself is damaged.
     """
-    found = []
-    for name, digest in layout.refs().items():
-        try:
-            image = layout.get(ImageRef("", digest=digest))
-        except ImageError as error:
-            found.append(Listed(name, digest, 0, "", "", error.message))
-            continue
-        about = image.config
-        platform = f"{about.get('os')}/{about.get('architecture')}"
-        python = image.labels.get(host.PYTHON_LABEL, "")
-        found.append(Listed(name, digest, image.size, platform, python))
+    names = layout.refs()
+    found = [_listed(layout, name, digest) for name, digest in names.items()]
+    if unnamed:
+        others = set(layout.manifests()).difference(names.values())
+        rest = (_listed(layout, "", digest) for digest in others)
+        found += sorted(rest, key=lambda each: (-each.kept_at, each.digest))
     return found
+
+
+def _listed(layout: Layout, name: str, digest: str) -> Listed:
+    try:
+        image = layout.get(ImageRef("", digest=digest))
+        kept_at = layout.blob(digest).stat().st_mtime
+    except (ImageError, OSError) as error:
+        return Listed(name, digest, 0, "", "", error.message if isinstance(error, ImageError) else str(error))
+    about, labels = image.config, image.labels
+    return Listed(
+        name,
+        digest,
+        image.size,
+        platform=f"{about.get('os')}/{about.get('architecture')}",
+        python=labels.get(host.PYTHON_LABEL, ""),
+        handler=labels.get(HANDLER_LABEL, ""),
+        kept_at=kept_at,
+    )
+
+
+def find(layout: Layout, text: str) -> Image:
+    """The image that ``text`` means: ``APP/FUNCTION`` or ``FUNCTION`` for what was built last of one, any
+    name in the layout, or a digest, of which the first few digits do.
+
+    Raises:
+        ImageError: there is none, or it is damaged.
+        BadInput: there are several.
+    """
+    names = layout.refs()
+    tagged = text if ":" in text.rpartition("/")[2] else f"{text}:{DEFAULT_TAG}"
+    for name in (text, tagged, f"{LOCAL}/{tagged}"):
+        if name in names:
+            return layout.get(ImageRef("", digest=names[name]))
+    found = {digest for name, digest in names.items() if name.endswith(f"/{tagged}")}
+    digits = text.rpartition("@")[2].removeprefix("sha256:")
+    if not found and _DIGITS.fullmatch(digits):
+        found = {digest for digest in layout.manifests() if digest.startswith(f"sha256:{digits}")}
+    if len(found) > 1:
+        told = sorted(name for name, digest in names.items() if digest in found) or sorted(found)
+        raise BadInput(f"{text!r} could be any of {', '.join(told)}", hint="say more of it")
+    if not found:
+        raise ImageError(
+            f"there is no image {text!r} in {layout.path}", hint="`nbfn images list` shows what is there"
+        )
+    return layout.get(ImageRef("", digest=found.pop()))
 
 
 def tag(layout: Layout, ref: ImageRef | str, name: ImageRef | str) -> ImageRef:

@@ -24,6 +24,8 @@ SCHEMA_LABEL = "org.nbfn.schema"
 HANDLER_LABEL = "org.nbfn.handler"
 FINGERPRINT_LABEL = "org.nbfn.fingerprint"
 
+LOCAL = "nbfn.local"
+"""Where the names of images begin that are built here."""
 FUNCTION_FOLDER = "function"
 ENTRYPOINT = ("python3", "-S", "-B", "-m", "nbfn_runtime")
 USER = "1000:1000"
@@ -86,11 +88,11 @@ def plan(spec: FunctionSpec, capture: Capture, base_labels: Mapping[str, str]) -
 
 def repository(app: str, name: str) -> str:
     """``nbfn.local/APP/NAME``; a part that registries would not take is made fit, with a mark of its own."""
-    return f"nbfn.local/{_component(app)}/{_component(name)}"
+    return f"{LOCAL}/{_component(app)}/{_component(name)}"
 
 
 def entry_document(capture: Capture, fingerprint: str) -> dict[str, object]:
-    """What ``nbfn.json`` tells the runtime, and whoever exports the function: which configuration is secret."""
+    """What ``nbfn.json`` tells the runtime, and an export: which configuration is secret."""
     secrets = {"secrets": sorted(capture.config)} if capture.config else {}
     return {
         "schema": SCHEMA,

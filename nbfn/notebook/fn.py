@@ -18,7 +18,7 @@ from IPython.display import display
 
 from nbfn.commands.edge import Edge
 from nbfn.commands.main import cli
-from nbfn.commands.show import aligned, indented
+from nbfn.commands.show import Step, aligned, indented, metered
 from nbfn.errors import BadInput
 from nbfn.notebook.text import printable
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import IPCompleter
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nbfn.commands.show import Progress
     from nbfn.verbs.diagnosis import Diagnosis
 
 # It would never come back to the notebook.
@@ -67,6 +68,19 @@ class Notebook:
                 return
         text = content.decode("utf-8", "replace")
         display({"text/plain": printable(text)}, raw=True)
+
+    def meter(self) -> Progress:
+        """A bar that grows, in one display."""
+        shown: list[Any] = []
+
+        def draw(step: Step) -> None:
+            bundle = {"text/html": _bar(step), "text/plain": str(step)}
+            if shown:
+                shown[0].update(bundle, raw=True)
+            else:
+                shown.append(display(bundle, raw=True, display_id=True))
+
+        return metered(draw)
 
 
 @magics_class
@@ -149,3 +163,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     body = "".join(row("td", cells) for cells in rows)
     return f'<table class="nbfn-list"><thead>{row("th", heads)}</thead><tbody>{body}</tbody></table>'
+
+
+def _bar(step: Step) -> str:
+    label = escape(step.what)
+    return f'<progress max="100" value="{step.percent}" aria-label="{label}"></progress> {escape(str(step))}'

@@ -11,6 +11,16 @@ from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
 from nbfn.verbs.exporting import export
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.history import function_revisions, rollback_function
+from nbfn.verbs.image_store import (
+    diff_images,
+    images,
+    inspect_image,
+    prune_images,
+    pull_image,
+    push_image,
+    tag_image,
+    verify_images,
+)
 from nbfn.verbs.invocation import Answer, invoke_function
 from nbfn.verbs.objects import (
     App,
@@ -64,22 +74,30 @@ __all__ = [
     "deploy_all",
     "deploy_cell",
     "deploy_project",
+    "diff_images",
     "doctor",
     "explain",
     "export",
     "function_revisions",
     "functions",
+    "images",
     "init_project",
+    "inspect_image",
     "invoke_function",
     "list_contexts",
     "load_folder",
     "logs",
+    "prune_images",
+    "pull_image",
+    "push_image",
     "push_project",
     "rollback_function",
     "stats",
+    "tag_image",
     "triggers",
     "update_app",
     "update_context",
     "update_function",
     "use_context",
+    "verify_images",
 ]

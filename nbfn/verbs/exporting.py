@@ -28,8 +28,8 @@ def export(
 ) -> Exported:
     """Write a deployed function as a project folder, which the Fn CLI, Docker and nbfn can deploy.
 
-    The folder has ``func.yaml``, ``func.py`` as it was captured, its data, ``requirements.txt``, nbfn's runtime
-    and a Dockerfile. Secrets are named in it, not written.
+    The folder has ``func.yaml``, ``func.py`` as it was captured, its data, ``requirements.txt``, nbfn's
+    runtime and a Dockerfile. Secrets are named in it, not written.
 
     Args:
         function: a function, or the name of a deployed one.

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from IPython.core.completer import provisionalcompleter
+from IPython.utils.capture import capture_output
 
 from nbfn import errors, local, session
+from nbfn.containerize import Image
+from nbfn.containerize.host import machine_platform
+from nbfn.notebook.fn import Notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +113,28 @@ def test_errors_are_short(shell: InteractiveShell, at_home: Path, capsys: pytest
     assert "click" not in shown
     shell.run_cell("%fn serve")
     assert "%fn start" in capsys.readouterr().out
+
+
+def test_images_and_transfers_are_shown_richly(shell: InteractiveShell, at_home: Path) -> None:
+    def displayed(line: str) -> list[dict[str, str]]:
+        with capture_output() as captured:
+            shell.run_line_magic("fn", line)
+        return [output.data for output in captured.outputs]
+
+    layout = session.current().layout
+    layout.put(Image.empty(machine_platform()), "team/empty", "1")
+    (table,) = displayed("images list")
+    assert "<table" in table["text/html"]
+    assert "team/empty:1" in table["text/plain"]
+    assert displayed("images list --output json")[0]["text/markdown"].startswith("```json")
+    bars = displayed(f"push empty:1 oci-archive:{at_home / 'empty.tar'}")
+    assert all("<progress" in bar["text/html"] for bar in bars)
+    meter = Notebook().meter()
+    with capture_output() as captured:
+        meter("push", 0, 100)
+        meter("push", 50, 100)
+    assert [output.data["text/html"].count('value="50"') for output in captured.outputs] == [0, 1]
+    assert len({output.transient["display_id"] for output in captured.outputs}) == 1
 
 
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from nbfn.containerize import host
 from nbfn.deploy.oci import make_archive
 from nbfn.deploy.oci.archive import RUNTIMES
+from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES
 from nbfn.errors import BadInput, ImageError, LimitError
 from nbfn.spec import PythonVersion
 from tests.oci.functions import SPEC, captured
@@ -68,6 +69,14 @@ def test_what_is_too_large_says_of_what() -> None:
     ) as caught:
         make_archive(SPEC, large, runtime=HERE)
     assert "image" in caught.value.hint
+
+
+def test_what_is_just_not_too_large() -> None:
+    fits = make_archive(SPEC, captured(files={"data/x.pickle": bytes(40 * 2**20)}), runtime=HERE)
+    assert fits.size < 2**20, "it is the archive that counts, not what it unpacks to"
+    near = captured(files={"data/x.pickle": random.Random(1).randbytes(ARCHIVE_MAX_BYTES - 2**18)})
+    archive = make_archive(SPEC, near, runtime=HERE)
+    assert ARCHIVE_MAX_BYTES - 2**18 < archive.size <= ARCHIVE_MAX_BYTES
 
 
 def test_data_stays_in_its_folder() -> None:

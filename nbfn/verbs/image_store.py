@@ -1,0 +1,159 @@
+"""The images of this machine from Python: what is there, what is in it, what differs, and what may go.
+
+Wherever an image is asked for, a function, ``"FUNCTION"``, ``"APP/FUNCTION"``, any name that is listed or the
+first digits of a digest will do.
+
+Raises (each function, beside what it says itself):
+    ImageError: there is no such image, or it is damaged.
+    BadInput: what is named could be several.
+    StateError: the store of images cannot be written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbfn import containerize, local
+from nbfn import session as sessions
+from nbfn.containerize import places
+from nbfn.containerize.manage import GRACE_S
+from nbfn.containerize.registry import Access
+from nbfn.deploy.fn import FnTarget
+from nbfn.deploy.rest import Rest
+from nbfn.errors import BadInput, ImageError, NotFound
+from nbfn.remote import Remote
+from nbfn.spec import ImageRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import httpx
+
+    from nbfn.containerize import Changes, Description, Image, Listed, Pruned
+    from nbfn.session import Session
+
+    Progress = Callable[[str, int, int], None]
+    Named = Remote[..., Any] | ImageRef | str
+
+
+def images(*, unnamed: bool = False, session: Session | None = None) -> Sequence[Listed]:
+    """The images by name; with ``unnamed`` also those that have none, such as earlier revisions."""
+    return containerize.listed(_layout(session), unnamed=unnamed)
+
+
+def inspect_image(image: Named, *, session: Session | None = None) -> Description:
+    """What is in an image: layers, files, packages, sizes, how it starts."""
+    return containerize.describe(_find(image, session))
+
+
+def diff_images(before: Named, after: Named, *, session: Session | None = None) -> Changes:
+    """What differs between two images: files, packages, settings, sizes. False if nothing."""
+    return containerize.changes(_find(before, session), _find(after, session))
+
+
+def tag_image(image: Named, name: str, *, session: Session | None = None) -> ImageRef:
+    """Let ``name`` (``NAME[:TAG]``) mean the image too."""
+    ref = ImageRef.parse(name)
+    return containerize.tag(_layout(session), ImageRef("", digest=_find(image, session).digest), ref)
+
+
+def verify_images(*, session: Session | None = None) -> Mapping[str, Sequence[str]]:
+    """Each image with what is wrong with it; empty if all are sound. Reads every byte."""
+    return containerize.verify(_layout(session))
+
+
+def prune_images(*, grace_s: float = GRACE_S, session: Session | None = None) -> Pruned:
+    """Remove what neither a name nor a function of this machine's executor needs.
+
+    What is younger than ``grace_s`` stays: it may belong to an image that is being built.
+
+    Raises:
+        ExecutorError: the executor, which knows what is needed, cannot be asked: nothing is removed.
+    """
+    ours = session or sessions.current()
+    return containerize.prune(ours.layout, _needed(ours), grace_s=grace_s)
+
+
+def push_image(
+    image: Named, where: str = "", *, session: Session | None = None, progress: Progress | None = None
+) -> ImageRef:
+    """Send an image to a registry, or another place (``docker-daemon:NAME``, ``oci-archive:FILE``).
+
+    By default that is the context's registry, under the name of the function.
+
+    Raises:
+        BadInput: there is no such place, or none is known.
+        LoginFailed, RegistryError: the registry refused, or cannot be reached; a retry goes on from there.
+    """
+    ours = session or sessions.current()
+    found = _find(image, session)
+    place = where or _place_of(image, found, ours)
+    ref = ImageRef("", digest=found.digest)
+    return containerize.publish(ref, place, ours.layout, settings=ours.settings, progress=progress)
+
+
+def pull_image(
+    where: str, name: str = "", *, session: Session | None = None, progress: Progress | None = None
+) -> ImageRef:
+    """Bring an image here from a registry, or another place; ``name`` is what it is called here, too.
+
+    Raises:
+        BadInput: there is no such place.
+        LoginFailed, RegistryError: the registry refused, or cannot be reached; a retry goes on from there.
+    """
+    ours = session or sessions.current()
+    known = ImageRef.parse(name) if name else None
+    place = places.find_place(where, Access.of(ours.settings))
+    image = place.fetch(ours.layout, progress=progress)
+    if known is not None:
+        return ours.layout.put(image, known.repository, known.tag or "latest")
+    if isinstance(place, places.Remote):
+        return ImageRef(place.ref.name, digest=image.digest, tag=place.ref.tag)
+    return ImageRef(where, digest=image.digest)
+
+
+def _layout(session: Session | None) -> containerize.Layout:
+    return (session or sessions.current()).layout
+
+
+def _find(image: Named, session: Session | None) -> Image:
+    layout = _layout(session)
+    if isinstance(image, Remote):
+        if image.image is None:
+            raise ImageError(
+                f"{image.spec.name!r} has no image: it is not deployed", hint="call it, or deploy it"
+            )
+        image = image.image
+    return layout.get(image) if isinstance(image, ImageRef) else containerize.find(layout, image)
+
+
+def _place_of(image: Named, found: Image, ours: Session) -> str:
+    """Where the context's registry has a function's image."""
+    names = [name for name, digest in ours.layout.refs().items() if digest == found.digest]
+    own = image.spec.name if isinstance(image, Remote) else names[0].rpartition(":")[0] if names else ""
+    if not ours.context.registry or not own:
+        what = "has no name" if ours.context.registry else "has no registry to go to"
+        raise BadInput(
+            f"the image {found.digest[:19]} {what}",
+            hint="say where: HOST/NAME:TAG; or `fn update context registry HOST/NAME`",
+        )
+    return ours.context.image_name(own.rpartition("/")[2], "latest")
+
+
+def _needed(ours: Session) -> list[str]:
+    """The digests that this machine's functions and their revisions need, as far as their images are here.
+
+    It is this machine's executor that is asked, whichever server the session works with.
+    """
+    with local.ensure(ours.settings).client(timeout=30.0) as client:
+        references = _references(client)
+    here = set(ours.layout.manifests())
+    return sorted(here.intersection(references))
+
+
+def _references(client: httpx.Client) -> set[str]:
+    try:
+        told = Rest(client).get("/nbfn/v1/images")["items"]
+        return {str(each["digest"]) for each in told}
+    except NotFound:  # an executor that keeps no revisions
+        return {ImageRef.parse(each.image).digest for each in FnTarget(client).list()}

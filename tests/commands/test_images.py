@@ -1,0 +1,135 @@
+"""``images``, ``push`` and ``pull``: what was deployed from cells, in the store and in a registry."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.shell_completion import ShellComplete
+
+import nbfn
+from nbfn import session as sessions
+from nbfn.commands.main import cli
+from nbfn.commands.show import Step, metered
+from nbfn.errors import BadInput, ImageError
+from tests.commands.fnline import at_home, fn
+from tests.containerize.registries import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def greet(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+def meet(name: str) -> str:
+    return f"Well met, {name}!"
+
+
+@pytest.fixture
+def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with at_home(tmp_path, state, monkeypatch) as found:
+        yield found
+
+
+def test_two_revisions(home: Path) -> None:
+    assert fn("images", "list").err == "No images found\n"
+    first = nbfn.deploy(greet, app="a").image
+    second = nbfn.deploy(meet, app="a", name="greet").image
+    assert first is not None
+    assert second is not None
+
+    (listed,) = json.loads(fn("images", "ls", "--output", "json").out)
+    assert (listed["name"], listed["handler"]) == ("nbfn.local/a/greet:latest", "meet")
+    rows = [line.split() for line in fn("images", "list", "--all").out.splitlines()]
+    assert [row[:2] for row in rows[1:]] == [["nbfn.local/a/greet:latest", second.short], ["-", first.short]]
+
+    told = fn("images", "inspect", "a/greet").out
+    assert told.startswith(f"{second.digest}  ")
+    assert "label   org.nbfn.handler=meet\n" in told
+    assert "code " in told
+    assert json.loads(fn("images", "i", first.short, "--output", "json").out)["digest"] == first.digest
+
+    told = fn("images", "diff", first.short, "greet").out
+    assert "file     function/func.py" in told
+    assert "setting  label org.nbfn.handler" in told
+    assert nbfn.diff_images(first, second).after == second.digest
+    assert fn("images", "diff", "greet", "greet").err == "They are the same\n"
+
+    assert fn("images", "tag", first.short, "team/old").out == f"team/old is {first.digest}\n"
+    assert nbfn.inspect_image("old").digest == first.digest
+    assert fn("images", "verify").out == "All images are sound\n"
+    items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "inspect"], "")
+    assert [item.value for item in items] == ["a/greet", "team/old"]
+
+    for said, what in ((BadInput, "latest"), (ImageError, "nobody"), (ImageError, "abcdef")):
+        nbfn.tag_image(first, "other/old")
+        nbfn.tag_image(second, "third/old")
+        with pytest.raises(said):
+            nbfn.inspect_image("old" if said is BadInput else what)
+
+
+def test_what_a_function_needs_is_not_pruned(home: Path) -> None:
+    needed = nbfn.deploy(greet, app="a", name="one")
+    gone = nbfn.deploy(meet, app="a", name="two")
+    layout = sessions.current().layout
+    for name in ("one", "two"):
+        assert layout.remove(f"nbfn.local/a/{name}")
+    gone.undeploy()
+    assert nbfn.prune_images().blobs == (), "all of it is young"
+    done = json.loads(fn("images", "prune", "--older-than", "0", "--output", "json").out)
+    assert done["freed"] > 0
+    assert needed("Ana") == "Hello, Ana!"
+    assert nbfn.images() == []
+    (kept,) = nbfn.images(unnamed=True)
+    assert kept.handler == "greet"
+
+    nbfn.tag_image(kept.digest, "team/broken")
+    layout.blob(layout.get("team/broken").layers[-1].descriptor.digest).write_text("no")
+    found = fn("images", "verify")
+    assert found.code == 1
+    assert "team/broken:latest" in found.out
+    assert "damaged: team/broken" in found.err
+
+
+@pytest.mark.needs("docker-registry")
+def test_a_cells_image_goes_to_a_registry_and_comes_back(home: Path, tmp_path: Path) -> None:
+    made = nbfn.deploy(greet, app="a")
+    done = fn("push", "greet")
+    assert done.code == 1
+    assert "has no registry to go to" in done.err
+    with running(tmp_path / "registry") as registry:
+        done = fn("--registry", f"{registry.host}/team", "push", "a/greet")
+        assert done.code == 0, done.err
+        assert done.out.startswith(f"Pushed {registry.host}/team/greet")
+        assert "100 %" in done.err
+        assert "it brings no Python" in done.err
+        pushed = nbfn.push_image(made, f"{registry.host}/team/greet:2")
+        assert pushed.digest in done.out
+        done = fn("pull", f"{registry.host}/team/greet:2", "b/greet:2")
+        assert done.code == 0, done.err
+        assert pushed.digest in done.out
+    assert nbfn.inspect_image("b/greet:2").digest == pushed.digest
+    archive = nbfn.push_image("b/greet:2", f"oci-archive:{home / 'greet.tar'}")
+    assert nbfn.pull_image(f"oci-archive:{home / 'greet.tar'}").digest == archive.digest == pushed.digest
+    # What came back is run by the executor.
+    assert fn("create", "f", "a", "again", f"b/greet:2@{pushed.digest}").code == 0
+    assert fn("invoke", "a", "again", "-d", '"Bo"').out == '"Hello, Bo!"'
+
+
+def test_each_percent_is_told_once() -> None:
+    told: list[Step] = []
+    progress = metered(told.append)
+    for done in (0, 1, 2, 100, 400, 400):
+        progress("push", done, 400)
+    progress("other", 0, 0)
+    assert [(step.what, step.percent, step.over) for step in told] == [
+        ("push", 0, False),
+        ("push", 25, False),
+        ("push", 100, True),
+        ("other", 100, True),
+    ]
+    assert str(told[1]).split() == ["push", "0.0", "of", "0.0", "MB", "25", "%"]
