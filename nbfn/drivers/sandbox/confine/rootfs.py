@@ -31,7 +31,7 @@ def enter(plan: RootPlan) -> None:
         _lay_out(plan, skeleton)
         root = f"{root}/root"
         os.mkdir(root)
-        lower = ":".join([skeleton, *reversed(plan["overlay"])])
+        lower = ":".join(["skeleton", *_short_names(plan["mountpoint"], plan["overlay"])])
         linux.mount("overlay", root, "overlay", _QUIET | linux.MS_RDONLY, f"lowerdir={lower}")
     else:
         _lay_out(plan, root)
@@ -44,6 +44,17 @@ def enter(plan: RootPlan) -> None:
     linux.pivot_root(".", ".")  # the old root is now stacked on the new one
     linux.umount(".")
     os.chdir("/")
+
+
+def _short_names(mountpoint: str, layers: list[str]) -> list[str]:
+    """Links to ``layers``, the topmost first, as names in ``mountpoint``, which becomes the current folder:
+    the kernel takes one page of options, and the paths of some forty layers are more than that."""
+    os.chdir(mountpoint)
+    names = []
+    for number, layer in enumerate(reversed(layers)):
+        os.symlink(layer, str(number))
+        names.append(str(number))
+    return names
 
 
 def _lay_out(plan: RootPlan, base: str) -> None:
