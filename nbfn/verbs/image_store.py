@@ -18,22 +18,21 @@ from nbfn import session as sessions
 from nbfn.containerize import places
 from nbfn.containerize.manage import GRACE_S
 from nbfn.containerize.registry import Access
-from nbfn.deploy.fn import FnTarget
 from nbfn.deploy.rest import Rest
-from nbfn.errors import BadInput, ImageError, NotFound
+from nbfn.errors import BadInput, ImageError
 from nbfn.remote import Remote
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import httpx
-
     from nbfn.containerize import Changes, Description, Image, Listed, Pruned
     from nbfn.session import Session
 
     Progress = Callable[[str, int, int], None]
     Named = Remote[..., Any] | ImageRef | str
+
+_TIMEOUT_S = 30.0
 
 
 def images(*, unnamed: bool = False, session: Session | None = None) -> Sequence[Listed]:
@@ -145,15 +144,8 @@ def _needed(ours: Session) -> list[str]:
 
     It is this machine's executor that is asked, whichever server the session works with.
     """
-    with local.ensure(ours.settings).client(timeout=30.0) as client:
-        references = _references(client)
-    here = set(ours.layout.manifests())
-    return sorted(here.intersection(references))
-
-
-def _references(client: httpx.Client) -> set[str]:
-    try:
+    with local.ensure(ours.settings).client(timeout=_TIMEOUT_S) as client:
         told = Rest(client).get("/nbfn/v1/images")["items"]
-        return {str(each["digest"]) for each in told}
-    except NotFound:  # an executor that keeps no revisions
-        return {ImageRef.parse(each.image).digest for each in FnTarget(client).list()}
+    # Without a digest of its own an image has one in its name, or a name that is in the store.
+    digests = {str(each["digest"]) or ImageRef.parse(str(each["image"])).digest for each in told}
+    return sorted(digests.intersection(ours.layout.manifests()))
