@@ -155,6 +155,7 @@ from pathlib import Path
 from nbfn.transport import Endpoint
 from tests.invoke.notebook import Caller, context_of, deployment
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 caller = Caller(Endpoint("http://localhost", Path(sys.argv[1])))
 try:
     caller.call(deployment(), [], {}, context_of("def greet(): ..."))

@@ -49,6 +49,13 @@ def test_whatever_happened_can_be_drawn(activity: Activity, now: float, wanted: 
     assert len(board.rows) <= ROWS
 
 
+def test_a_clock_that_was_set_back_draws_no_lane_backwards() -> None:
+    story = told(("instance.stopped", "i2", "", {}), ("instance.starting", "i1", "", {}))
+    board = view(fold(Activity(Scope("f")), story), now=0.0)
+    assert board.lanes
+    assert all(lane.left <= lane.right for lane in board.lanes)
+
+
 @given(st.lists(st.tuples(times, st.floats(0, 100)), min_size=1, max_size=60), st.lists(times, max_size=9))
 def test_time_goes_one_way_and_stays_on_the_paper(began: list[tuple[float, float]], at: list[float]) -> None:
     axis = make_axis((begin, begin + length) for begin, length in began)

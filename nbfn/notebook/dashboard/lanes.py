@@ -69,7 +69,8 @@ def lanes(activity: Activity, axis: Axis, now: float, *, named: bool) -> tuple[t
 def _lane(
     instance: InstancePicture, calls: Iterable[CallPicture], axis: Axis, now: float, function: str
 ) -> Lane:
-    ended = instance.since if instance.state == "gone" else now
+    # A clock that was set back may tell of an end before its beginning.
+    ended = max(instance.since if instance.state == "gone" else now, instance.started_at)
     marks = tuple(_merged([mark for call in calls for mark in _marks(call, axis, now)]))
     words = f"instance {instance.id[-4:]}, {instance.state}: {count(instance.calls, 'call')}"
     if instance.reason:
