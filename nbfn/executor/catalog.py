@@ -44,9 +44,10 @@ class Catalog:
 
     async def load(self) -> None:
         """Tell the pool what was kept from before. Only what is to be ready is started or unpacked for it."""
-        apps, fns, ways = await self._store.run(
-            lambda store: (store.apps(), store.everything(), store.ways())
+        apps, fns, ways, call_ids = await self._store.run(
+            lambda store: (store.apps(), store.everything(), store.ways(), store.call_ids())
         )
+        self._pool.call_ids.update(call_ids)
         for app in apps:
             self._ways.add_app(app.name)
         for way in ways:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from nbfn.errors import TargetError
+from nbfn.errors import Conflict, TargetError
 from nbfn.executor import trigger
 from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
@@ -118,13 +118,20 @@ class Gateway:
         return Invocation(self, connection, request, body, revision)
 
     def call_id(self, request: Request) -> str:
-        """The id that the caller chose, if it has the form of one and no other call has it, or a new one."""
+        """The id that the caller chose, if it has the form of one, or a new one.
+
+        Raises:
+            Conflict: another call has it, or had it.
+        """
         if not _triggered(request):
             for name, value in request.headers:
                 if name == _CALL_ID:
                     told = value.decode("latin-1")
-                    taken = self.pool.call(told) is not None or self.results.get(told) is not None
-                    return told if is_id(told) and not taken else new_id()
+                    if not is_id(told):
+                        break
+                    if told in self.pool.call_ids or self.pool.call(told) is not None:
+                        raise Conflict(f"Call already exists: {told} is the id of another call", status=409)
+                    return told
         return new_id()
 
 
@@ -207,8 +214,13 @@ class Invocation:
                 message = f"the call's memory cannot be shared: {error}"
                 self._connection.refuse(self._request, 422, message, _NOT_SHARED)
                 return
+        try:
+            call_id = self._gateway.call_id(self._request)
+        except Conflict as error:
+            self._connection.refuse(self._request, 409, str(error))
+            return
         self._call = call = Call(
-            self._gateway.call_id(self._request),
+            call_id,
             self._revision,
             header_lines(self._request),
             self._body,
@@ -283,8 +295,12 @@ class Detached:
             self._submit()
 
     def _submit(self) -> None:
-        call_id, queued_at = self._gateway.call_id(self._request), time.time()
-        fn_id = self._revision.fn_id
+        try:
+            call_id = self._gateway.call_id(self._request)
+        except Conflict as error:
+            self._refuse(409, str(error))
+            return
+        fn_id, queued_at = self._revision.fn_id, time.time()
         result = self._gateway.results.new(call_id, fn_id, queued_at, self._size)
         if result is None:
             self._refuse(

@@ -5,6 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Two characters at a time: an id is made for every call.
@@ -30,6 +35,30 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """True if ``text`` has the form of an id."""
     return len(text) == _LENGTH and text[0] in "01234567" and not text.strip(_ALPHABET)
+
+
+class Recent:
+    """The last ids that were used, so that none is used twice."""
+
+    def __init__(self, size: int) -> None:
+        self._order: deque[str] = deque()
+        self._ids: set[str] = set()
+        self._size = size
+
+    def __contains__(self, used: str) -> bool:
+        return used in self._ids
+
+    def add(self, used: str) -> None:
+        """Remember it, and forget the oldest if there are too many."""
+        self._ids.add(used)
+        self._order.append(used)
+        if len(self._order) > self._size:
+            self._ids.discard(self._order.popleft())
+
+    def update(self, used: Iterable[str]) -> None:
+        """Remember all of these, oldest first."""
+        for each in used:
+            self.add(each)
 
 
 def timestamp(at: float | None = None) -> str:

@@ -12,9 +12,9 @@ from nbfn.errors import NbfnError
 from nbfn.executor import answers
 from nbfn.executor.calls import Started
 from nbfn.executor.exposition import Census
-from nbfn.executor.ids import deadline, new_id
+from nbfn.executor.ids import Recent, deadline, new_id
 from nbfn.executor.output import Output
-from nbfn.executor.records import LogRecord
+from nbfn.executor.records import KEPT_CALLS, LogRecord
 from nbfn.executor.run import Run
 from nbfn.executor.worker import StartFailure, Worker
 from nbfn.scale import Scale
@@ -55,6 +55,8 @@ class Pool:
         self._revisions: dict[str, Revision] = {}
         self._workers: dict[str, Worker] = {}
         self._calls: dict[str, Call] = {}
+        self.call_ids = Recent(KEPT_CALLS)
+        """Of calls, those that are over among them."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
         self._no_calls = asyncio.Event()
@@ -154,6 +156,7 @@ class Pool:
     def submit(self, call: Call) -> None:
         """Run it: ``call.caller`` gets the answer, whatever happens."""
         self._calls[call.id] = call
+        self.call_ids.add(call.id)
         self._no_calls.clear()
         self._events.emit("call.queued", call.revision.fn_id, "", call.id)
         self._apply(self._scheduler.arrive(call.id, call.revision.fn_id, call.arrived))

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 API = 1
 _TAKE_DOWN_S = 10.0
+# Whoever started it may need this long to come, on a machine that has much else to do.
+_FIRST_USER_S = 10.0
 
 
 def run(settings: Settings, *, linger: float | None, on_listening: OnListening | None) -> None:
@@ -115,10 +117,12 @@ class _Process:
                 timeout = None
                 left_alone = time.monotonic()
             else:
-                left_alone = max(left_alone, leases.last_end, pool.last_call)
-                timeout = linger - (time.monotonic() - left_alone)
+                last_use = max(leases.last_end, pool.last_call)
+                left_alone = max(left_alone, last_use)
+                patience = linger if last_use else max(linger, _FIRST_USER_S)
+                timeout = patience - (time.monotonic() - left_alone)
                 if timeout <= 0:
-                    log.info("no lease and no call for %g s: stopping", linger)
+                    log.info("no lease and no call for %g s: stopping", patience)
                     return
             leases.changed.clear()
             signs: list[Coroutine[object, object, object]] = [

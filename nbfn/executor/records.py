@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KEPT_CALLS = 20_000
 _FLUSH_AFTER_S = 0.25
 _PENDING_MAX = 20_000
 

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from nbfn.errors import NotFound
 from nbfn.executor.database import Database
-from nbfn.executor.records import CallRecord, LogRecord
+from nbfn.executor.records import KEPT_CALLS, CallRecord, LogRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KEPT_CALLS = 20_000
 KEPT_LOGS = 50_000
 
 _ADD_CALL = """
-    INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
+    INSERT OR IGNORE INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
                        queue_ms, start_ms, import_ms, run_ms, total_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -49,6 +48,10 @@ class RecordStore(Database):
         """Newest first."""
         rows = self._rows(_CALLS + "WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
         return [CallRecord(*row) for row in rows]
+
+    def call_ids(self) -> list[str]:
+        """Of all calls that are kept, oldest first."""
+        return [call_id for (call_id,) in self._rows("SELECT id FROM calls ORDER BY seq")]
 
     def call(self, call_id: str) -> CallRecord:
         """Raises NotFound."""

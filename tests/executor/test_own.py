@@ -127,6 +127,33 @@ async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) ->
             assert re.fullmatch("0[0-9A-Z]{25}", response.headers["fn-call-id"])
 
 
+@pytest.mark.parametrize("way", ["", "detached"])
+async def test_the_id_of_another_call_is_refused_and_harms_no_record(executor: Executor, way: str) -> None:
+    gate = asyncio.Event()
+
+    async def answer(_: FakeCall) -> FakeAnswer:
+        await gate.wait()
+        return FakeAnswer(b"done")
+
+    mine = {"Nbfn-Call-Id": "01M" + "C" * 23, "Fn-Invoke-Type": way}
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        first = asyncio.create_task(running.invoke(fn_id, **mine))
+        await running.happened("call.started")
+        for body in (b"", b"x" * 100_000):
+            response = await running.invoke(fn_id, body, **mine)
+            assert (response.status_code, mine["Nbfn-Call-Id"] in response.text) == (409, True)
+        gate.set()
+        await first
+        await running.happened("call.finished")
+        assert (await running.invoke(fn_id, **mine)).status_code == 409
+        await running.invoke(fn_id)
+        calls = await running.items(f"/nbfn/v1/fns/{fn_id}/calls")
+        assert [call["status"] for call in calls] == [200, 200]
+    async with executor(Script(answer=answer)) as running:  # another one knows it, too
+        assert (await running.invoke(fn_id, **mine)).status_code == 409
+
+
 async def test_a_running_call_is_found_and_cancelled_from_elsewhere(executor: Executor) -> None:
     async def answer(call: FakeCall) -> FakeAnswer:
         await asyncio.Event().wait()

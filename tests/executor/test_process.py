@@ -204,8 +204,12 @@ def test_open_streams_do_not_hold_up_the_end(state: Path) -> None:
         assert process.wait(timeout=30) == 0
 
 
-def test_without_a_user_it_ends_after_its_linger(state: Path) -> None:
-    with serving(state, "--linger", "0.2") as process:
+def test_it_waits_longer_for_its_first_user_than_after_its_last(state: Path) -> None:
+    with serving(state, "--linger", "0.1") as process, endpoint(state).client() as client:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        with client.stream("GET", "/nbfn/v1/lease"):
+            pass
         assert process.wait(timeout=30) == 0
     assert not (state / "executor.json").exists()
 
