@@ -24,6 +24,7 @@ from nbfn.executor.records import Recorder
 from nbfn.executor.replies import HANDLERS, Metered
 from nbfn.executor.store import StoreThread
 from nbfn.executor.streams import Leases
+from nbfn.executor.syslog import Syslog
 
 if TYPE_CHECKING:
     import asyncio
@@ -64,11 +65,13 @@ async def assembled(
     Raises:
         StateError: the database cannot be used.
     """
-    store = StoreThread(settings.state / "nbfn.db")
+    store, metrics = StoreThread(settings.state / "nbfn.db"), Metrics()
+    syslog = Syslog(metrics)
     try:
-        events, metrics, leases = Events(), Metrics(), Leases()
+        events, leases = Events(), Leases()
         recorder = Recorder(store, metrics)
-        pool = Pool(driver, events, recorder, settings.memory_mb or memory_budget_mb(), metrics)
+        memory_mb = settings.memory_mb or memory_budget_mb()
+        pool = Pool(driver, events, recorder, memory_mb, metrics, syslog)
         catalog = Catalog(store, pool, events, Images(settings.images))
         await catalog.load()
         results = Results()
@@ -92,6 +95,7 @@ async def assembled(
         yield Assembly(app, catalog, pool, events, recorder, leases)
         await recorder.flush()
     finally:
+        await syslog.close()
         store.close()
 
 

@@ -74,7 +74,8 @@ class Catalog:
 
         def work(store: Store) -> tuple[App, list[tuple[Fn, str]]]:
             old, new = store.change_app(app_id, lambda old: accept.changed_app(old, document, now))
-            fns = store.fns(app_id) if new.config != old.config else []
+            changed = new.config != old.config or new.syslog_url != old.syslog_url
+            fns = store.fns(app_id) if changed else []
             return new, [(fn, store.revisions(fn.id, limit=1)[0].digest) for fn in fns]
 
         app, affected = await self._store.run(work)

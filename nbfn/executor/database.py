@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_LOG_BYTES = 4 << 20
+"""What the write-ahead log keeps of its size."""
+
+
 class DiskFull(StateError):
     """There is no room for what was to be written; nothing of it was."""
 
@@ -47,6 +51,7 @@ class Database:
             )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         self._db.execute("PRAGMA foreign_keys = ON")
         for number, step in enumerate(schema.STEPS[version:], start=version + 1):
             self._db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from nbfn.errors import TargetError
 from nbfn.executor.objects import FN_ENDPOINT, TRIGGER_ENDPOINT
+from nbfn.executor.syslogline import Destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MAX_ANNOTATIONS = 100
 MAX_ANNOTATION_KEY_BYTES, MAX_ANNOTATION_VALUE_BYTES = 128, 512
 ANNOTATION_KEY = r"[!-~]+"
-SYSLOG_SCHEMES = ("tcp", "udp", "unix", "unixgram", "tcp+tls")
 SHAPES = ("", "GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM")
 APP_NAME = r"[\w-]+"
 """Also of a trigger's name."""
@@ -135,11 +134,8 @@ def syslog_url(document: Document) -> str:
     """Where an application's logs go; empty for nowhere."""
     url = text(document, "syslog_url").strip()
     try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        scheme = ""
-    if url and scheme not in SYSLOG_SCHEMES:
-        raise refused(
-            f'invalid syslog url: "{url}" invalid scheme, only [{", ".join(SYSLOG_SCHEMES)}] are supported'
-        )
+        if url:
+            Destination.parse(url)
+    except ValueError as error:
+        raise refused(f'invalid syslog url: "{url}" {error}') from None
     return url

@@ -16,6 +16,7 @@ from nbfn.executor.ids import Recent, deadline, new_id
 from nbfn.executor.output import Output
 from nbfn.executor.records import KEPT_CALLS, LogRecord
 from nbfn.executor.run import Run
+from nbfn.executor.syslogline import Source
 from nbfn.executor.worker import StartFailure, Worker
 from nbfn.scale import Scale
 from nbfn.schedule.orders import Assign, Order, Reject, Start, Stop
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nbfn.executor.metrics import Metrics
     from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.revision import Revision
+    from nbfn.executor.syslog import Syslog
     from nbfn.schedule.orders import StopWhy
     from nbfn.spec import ColdReason, ImageRef
 
@@ -45,12 +47,19 @@ class Pool:
     """All instances and all calls. Used from one event loop; ``close`` it."""
 
     def __init__(
-        self, driver: Driver, events: Events, recorder: Recorder, memory_mb: int, metrics: Metrics
+        self,
+        driver: Driver,
+        events: Events,
+        recorder: Recorder,
+        memory_mb: int,
+        metrics: Metrics,
+        syslog: Syslog,
     ) -> None:
         self._driver = driver
         self._events = events
         self._recorder = recorder
         self._metrics = metrics
+        self._syslog = syslog
         self._scheduler: Scheduler[Revision] = Scheduler(memory_mb, new_id)
         self._revisions: dict[str, Revision] = {}
         self._workers: dict[str, Worker] = {}
@@ -289,10 +298,13 @@ class Pool:
 
     def _start(self, order: Start[Revision]) -> None:
         fn_id, instance_id = order.revision.fn_id, order.instance_id
+        source = Source(order.revision.env.get("FN_APP_ID", ""), fn_id, instance_id)
+        to_syslog = self._syslog.output(source, lambda: self._revisions.get(fn_id, order.revision).syslog_url)
 
         def keep(stream: str, text: str, call_id: str) -> None:
             self._events.emit("log", fn_id, instance_id, call_id, {"stream": stream, "text": text})
             self._recorder.log(LogRecord(fn_id, time.time(), stream, text, call_id, instance_id))
+            to_syslog.write(stream, text, call_id)
 
         self._metrics.of(fn_id).cold_starts[order.reason] += 1
         worker = Worker(order, Output(keep))

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 KEPT_CALLS = 20_000
 _FLUSH_AFTER_S = 0.25
-_PENDING_MAX = 20_000
+_PENDING_MAX, _PENDING_CHARS = 20_000, 16 << 20
 
 
 class CallRecord(NamedTuple):
@@ -67,6 +67,8 @@ class Recorder:
         self._metrics = metrics
         self._calls: list[CallRecord] = []
         self._logs: list[LogRecord] = []
+        self._chars = 0
+        """Of the output that is pending."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._warned = False
@@ -81,8 +83,9 @@ class Recorder:
 
     def log(self, record: LogRecord) -> None:
         """Keep it, soon."""
-        if len(self._logs) < _PENDING_MAX:
+        if len(self._logs) < _PENDING_MAX and self._chars < _PENDING_CHARS:
             self._logs.append(record)
+            self._chars += len(record.text)
         else:
             self._metrics.records_lost += 1
         self._arm()
@@ -100,7 +103,7 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         calls, self._calls = self._calls, []
-        logs, self._logs = self._logs, []
+        logs, self._logs, self._chars = self._logs, [], 0
         # Also with nothing to write: a batch that is being written is then waited for.
         try:
             await self._store.run(lambda store: store.add_records(calls, logs))

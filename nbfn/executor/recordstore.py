@@ -9,9 +9,13 @@ from nbfn.executor.database import Database
 from nbfn.executor.records import KEPT_CALLS, CallRecord, LogRecord
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
 KEPT_LOGS = 50_000
+KEPT_LOG_BYTES = 64 << 20
+_ROW_BYTES = 100
+"""What a piece of output takes beside its text, about."""
 
 _ADD_CALL = """
     INSERT OR IGNORE INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
@@ -23,8 +27,9 @@ _CALLS = """
            queue_ms, start_ms, import_ms, run_ms, total_ms
     FROM calls """
 _ADD_LOG = """
-    INSERT INTO logs (fn_id, at, stream, text, call_id, instance_id) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO logs (fn_id, at, stream, text, call_id, instance_id, upto) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+_CUT_LOGS = "DELETE FROM logs WHERE seq < (SELECT seq FROM logs WHERE upto > ? ORDER BY seq LIMIT 1)"
 _LOGS = """
     SELECT fn_id, at, stream, text, call_id, instance_id
     FROM logs WHERE fn_id = ?1 AND ?2 IN ('', call_id) ORDER BY seq DESC LIMIT ?3
@@ -40,9 +45,22 @@ class RecordStore(Database):
             return
         with self._transaction() as db:
             db.executemany(_ADD_CALL, calls)
-            db.executemany(_ADD_LOG, logs)
+            upto = self._add_logs(db, logs)
             db.execute("DELETE FROM calls WHERE seq <= (SELECT max(seq) FROM calls) - ?", (KEPT_CALLS,))
             db.execute("DELETE FROM logs WHERE seq <= (SELECT max(seq) FROM logs) - ?", (KEPT_LOGS,))
+            db.execute(_CUT_LOGS, (upto - KEPT_LOG_BYTES,))
+
+    def _add_logs(self, db: sqlite3.Connection, logs: Sequence[LogRecord]) -> int:
+        """How many bytes of output there have been, with these."""
+        (upto,) = db.execute(
+            "SELECT coalesce((SELECT upto FROM logs ORDER BY seq DESC LIMIT 1), 0)"
+        ).fetchone()
+        rows: list[tuple[object, ...]] = []
+        for log in logs:
+            upto += len(log.text.encode()) + _ROW_BYTES
+            rows.append((*log, upto))
+        db.executemany(_ADD_LOG, rows)
+        return int(upto)
 
     def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
         """Newest first."""

@@ -29,6 +29,8 @@ class Revision:
     env: Mapping[str, str] = field(repr=False, default_factory=dict)
     network: bool = True
     """Whether it may reach anything: ``NBFN_NETWORK=none`` in the configuration says no."""
+    syslog_url: str = field(default="", compare=False)
+    """Where its output goes; instances need not know."""
 
 
 def revision_of(app: App, fn: Fn, digest: str = "") -> Revision:
@@ -46,4 +48,5 @@ def revision_of(app: App, fn: Fn, digest: str = "") -> Revision:
         "FN_FORMAT": "http-stream",
     }
     limits = Limits(fn.memory, fn.timeout, fn.idle_timeout)
-    return Revision(fn.id, fn.name, app.name, image, limits, env, env.get(NETWORK) != "none")
+    network = env.get(NETWORK) != "none"
+    return Revision(fn.id, fn.name, app.name, image, limits, env, network, app.syslog_url)

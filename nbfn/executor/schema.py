@@ -70,5 +70,8 @@ STEPS = (
                    instr(json_extract(body, '$.image'), '@') AS at FROM fns
         );
     """,
+    """
+    ALTER TABLE logs ADD COLUMN upto INTEGER NOT NULL DEFAULT 0;  -- bytes of all output up to this piece
+    """,
 )
 VERSION = len(STEPS)

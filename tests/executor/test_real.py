@@ -77,6 +77,35 @@ def test_values_errors_output_and_timings_of_a_real_function(state: Path) -> Non
         assert timings["start"] >= timings["import"]
 
 
+def test_a_thread_that_logs_after_the_reply_hurts_nobody(state: Path) -> None:
+    source = """
+import threading
+LINE = "x" * 1000
+def flood():
+    for _ in range(20_000):
+        print(LINE)
+    print("flooded", flush=True)
+def f(x):
+    if x:
+        threading.Thread(target=flood, daemon=True).start()
+    return x
+"""
+    with serving(state, **REAL), endpoint(state).client() as client:
+        ref = image(state, source)
+        noisy, quiet = deploy(client, ref, "noisy"), deploy(client, ref, "quiet")
+        assert client.post(f"/invoke/{noisy}", json=1).json() == 1
+        for _ in range(20):  # meanwhile
+            assert client.post(f"/invoke/{quiet}", json=0).json() == 0
+            assert client.post(f"/invoke/{noisy}", json=0).json() == 0
+        kept = client.get(f"/nbfn/v1/fns/{noisy}/logs", params={"limit": "10000"}).json()["items"]
+        by_call: dict[str, int] = {}
+        for line in kept:
+            by_call[line["call_id"]] = by_call.get(line["call_id"], 0) + len(line["text"])
+        assert max(by_call.values()) < 2 << 20  # a mebibyte a call, and what follows it between calls
+        (instance,) = client.get(f"/nbfn/v1/fns/{noisy}/instances").json()["items"]
+        assert instance["calls"] == 21
+
+
 def test_every_call_finds_its_own_output_however_many_there_are(state: Path) -> None:
     source = "def f(n):\n    print(f'<{n}>' + 'x' * n)\n"
     with serving(state, **REAL), endpoint(state).client() as client:

@@ -90,6 +90,19 @@ def test_records_are_bounded_and_the_newest_stay(store: Store, monkeypatch: pyte
     assert store.logs("other", "", 10) == []
 
 
+def test_output_takes_no_more_disk_than_it_may(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_LOG_BYTES", 1 << 20)
+    for batch in range(40):
+        store.add_records([], [LogRecord("f", 0.0, "stdout", f"{batch}" * 4000, "c", "i")] * 50)
+    kept = store.logs("f", "", 10_000)
+    assert 0.9 * (1 << 20) < sum(len(line.text) for line in kept) <= 1 << 20
+    assert kept[-1].text.startswith("39")
+    on_disk = sum(each.stat().st_size for each in path.parent.glob("nbfn.db*"))
+    assert on_disk < (1 << 20) * 2 + (5 << 20)  # the write-ahead log may have 4 MiB
+
+
 def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
