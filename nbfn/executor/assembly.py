@@ -44,6 +44,8 @@ class Assembly:
     events: Events
     recorder: Recorder
     leases: Leases
+    routes: frozenset[tuple[str, str]]
+    """Paths and methods of the control plane."""
 
 
 @asynccontextmanager
@@ -87,12 +89,14 @@ async def assembled(
             stop=stop,
             stopping=stopping,
         )
-        control = Starlette(routes=[*FnApi(catalog).routes(), *own.routes()], exception_handlers=HANDLERS)
+        routes = [*FnApi(catalog).routes(), *own.routes()]
+        control = Starlette(routes=routes, exception_handlers=HANDLERS)
         control.router.redirect_slashes = False
         door = Guard(token=token, token_file=settings.token_file, host=settings.host)
         calls = gateway.Gateway(pool, catalog, Metered(control, metrics), results)
         app = Front(door, calls.exchange, calls.tasks)
-        yield Assembly(app, catalog, pool, events, recorder, leases)
+        ways = frozenset((each.path, how) for each in routes for how in each.methods or () if how != "HEAD")
+        yield Assembly(app, catalog, pool, events, recorder, leases, ways)
         await recorder.flush()
     finally:
         await syslog.close()

@@ -9,7 +9,9 @@ from starlette.routing import Route
 
 from nbfn.errors import NotFound, TargetError
 from nbfn.executor import fields
+from nbfn.executor.calltimeline import steps
 from nbfn.executor.exposition import CONTENT_TYPE, exposition
+from nbfn.executor.openapi import description
 from nbfn.executor.records import LogRecord
 from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
 from nbfn.executor.revisions import documents
@@ -64,6 +66,7 @@ class OwnApi:
     def routes(self) -> list[Route]:
         return [
             route("/metrics", GET=self.metrics),
+            route("/nbfn/v1/openapi.json", GET=self.openapi),
             route("/nbfn/v1/info", GET=self.info),
             Route("/nbfn/v1/lease", LeaseStream(self._leases, self._stopping), methods=["GET"]),
             Route("/nbfn/v1/events", EventStream(self._events, self._stopping), methods=["GET"]),
@@ -74,12 +77,16 @@ class OwnApi:
             route("/nbfn/v1/fns/{fn_id}/rollback", POST=self.roll_back),
             route("/nbfn/v1/images", GET=self.images),
             route("/nbfn/v1/calls/{call_id}", GET=self.call, DELETE=self.cancel),
+            route("/nbfn/v1/calls/{call_id}/timeline", GET=self.timeline),
             route("/nbfn/v1/calls/{call_id}/result", GET=self.result),
             route("/nbfn/v1/stop", POST=self.stop),
         ]
 
     async def info(self, _: Request) -> Response:
         return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+
+    async def openapi(self, _: Request) -> Response:
+        return reply(description())
 
     async def metrics(self, _: Request) -> Response:
         text = exposition(self._metrics, self._pool.census())
@@ -98,16 +105,26 @@ class OwnApi:
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
+        return reply(await self._told(call_id))
+
+    async def timeline(self, request: Request) -> Response:
+        """One call with what happened in it, its output among that."""
+        call_id = request.path_params["call_id"]
+        call = await self._told(call_id)
+        await self._recorder.flush()
+        fn_id = str(call["fn_id"])
+        logs = await self._catalog.read(lambda store: store.logs(fn_id, call_id, _LISTED_MAX))
+        return reply({"call": call, "items": steps(call, logs)})
+
+    async def _told(self, call_id: str) -> dict[str, object]:
+        """A call that waits, runs or is over. Raises NotFound."""
         running, result = self._pool.call(call_id), self._results.get(call_id)
         if running is not None:
             told = running.document()
-            return reply(told if result is None else {**told, "result": result.document()})
-        await self._recorder.flush()
-        if result is None:
-            call = await self._catalog.read(lambda store: store.call(call_id))
-            return reply(call.document())
-        call = await self._catalog.read(lambda store: store.call(call_id))
-        return reply({**call.document(), "result": result.document()})
+        else:
+            await self._recorder.flush()
+            told = (await self._catalog.read(lambda store: store.call(call_id))).document()
+        return told if result is None else {**told, "result": result.document()}
 
     async def result(self, request: Request) -> Response:
         """What a detached call answered, as whoever had waited for it would have got it."""

@@ -174,6 +174,41 @@ async def test_a_running_call_is_found_and_cancelled_from_elsewhere(executor: Ex
         assert (await running.client.get(f"/nbfn/v1/calls/{mine}")).json()["status"] == 444
 
 
+async def test_the_timeline_of_a_call_has_its_steps_and_its_output(executor: Executor) -> None:
+    gate = asyncio.Event()
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        call.instance.write("here\n")
+        await gate.wait()
+        return FakeAnswer(b"done", headers={"Nbfn-Import-Ms": "0.001", "Nbfn-Run-Ms": "2.5"})
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        mine = "01M" + "D" * 23
+        call = asyncio.create_task(running.invoke(fn_id, **{"Nbfn-Call-Id": mine}))
+        await running.happened("log")
+        path = f"/nbfn/v1/calls/{mine}/timeline"
+        meanwhile = (await running.client.get(path)).json()
+        assert meanwhile["call"]["status"] == 0
+        assert [step["what"] for step in meanwhile["items"]] == ["queued", "log"]
+        gate.set()
+        await call
+        told = (await running.client.get(path)).json()
+        assert told["call"] == (await running.client.get(f"/nbfn/v1/calls/{mine}")).json()
+        steps = told["items"]
+        assert sorted(step["what"] for step in steps[1:-1]) == ["importing", "log", "running", "starting"]
+        assert (steps[0]["what"], steps[-1]["what"]) == ("queued", "finished")
+        took = {step["what"]: step["took_ms"] for step in steps if "took_ms" in step}
+        timings = told["call"]["timings_ms"]
+        assert (took["queued"], took["starting"]) == (timings["queue"], timings["start"])
+        assert (took["importing"], took["running"]) == (0.001, 2.5)
+        assert [step["text"] for step in steps if step["what"] == "log"] == ["here\n"]
+        assert (await running.client.get("/nbfn/v1/calls/nosuch/timeline")).status_code == 404
+        warm = (await running.invoke(fn_id)).headers["fn-call-id"]
+        steps = (await running.client.get(f"/nbfn/v1/calls/{warm}/timeline")).json()["items"]
+        assert {step["what"] for step in steps} == {"queued", "running", "log", "finished"}
+
+
 async def test_stop_asks_for_the_end(executor: Executor) -> None:
     async with executor() as running:
         assert (await running.client.post("/nbfn/v1/stop")).status_code == 202
