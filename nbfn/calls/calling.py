@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Coroutine, Sized
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from nbfn.arguments import check_arguments
 from nbfn.calls.crew import crew
@@ -44,7 +44,7 @@ class MapOptions(TypedDict, total=False):
     concurrency: int | None
     ordered: bool
     return_exceptions: bool
-    progress: Callable[[int, int | None], object] | None
+    progress: Callable[[int, int | None], object] | Literal[False] | None
 
 
 class Calling(Generic[P, R_co]):
@@ -169,7 +169,8 @@ class Calling(Generic[P, R_co]):
             options: ``concurrency``, how many calls at once (twice the processors, 4 to 32);
                 ``ordered=False`` gives results as they come; ``return_exceptions=True`` gives what a call
                 raised as its result; ``progress`` is called with the number of calls that are over and the
-                number of all (None while unknown), after each, in whichever thread.
+                number of all (None while unknown), after each, in whichever thread; without it a notebook
+                shows a bar of those numbers once one has waited for half a second (``False``: it does not).
         """
         __tracebackhide__ = True
         sizes = [len(each) if isinstance(each, Sized) else None for each in (inputs, *more)]
@@ -278,7 +279,7 @@ class Calling(Generic[P, R_co]):
         concurrency: int | None = None,
         ordered: bool = True,
         return_exceptions: bool = False,
-        progress: Callable[[int, int | None], object] | None = None,
+        progress: Callable[[int, int | None], object] | Literal[False] | None = None,
     ) -> Mapped[Any]:
         self._check_returns("map")
         self._deployed()
@@ -290,6 +291,7 @@ class Calling(Generic[P, R_co]):
         return Mapped(
             call,
             inputs,
+            name=self.__name__,
             total=total,
             concurrency=concurrency,
             ordered=ordered,

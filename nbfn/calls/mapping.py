@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
+from nbfn.calls.bars import Pace, Standing
 from nbfn.calls.crew import crew
 from nbfn.errors import BadInput, CallCancelled
 from nbfn.invoke import Cancel
@@ -37,13 +38,17 @@ class Mapped(Generic[R_co]):
         call: Callable[[Sequence[object], Cancel], object],
         inputs: Iterable[Sequence[object]],
         *,
+        name: str,
         total: int | None,
         concurrency: int | None,
         ordered: bool,
         return_exceptions: bool,
-        progress: Callable[[int, int | None], object] | None,
+        progress: Callable[[int, int | None], object] | Literal[False] | None,
     ) -> None:
-        """``call`` makes one call of given arguments; ``total`` is the number of inputs, if known."""
+        """``call`` makes one call of given arguments; ``total`` is the number of inputs, if known.
+
+        Without a ``progress`` (None, not False) a notebook shows a bar while one waits for results.
+        """
         most = usual_concurrency() if concurrency is None else concurrency
         if most < 1:
             raise BadInput(f"concurrency is {concurrency!r}", hint="use a whole number from 1 on")
@@ -54,13 +59,16 @@ class Mapped(Generic[R_co]):
         self._reading = threading.Lock()
         self._ordered = ordered
         self._return_exceptions = return_exceptions
-        self._progress = progress
+        self._progress = progress or None
+        self._name = name
+        self._shows_bar = progress is None
         self._changed = threading.Condition()
         self._outcomes: dict[int, tuple[object, BaseException | None]] = {}
         self._finished: list[int] = []  # in the order in which they ended
         self._broken: BaseException | None = None  # what reading the inputs raised
         self._cancels: set[Cancel] = set()
         self._begun = 0
+        self._failed = 0
         self._stopped = False
         workers = most if total is None else min(most, total)
         self._workers = workers
@@ -100,8 +108,9 @@ class Mapped(Generic[R_co]):
     def __iter__(self) -> Iterator[R_co]:
         __tracebackhide__ = True
         at = 0
+        pace = Pace(self._stands, wanted=self._shows_bar)
         try:
-            while (outcome := self._wait(at)) is not None:
+            while (outcome := self._wait(at, pace)) is not None:
                 value, error = outcome
                 if error is not None and not self._return_exceptions:
                     self.cancel()
@@ -113,18 +122,24 @@ class Mapped(Generic[R_co]):
             of = f" of {self.total}" if self.total is not None else ""
             interrupt.add_note(f"{len(self.results)}{of} calls were done: they are in .results of the map")
             raise
+        finally:
+            pace.end()
         if self._broken is not None:
             raise self._broken
 
     def __repr__(self) -> str:
-        failed = len(self.errors)
+        failed = self._failed
         of = f" of {self.total}" if self.total is not None else ""
         return f"<nbfn map: {self.done}{of} done" + (f", {failed} failed>" if failed else ">")
 
-    def _wait(self, at: int) -> tuple[object, BaseException | None] | None:
+    def _stands(self, seconds: float, is_waited_for: bool) -> Standing:
+        return Standing(self._name, self.done, self._failed, self.total, seconds, is_waited_for=is_waited_for)
+
+    def _wait(self, at: int, pace: Pace) -> tuple[object, BaseException | None] | None:
         """The outcome that is the next one to give; None when there is none to come."""
-        with self._changed:
-            while True:
+        while True:
+            pace.tick()
+            with self._changed:
                 if self._ordered and at in self._outcomes:
                     return self._outcomes[at]
                 if not self._ordered and at < len(self._finished):
@@ -133,7 +148,7 @@ class Mapped(Generic[R_co]):
                     return None
                 if self._stopped:
                     raise CallCancelled("the map was cancelled", hint="what was done is in its .results")
-                self._changed.wait()
+                self._changed.wait(pace.pause_s)
 
     def _work(self) -> None:
         try:
@@ -176,6 +191,7 @@ class Mapped(Generic[R_co]):
                 return  # it did not end by itself
             self._outcomes[at] = value, failed
             self._finished.append(at)
+            self._failed += failed is not None
             done = len(self._finished)
             self._changed.notify_all()
         if self._progress is not None:

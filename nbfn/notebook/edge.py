@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from nbfn import config
 from nbfn import session as sessions
+from nbfn.calls.bars import show_maps
 from nbfn.capture import Cells
 from nbfn.notebook import completion, errors, fn
+from nbfn.notebook.bar import MapBar
 from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
 from nbfn.notebook.dashboard import dashboards
@@ -42,6 +44,7 @@ class Edge:
             self._displays.for_type(Remote, self.cards.show)
         self._restore_errors = errors.install(shell)
         sessions.use(self.session)
+        show_maps(MapBar if getattr(shell, "kernel", None) is not None else None)
         atexit.register(self.close)
 
     def remove(self) -> None:
@@ -57,6 +60,7 @@ class Edge:
         if self._displays is not None:
             self._displays.pop(Remote, None)
         self._restore_errors()
+        show_maps(None)
         self.dashboards.remove()
         self.cards.close()
         atexit.unregister(self.close)

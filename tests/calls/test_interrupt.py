@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,10 @@ add(1)
 class Kernel:
     """A kernel, and a second session over its executor that sees what runs there."""
 
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient, session: Session) -> None:
+    def __init__(
+        self, manager: KernelManager, client: BlockingKernelClient, session: Session, env: dict[str, str]
+    ) -> None:
+        self.env = env
         self.manager = manager
         self.client = client
         self.session = session
@@ -59,6 +62,16 @@ class Kernel:
         """The reply to a cell."""
         reply: dict[str, Any] = self.client.execute_interactive(code, timeout=120, output_hook=lambda _: None)
         return reply["content"]  # type: ignore[no-any-return]
+
+    @contextmanager
+    def another(self) -> Iterator[Kernel]:
+        """A second kernel over the same executor."""
+        manager, client = start_new_kernel(kernel_name="python3", env=self.env)
+        try:
+            yield Kernel(manager, client, self.session, self.env)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
 
     def interrupted(self, name: str, code: str) -> dict[str, Any]:
         """The reply to a cell that is interrupted while function ``name`` runs."""
@@ -100,7 +113,7 @@ def kernel() -> Iterator[Kernel]:
     manager, client = start_new_kernel(kernel_name="python3", env=env)
     try:
         with closing(Session(settings)) as session:
-            made = Kernel(manager, client, session)
+            made = Kernel(manager, client, session, env)
             assert made.run(CELL)["status"] == "ok"
             yield made
     finally:
@@ -134,3 +147,26 @@ def test_a_map_keeps_what_was_done(kernel: Kernel) -> None:
     kernel.gone("wait-many")
     assert kernel.value("mapped.results") == "{0: 0, 1: 1, 2: 2}"
     assert kernel.value("add(3)") == "4"
+
+
+def test_another_kernel_finds_a_call_by_its_id(kernel: Kernel) -> None:
+    kernel.run("spawned = add.spawn(4)\nspawned.result(60)\nhanging = wait.spawn(1)")
+    ids = [str(kernel.value(f"{name}.id")).strip("'") for name in ("spawned", "hanging")]
+    until(lambda: kernel.value("hanging.status") == "'running'")
+    with kernel.another() as other:
+        assert other.run(f"import nbfn\na, b = map(nbfn.call, {ids})")["status"] == "ok"
+        assert other.value("a.status") == "'done'"
+        until(lambda: other.value("b.status") == "'running'")
+        assert other.value("b.cancel()") == "True"
+    until(lambda: kernel.value("hanging.status") == "'cancelled'")
+    kernel.gone("wait")
+
+
+def test_help_and_completion_are_those_of_the_function(kernel: Kernel) -> None:
+    kernel.run('@nbfn.function\ndef told(first: int, *, other: str = "x") -> int:\n    "What it is for."')
+    shown = kernel.client.inspect("told(", 5, reply=True, timeout=60)["content"]["data"]["text/plain"]
+    assert "first: 'int'" in shown or "first: int" in shown
+    assert "What it is for." in shown
+    completed = kernel.client.complete("told(oth", reply=True, timeout=60)["content"]["matches"]
+    assert "other=" in completed
+    assert "starmap" in str(kernel.client.complete("told.star", reply=True, timeout=60)["content"]["matches"])
