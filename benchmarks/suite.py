@@ -49,6 +49,12 @@ def norm(values: object) -> float:
     return float(np.sum(values))  # type: ignore[call-overload]
 
 
+def echo(values: object) -> object:
+    import numpy as np
+
+    return np.asarray(values)
+
+
 def rows(session: Session) -> Iterator[Row]:
     """Every row, as it is measured."""
     yield _cold("cold-start", increment, b'{"x": 1}')
@@ -58,7 +64,9 @@ def rows(session: Session) -> Iterator[Row]:
     yield _idle_memory(session)
     yield from _warm(session)
     yield _edit_loop()
+    yield _no_change()
     yield _array("array-10mb", 1_250_000, 20)
+    yield _array("array-10mb-echo", 1_250_000, 20, echo)
     yield _array("array-100mb", 12_500_000, 5)
     yield _map()
     yield _import_time()
@@ -197,12 +205,18 @@ def _edit_loop(runs: int = 10) -> Row:
     return row("edit-loop", "ms", times[1:])
 
 
-def _array(name: str, length: int, runs: int) -> Row:
-    """An array there, a number back; beside it, the same bytes over a socket pair."""
+def _no_change(runs: int = 30) -> Row:
+    """Deploying what is deployed already: captured, compared, and nothing done."""
+    deployed = nbfn.deploy(increment, name="no-change", memory=128)
+    return row("deploy-no-change", "ms", milliseconds(deployed.deploy, runs))
+
+
+def _array(name: str, length: int, runs: int, function: Callable[..., object] = norm) -> Row:
+    """An array there, a number or the array back; beside it, the bytes one way over a socket pair."""
     import numpy as np
 
     array = np.ones(length)
-    deployed = nbfn.deploy(norm, name=name, memory=1024)
+    deployed = nbfn.deploy(function, name=name, memory=1024)
     times = milliseconds(lambda: deployed(array), runs, warm_up=2)
     return row(name, "ms", times, _moved(array.nbytes, runs), "the bytes over a socket pair, nothing else")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nbfn.invoke.through import Received
     from nbfn.spec import CallResult, Deployment
 
+_PYTHON = wire.PYTHON_HEADER.lower()
 _SALT_BYTES = 16
 
 
@@ -68,6 +69,8 @@ class Caller:
         self._memory = Memory() if isinstance(way, Endpoint) and way.socket is not None else None
         self._explain = explain
         self._body_max_bytes = body_max_bytes
+        self._pythons: dict[bytes, str] = {}
+        """Of each deployment, by its key, the Python that answered last."""
 
     def call(
         self,
@@ -90,7 +93,7 @@ class Caller:
         __tracebackhide__ = True
         seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
         began = perf_counter()
-        call = _encoded(deployment.spec.name, args, kwargs, context, seal)
+        call = self._encoded(deployment, args, kwargs, context, seal)
         with _told(deployment, terms):
             exchange, body, memory = self._ask(deployment, call, seal, terms)
         took_ms = (perf_counter() - began) * 1e3
@@ -98,6 +101,8 @@ class Caller:
         if response.status != 200:
             raise self._failure(exchange, body, deployment, context)
         headers = response.headers
+        if self._has_changed(deployment, headers) and call.content_type == wire.CALL_FRAME:
+            return self.call(deployment, args, kwargs, context, terms)  # that one was refused before it ran
         value, error = _outcome(headers, body, deployment, context, seal, memory)
         return result_of(headers, took_ms, value=value, error=error)
 
@@ -115,7 +120,7 @@ class Caller:
         """
         __tracebackhide__ = True
         seal = Seal(deployment.key, os.urandom(_SALT_BYTES))
-        call = _encoded(deployment.spec.name, args, kwargs, context, seal)
+        call = self._encoded(deployment, args, kwargs, context, seal)
         with _told(deployment, terms):
             exchange = self._send(deployment, call, seal, terms, call.parts, f"Accept: {wire.STREAM}\r\n")
         headers = exchange.response.headers
@@ -137,6 +142,29 @@ class Caller:
         self._post.close()
         if self._memory is not None:
             self._memory.close()
+
+    def _encoded(
+        self,
+        deployment: Deployment,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        context: CallContext,
+        seal: Seal,
+    ) -> Body:
+        __tracebackhide__ = True
+        name = deployment.spec.name
+        if context.foreign:
+            return foreign.encode(name, args, kwargs)
+        same_python = self._pythons.get(deployment.key) == wire.PYTHON
+        return encode_call(name, args, kwargs, context, seal, same_python=same_python)
+
+    def _has_changed(self, deployment: Deployment, headers: Mapping[str, str]) -> bool:
+        """True if the function was on this Python until now, and has been deployed on another since."""
+        told = headers.get(_PYTHON, "")
+        before = self._pythons.get(deployment.key, "")
+        if told and told != before:
+            self._pythons[deployment.key] = told
+        return before == wire.PYTHON and told not in ("", wire.PYTHON)
 
     def _ask(
         self, deployment: Deployment, call: Body, seal: Seal, terms: Terms
@@ -181,6 +209,7 @@ class Caller:
                 hint="put them into a bucket, and send their name",
             )
         headers = f"Content-Type: {call.content_type}\r\n{wire.SALT_HEADER}: {seal.salt.hex()}\r\n{more}"
+        headers += f"{wire.PYTHON_HEADER}: {wire.PYTHON}\r\n"
         if terms.call_id:
             headers += f"{wire.CALL_ID_HEADER}: {terms.call_id}\r\n"
         return self._post.send(deployment.url, headers, parts, timeout_s=terms.timeout_s, cancel=terms.cancel)
@@ -200,15 +229,6 @@ class Caller:
                 f"{name}(): {told}", hint=f"what it wrote is in {name}.logs()", call_id=call_id, status=502
             )
         return self._explain(response.status, body, response.headers, deployment, call_id)
-
-
-def _encoded(
-    name: str, args: Sequence[object], kwargs: Mapping[str, object], context: CallContext, seal: Seal
-) -> Body:
-    __tracebackhide__ = True
-    if context.foreign:
-        return foreign.encode(name, args, kwargs)
-    return encode_call(name, args, kwargs, context, seal)
 
 
 @contextmanager

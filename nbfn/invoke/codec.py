@@ -56,15 +56,21 @@ class CannotTravel(Exception):
 
 
 def encode_call(
-    function: str, args: Sequence[object], kwargs: Mapping[str, object], context: CallContext, seal: Seal
+    function: str,
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+    context: CallContext,
+    seal: Seal,
+    *,
+    same_python: bool = False,
 ) -> Body:
-    """The body of a call of ``function``.
+    """The body of a call of ``function``. With the ``same_python`` there, much is never sent as JSON.
 
     Raises:
         PayloadError: an argument cannot be sent; the message says which, where in it, and why.
     """
     plain = {"args": list(args), "kwargs": dict(kwargs)}
-    if wire.is_plain(plain):
+    if not (same_python and seal.key and wire.is_bulky(plain)) and wire.is_plain(plain):
         return Body(wire.CALL_JSON, [json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()])
     if not seal.key:
         raise PayloadError(

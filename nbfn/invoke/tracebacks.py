@@ -7,6 +7,7 @@ import base64
 import builtins
 import inspect
 import linecache
+import re
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from nbfn.invoke.context import CallContext
 
 _LINES_MAX = 1_000_000  # nobody writes such a file; a document could claim it
+
+
+_MISSING = re.compile(r"^an argument needs the module '(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,9 @@ def _exception(document: dict[str, Any], context: CallContext, seal: Seal, origi
     module, name = str(document.get("module")), str(document.get("type"))
     message = str(document.get("message", ""))
     if module == "nbfn":
-        return PayloadError(message, call_id=origin.call_id)
+        missing = _MISSING.search(message)
+        hint = f"deploy it with requires=[{missing[1]!r}], or use it in the function" if missing else ""
+        return PayloadError(message, hint=hint, call_id=origin.call_id)
     error = (
         _unpickled(document.get("exception"), context, seal)
         or _builtin(module, name, message)

@@ -18,11 +18,14 @@ from .wire import (
     CALL_JSON,
     ERROR_JSON,
     MEMORY_HEADER,
+    PYTHON,
+    PYTHON_HEADER,
     RESULT_FRAME,
     RESULT_JSON,
     RUNTIME_CONTRACT,
     SALT_HEADER,
     STREAM,
+    is_bulky,
     is_plain,
 )
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from .output import Tail
     from .streams import Stream
 
+_PYTHON = PYTHON_HEADER.lower()
 _SALT = SALT_HEADER.lower()
 _MEMORY = MEMORY_HEADER.lower()
 _SALT_BYTES = 16
@@ -84,6 +88,7 @@ class Calls:
         self._memory: Memory | None = None  # once a call brings some
         self._constant_headers = (
             f"Nbfn-Runtime: {RUNTIME_CONTRACT}\r\n"
+            f"{PYTHON_HEADER}: {PYTHON}\r\n"
             f"Nbfn-Instance-Id: {instance_id}\r\n"
             f"Nbfn-Import-Ms: {function.import_ms:.3f}\r\n"
         )
@@ -163,7 +168,8 @@ class Calls:
             value = self._run(args, kwargs)
             if is_stream(value):
                 return self._stream_records(value, request, salt)
-            if is_plain(value):
+            pickles = self._key and salt and request.headers.get(_PYTHON) == PYTHON
+            if not (pickles and is_bulky(value)) and is_plain(value):
                 return Answer(200, RESULT_JSON, [b'{"value":', dumps(value), b"}"])
             return self._framed(value, salt, loan.outgoing if loan is not None else None)
         except BaseException as error:

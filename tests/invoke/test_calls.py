@@ -10,7 +10,11 @@ import pytest
 
 from nbfn.errors import CallTooLarge, PayloadError
 from nbfn.invoke import Caller
+from nbfn.invoke.codec import Seal
+from nbfn.runtime import wire
 from tests.invoke.notebook import deployment
+from tests.runtime.instance import KEY, SALT
+from tests.runtime.test_pythons import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,8 +149,11 @@ def test_a_result_that_cannot_be_sent(deploy: Deploy) -> None:
 
 def test_an_argument_whose_module_is_not_in_the_image(deploy: Deploy) -> None:
     notebook = deploy(ECHO)
-    with pytest.raises(PayloadError, match="needs the module 'nbfn', which is not in the function's image"):
+    with pytest.raises(
+        PayloadError, match="needs the module 'nbfn', which is not in the function's image"
+    ) as told:
         notebook.call(notebook.deployment.spec)
+    assert told.value.hint == "deploy it with requires=['nbfn'], or use it in the function"
 
 
 def test_without_a_key_only_json_crosses(deploy: Deploy) -> None:
@@ -166,3 +173,33 @@ def test_another_key_is_refused_on_both_sides(deploy: Deploy) -> None:
         notebook.call({1})
     with pytest.raises(PayloadError, match=r"the answer was refused: .*not sealed"):
         notebook.call()
+
+
+ROWS = [{"at": at, "x": [at / 7, None, "é"]} for at in range(4_000)]
+
+
+def kind_sent(notebook: Notebook, *args: object) -> str:
+    """What the next call with ``args`` is sent as."""
+    seal = Seal(KEY, SALT)
+    return notebook.caller._encoded(notebook.deployment, args, {}, notebook.context, seal).content_type
+
+
+def test_many_items_are_pickled_once_both_sides_are_known_to_be_of_one_python(deploy: Deploy) -> None:
+    notebook = deploy("def greet(rows): return rows")
+    assert kind_sent(notebook, ROWS) == wire.CALL_JSON
+    assert notebook.call(ROWS).value == ROWS
+    assert kind_sent(notebook, ROWS) == wire.CALL_FRAME
+    assert notebook.call(ROWS).value == ROWS
+    assert kind_sent(notebook, ROWS[:10]) == wire.CALL_JSON
+
+
+def test_many_items_go_as_json_between_two_pythons(deploy: Deploy) -> None:
+    """Also if another kernel has deployed it on another Python meanwhile: what was refused has not run."""
+    other = next(filter(None, map(find, ("3.12", "3.13", "3.14"))), None)
+    if other is None:
+        pytest.skip("there is no other Python on this machine")
+    notebook = deploy("def greet(rows): return rows", executable=other)
+    notebook.caller._pythons[notebook.deployment.key] = wire.PYTHON  # as it was until now
+    assert kind_sent(notebook, ROWS) == wire.CALL_FRAME
+    assert notebook.call(ROWS).value == ROWS
+    assert kind_sent(notebook, ROWS) == wire.CALL_JSON
