@@ -23,6 +23,8 @@ from nbfn.notebook.watch import Watch
 from nbfn.observe.timeline import FunctionPicture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from nbfn.remote import Remote
@@ -123,16 +125,20 @@ class Cards:
     def _start(self) -> None:
         if self._artist is None:
             self._ended.clear()
-            self._artist = threading.Thread(target=in_context(self._draw), name="nbfn-cards", daemon=True)
+            draw = in_context(self._draw_all)
+            self._artist = threading.Thread(target=self._draw, args=[draw], name="nbfn-cards", daemon=True)
             self._artist.start()
 
-    def _draw(self) -> None:
+    def _draw(self, draw: Callable[[], None]) -> None:
         while not self._ended.is_set():
             self._changed.wait()
             self._changed.clear()
-            for shown in tuple(self._shown.values()):
-                shown.card.draw()
+            draw()
             self._ended.wait(REFRESH_S)
+
+    def _draw_all(self) -> None:
+        for shown in tuple(self._shown.values()):
+            shown.card.draw()
 
 
 def _curl(function: Remote[..., Any], deployment: Deployment) -> str:

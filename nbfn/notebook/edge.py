@@ -14,6 +14,7 @@ from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
 from nbfn.notebook.dashboard import dashboards
 from nbfn.notebook.magics import FnMagics
+from nbfn.notebook.threads import begin_cell
 from nbfn.remote import Remote
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ class Edge:
         self.session = sessions.Session(config.load(), Cells(), shell.user_ns)
         self.cards = Cards(shell)
         recorder = Recorder(shell, self.session.cells)
-        self._hooks = (("pre_run_cell", recorder.before_cell), ("post_run_cell", self.cards.after_cell))
+        self._hooks = (
+            ("pre_run_cell", begin_cell),
+            ("pre_run_cell", recorder.before_cell),
+            ("post_run_cell", self.cards.after_cell),
+        )
         for event, hook in self._hooks:
             shell.events.register(event, hook)
         self.dashboards = dashboards.of(shell)
