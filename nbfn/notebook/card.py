@@ -23,6 +23,7 @@ _REASONS = {
     "new-revision": "new code",
     "evicted": "evicted for memory",
     "crashed": "the last one died",
+    "stopped": "the last one was stopped",
     "executor-restarted": "executor restarted",
     "minimum": "kept ready",
 }

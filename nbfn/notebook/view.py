@@ -24,16 +24,22 @@ LOG_PIECES = 40
 
 def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: str = "") -> Card:
     """The card of ``deployment`` as it is seen at ``now`` (seconds since the epoch)."""
-    spec = deployment.spec
+    spec, told = deployment.spec, deployment.spec.limits
+    # Somebody may have changed them since: on a dashboard, with a command, in another kernel.
+    memory_mb, timeout_s, idle_timeout_s = picture.limits or (
+        told.memory_mb,
+        told.timeout_s,
+        told.idle_timeout_s,
+    )
     return Card(
         name=spec.name,
         app=spec.app,
         url=deployment.url,
         curl=curl,
         image=_image(picture.image) or deployment.image.short,
-        memory_mb=spec.limits.memory_mb,
-        timeout_s=spec.limits.timeout_s,
-        idle_timeout_s=spec.limits.idle_timeout_s,
+        memory_mb=memory_mb,
+        timeout_s=timeout_s,
+        idle_timeout_s=idle_timeout_s,
         deployed=not picture.deleted,
         tiles=tuple(_tile(instance, now) for instance in picture.live),
         rows=_rows(picture),

@@ -86,6 +86,8 @@ class FunctionPicture:
     seq: int = 0
     """Of the newest event that was folded in."""
     image: str = ""
+    limits: tuple[int, int, int] | None = None
+    """Memory (MB), timeout and idle timeout (s), once an event has told."""
     deleted: bool = False
     instances: tuple[InstancePicture, ...] = ()
     """Oldest first; of those that are gone only the last few."""
@@ -120,10 +122,23 @@ def fold(picture: FunctionPicture, event: Event) -> FunctionPicture:
     if event.kind == "log":
         return replace(picture, logs=(*picture.logs, log_line(event))[-LOG_PIECES_KEPT:])
     if event.kind in ("function.created", "function.updated"):
-        return replace(picture, image=_text(event, "image") or picture.image, deleted=False)
+        return replace(
+            picture,
+            image=_text(event, "image") or picture.image,
+            limits=limits_told(event) or picture.limits,
+            deleted=False,
+        )
     if event.kind == "function.deleted":
         return replace(picture, deleted=True)
     return picture
+
+
+def limits_told(event: Event) -> tuple[int, int, int] | None:
+    """Memory (MB), timeout and idle timeout (s) of an event ``function.*``, if it tells them."""
+    match event.data:
+        case {"memory": int(memory_mb), "timeout": int(timeout_s), "idle_timeout": int(idle_timeout_s)}:
+            return memory_mb, timeout_s, idle_timeout_s
+    return None
 
 
 def instance_after(was: InstancePicture | None, event: Event) -> InstancePicture:

@@ -111,6 +111,13 @@ class Scheduler(Generic[R]):
         orders += self._drain(function, "deleted")
         return orders + self._balance()
 
+    def stop(self, fn_id: str, now: float) -> list[Order[R]]:
+        """Its instances go: waiting calls get new ones, running ones finish on theirs."""
+        if (function := self._functions.get(fn_id)) is None or not function.current:
+            return []
+        function.reason = "stopped"
+        return [*self._drain(function, "stopped"), *self._balance(), *self._keep(now)]
+
     def shutdown(self) -> list[Order[R]]:
         """No more calls: waiting ones are refused, running ones finish."""
         self._closed = True
