@@ -287,7 +287,7 @@ class Calling(Generic[P, R_co]):
             self._check(args, {})
             return self._value(args, {}, Terms(cancel=cancel))
 
-        return Mapped(
+        mapped: Mapped[Any] = Mapped(
             call,
             inputs,
             total=total,
@@ -296,6 +296,9 @@ class Calling(Generic[P, R_co]):
             return_exceptions=return_exceptions,
             progress=progress,
         )
+        if progress is None and self.session.watcher is not None:
+            self.session.watcher.mapping(self.__name__, mapped)
+        return mapped
 
 
 def show_output(result: CallResult) -> None:

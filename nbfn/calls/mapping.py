@@ -62,6 +62,7 @@ class Mapped(Generic[R_co]):
         self._cancels: set[Cancel] = set()
         self._begun = 0
         self._stopped = False
+        self._when_over: list[Callable[[], object]] = []
         workers = most if total is None else min(most, total)
         self._workers = workers
         for _ in range(workers):
@@ -96,6 +97,15 @@ class Mapped(Generic[R_co]):
             self._changed.notify_all()
         for cancel in cancels:
             cancel.ask()
+
+    def when_over(self, do: Callable[[], object]) -> None:
+        """Call ``do`` when no call runs or will run any more; at once if so. It must not raise."""
+        with self._changed:
+            over = self._workers == 0
+            if not over:
+                self._when_over.append(do)
+        if over:
+            do()
 
     def __iter__(self) -> Iterator[R_co]:
         __tracebackhide__ = True
@@ -142,7 +152,10 @@ class Mapped(Generic[R_co]):
         finally:
             with self._changed:
                 self._workers -= 1
+                ended = self._when_over if self._workers == 0 else []
                 self._changed.notify_all()
+            for each in ended:
+                each()
 
     def _next(self) -> tuple[int, Sequence[object]] | None:
         with self._reading:  # a generator of inputs may only be in one thread at a time

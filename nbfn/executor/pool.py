@@ -163,6 +163,7 @@ class Pool:
         except NbfnError as error:
             # The first call says it to somebody who can act on it.
             log.info("%s is not ready to start: %s", revision.image, error)
+            tell("failed", 0, 0)
 
     # Calls
 

@@ -15,6 +15,7 @@ from nbfn.notebook.cells import Recorder
 from nbfn.notebook.dashboard import dashboards
 from nbfn.notebook.magics import FnMagics
 from nbfn.notebook.threads import begin_cell
+from nbfn.notebook.waiting import Waiting
 from nbfn.remote import Remote
 
 if TYPE_CHECKING:
@@ -28,16 +29,18 @@ class Edge:
         self._shell = shell
         self.session = sessions.Session(config.load(), Cells(), shell.user_ns)
         self.cards = Cards(shell)
+        self.session.watcher = waiting = Waiting(shell)
         recorder = Recorder(shell, self.session.cells)
         self._hooks = (
             ("pre_run_cell", begin_cell),
             ("pre_run_cell", recorder.before_cell),
+            ("post_run_cell", waiting.after_cell),
             ("post_run_cell", self.cards.after_cell),
         )
         for event, hook in self._hooks:
             shell.events.register(event, hook)
         self.dashboards = dashboards.of(shell)
-        self._magics = FnMagics(shell, recorder, self.cards)
+        self._magics = FnMagics(shell, recorder, self.cards, waiting)
         shell.register_magics(self._magics)
         self._completed = completion.install(shell, self._magics.parsers())
         self._fn = fn.install(shell)

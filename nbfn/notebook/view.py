@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Literal, cast
 
 from nbfn.errors import BadInput
+from nbfn.notebook.bars import Bar
 from nbfn.notebook.card import STAGES, Card, LogText, Row, Tile, reason_in_words
 from nbfn.spec import ImageRef
 
@@ -41,6 +42,7 @@ def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: 
         timeout_s=timeout_s,
         idle_timeout_s=idle_timeout_s,
         deployed=not picture.deleted,
+        preparing=_preparing(picture),
         tiles=tuple(_tile(instance, now) for instance in picture.live),
         rows=_rows(picture),
         cold=picture.cold,
@@ -48,6 +50,13 @@ def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: 
         failed=picture.failed,
         log=tuple(LogText(line.stream, line.text) for line in picture.logs[-LOG_PIECES:]),
     )
+
+
+def _preparing(picture: FunctionPicture) -> Bar | None:
+    if picture.preparing is None:
+        return None
+    what, done, total = picture.preparing
+    return Bar("", what, done, total)
 
 
 def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:
