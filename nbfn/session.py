@@ -322,7 +322,6 @@ class Session:
 
     def close(self) -> None:
         """End subscriptions and connections. The executor is left running for whoever else uses it.
-
         A closed session that is used again connects again.
         """
         with self._lock:

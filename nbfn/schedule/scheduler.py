@@ -378,9 +378,8 @@ class Scheduler(Generic[R]):
         return [self._reject(call_id, status, message, again=again) for call_id in list(function.queue)]
 
     def _too_large(self, function: Function[R]) -> str:
-        wanted = function.revision.limits.memory_mb
         return (
-            f"Requested CPU/Memory cannot be allocated: {wanted} MB asked, "
+            f"Requested CPU/Memory cannot be allocated: {function.revision.limits.memory_mb} MB asked, "
             f"{self.memory_mb} MB for all instances"
         )
 

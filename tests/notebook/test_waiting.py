@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -11,8 +13,11 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 from nbfn.notebook.bars import Bar, html, text
+from nbfn.notebook.waiting import Waiting
 
 if TYPE_CHECKING:
+    import pytest
+    from IPython.core.interactiveshell import InteractiveShell
     from nbformat import NotebookNode
 
 
@@ -87,3 +92,18 @@ def test_bars_come_move_and_go(private: dict[str, str]) -> None:
     gone = [out.data["text/plain"] for out in mapped.outputs if out.output_type == "display_data"]
     assert gone == [""], "it has gone when the map is over"
     assert [out.output_type for out in quick.outputs] == ["stream"], "what is quick shows none"
+
+
+def test_in_a_terminal_it_is_a_line_that_goes(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with Waiting(shell).deploying("greet") as bar:
+            bar("push", 1_000_000, 4_000_000)
+            seen = os.read(ours, 4096)
+        seen += os.read(ours, 4096)
+    os.close(ours)
+    line = f"\r\x1b[K[{'█' * 6}{'░' * 18}] greet: sending the image, 1.0 of 4.0 MB"
+    assert seen.decode() == f"{line}\r\x1b[K"
