@@ -3,6 +3,7 @@
 # make check  lint, format, types, import layers, docs
 # make lab    the tour in JupyterLab
 # make oci    Oracle's SDKs and Fn's FDK, for the tests that drive the OCI test server with them (600 MB)
+# make kernels  environments with older ipykernels, for the tests that run the tour in each
 # make bench  benchmarks; prints both sides of each ratio
 # Each makes its own .venv first. Needed beforehand: make and Python 3.11 or newer.
 
@@ -13,7 +14,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 WORKERS ?= 2
 
-.PHONY: demo test check lab bench oci format clean help
+KERNELS := 6.31 7.0.1
+
+.PHONY: demo test check lab bench oci kernels format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -49,12 +52,20 @@ oci: .venv-oci/.done .venv-oci-20181201/.done
 	@.venv-$*/bin/python -m pip install --quiet --no-compile --group $*
 	@touch $@
 
+kernels: $(KERNELS:%=.venv-kernel-%/.done)
+
+$(KERNELS:%=.venv-kernel-%/.done): .venv-kernel-%/.done: pyproject.toml | $(VENV)/.dev
+	@echo "Installing ipykernel $* into .venv-kernel-$* …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-kernel-$*
+	@$(BIN)/uv pip install --quiet --python .venv-kernel-$*/bin/python --group kernel 'ipykernel==$*.*' --editable .
+	@touch $@
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix nbfn tests notebooks benchmarks
 	$(BIN)/ruff format nbfn tests notebooks benchmarks
 
 clean:
-	rm -rf $(VENV) .venv-oci .venv-oci-20181201 .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
+	rm -rf $(VENV) .venv-oci .venv-oci-20181201 $(KERNELS:%=.venv-kernel-%) .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
 
 # One stamp a dependency group: `make demo` need not wait for the test tools.
 $(VENV)/.tour $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.pip

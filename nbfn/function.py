@@ -17,6 +17,7 @@ from nbfn.capture.report import large
 from nbfn.containerize import read_requirements
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
+from nbfn.observe.watcher import watched
 from nbfn.remote import Remote
 from nbfn.scale import Scale
 from nbfn.spec import FunctionSpec, Limits
@@ -122,8 +123,9 @@ class Function(Remote[P, R_co]):
         self, *, force: bool = False, progress: sessions.Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         __tracebackhide__ = True
-        taken, place = self._capture(), self.session.context
-        deployment = self.session.deploy(self.spec, taken, force=force, progress=progress)
+        with watched(self.session.watcher, self.spec.name, progress) as told:
+            taken, place = self._capture(), self.session.context
+            deployment = self.session.deploy(self.spec, taken, force=force, progress=told)
         if deployment.changed:
             for row in large(taken):
                 _log.warning("%s takes %r, of %s, along: %s", self.spec.name, row.name, row.origin, row.note)

@@ -76,6 +76,16 @@ class Remote(Calling[P, R_co]):
             return []
         return self.session.ask(lambda target: target.instances(deployment.fn_id))
 
+    def stop(self) -> None:
+        """Stop its instances, busy ones after their call. It stays deployed: the next call is a cold one.
+
+        Raises:
+            TargetError: the target does not show instances.
+        """
+        deployment = self.deployment
+        if deployment is not None:
+            self.session.ask(lambda target: target.stop_instances(deployment.fn_id))
+
     def revisions(self) -> Revisions:
         """What it ran, newest first: the first is what runs now. Whichever kernel deployed it.
 

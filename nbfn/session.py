@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.control import Control
     from nbfn.invoke import CallContext, Caller, ResultStream
     from nbfn.observe.events import Observer, Subscription
+    from nbfn.observe.watcher import Watcher
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
     from nbfn.targets import Server
     from nbfn.transport import Endpoint
@@ -42,6 +43,7 @@ Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and out of how much."""
 
 _log = logging.getLogger(__name__)
+
 
 _ATTEMPTS = 3
 _PLAIN = Terms()
@@ -90,6 +92,7 @@ class Session:
         self._retired: list[_Connection] = []
         self._subscriptions: list[Subscription] = []
         self._built: dict[tuple[object, ...], ImageRef] = {}
+        self.watcher: Watcher | None = None  # a notebook shows what takes its time
 
     @cached_property
     def layout(self) -> Layout:
@@ -319,7 +322,6 @@ class Session:
 
     def close(self) -> None:
         """End subscriptions and connections. The executor is left running for whoever else uses it.
-
         A closed session that is used again connects again.
         """
         with self._lock:

@@ -35,6 +35,7 @@ ColdReason = Literal[
     "new-revision",
     "evicted",
     "crashed",
+    "stopped",
     "executor-restarted",
 ]
 """Why a call had to wait for a new instance."""

@@ -47,6 +47,10 @@ _PARTS = {
     "oci-sdk": lambda: all(
         (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")
     ),
+    "kernels": lambda: all(
+        (Path(__file__).parents[1] / f".venv-kernel-{version}" / ".done").exists()
+        for version in ("6.31", "7.0.1")
+    ),
     "toolchains": _has_toolchains,
     "umoci": lambda: shutil.which("umoci") is not None,
 }

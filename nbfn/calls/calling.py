@@ -170,7 +170,7 @@ class Calling(Generic[P, R_co]):
                 ``ordered=False`` gives results as they come; ``return_exceptions=True`` gives what a call
                 raised as its result; ``progress`` is called with the number of calls that are over and the
                 number of all (None while unknown), after each, in whichever thread; without it a notebook
-                shows a bar of those numbers once one has waited for half a second (``False``: it does not).
+                shows a bar of those numbers after half a second (``False``: it does not).
         """
         __tracebackhide__ = True
         sizes = [len(each) if isinstance(each, Sized) else None for each in (inputs, *more)]
@@ -288,16 +288,18 @@ class Calling(Generic[P, R_co]):
             self._check(args, {})
             return self._value(args, {}, Terms(cancel=cancel))
 
-        return Mapped(
+        mapped: Mapped[Any] = Mapped(
             call,
             inputs,
-            name=self.__name__,
             total=total,
             concurrency=concurrency,
             ordered=ordered,
             return_exceptions=return_exceptions,
-            progress=progress,
+            progress=progress or None,
         )
+        if progress is None and self.session.watcher is not None:
+            self.session.watcher.mapping(self.__name__, mapped)
+        return mapped
 
 
 def show_output(result: CallResult) -> None:

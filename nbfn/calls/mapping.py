@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from nbfn.calls.bars import Pace, Standing
 from nbfn.calls.crew import crew
 from nbfn.errors import BadInput, CallCancelled
 from nbfn.invoke import Cancel
@@ -38,17 +37,13 @@ class Mapped(Generic[R_co]):
         call: Callable[[Sequence[object], Cancel], object],
         inputs: Iterable[Sequence[object]],
         *,
-        name: str,
         total: int | None,
         concurrency: int | None,
         ordered: bool,
         return_exceptions: bool,
-        progress: Callable[[int, int | None], object] | Literal[False] | None,
+        progress: Callable[[int, int | None], object] | None,
     ) -> None:
-        """``call`` makes one call of given arguments; ``total`` is the number of inputs, if known.
-
-        Without a ``progress`` (None, not False) a notebook shows a bar while one waits for results.
-        """
+        """``call`` makes one call of given arguments; ``total`` is the number of inputs, if known."""
         most = usual_concurrency() if concurrency is None else concurrency
         if most < 1:
             raise BadInput(f"concurrency is {concurrency!r}", hint="use a whole number from 1 on")
@@ -59,17 +54,15 @@ class Mapped(Generic[R_co]):
         self._reading = threading.Lock()
         self._ordered = ordered
         self._return_exceptions = return_exceptions
-        self._progress = progress or None
-        self._name = name
-        self._shows_bar = progress is None
+        self._progress = progress
         self._changed = threading.Condition()
         self._outcomes: dict[int, tuple[object, BaseException | None]] = {}
         self._finished: list[int] = []  # in the order in which they ended
         self._broken: BaseException | None = None  # what reading the inputs raised
         self._cancels: set[Cancel] = set()
         self._begun = 0
-        self._failed = 0
         self._stopped = False
+        self._when_over: list[Callable[[], object]] = []
         workers = most if total is None else min(most, total)
         self._workers = workers
         for _ in range(workers):
@@ -105,12 +98,20 @@ class Mapped(Generic[R_co]):
         for cancel in cancels:
             cancel.ask()
 
+    def when_over(self, do: Callable[[], object]) -> None:
+        """Call ``do`` when no call runs or will run any more; at once if so. It must not raise."""
+        with self._changed:
+            over = self._workers == 0
+            if not over:
+                self._when_over.append(do)
+        if over:
+            do()
+
     def __iter__(self) -> Iterator[R_co]:
         __tracebackhide__ = True
         at = 0
-        pace = Pace(self._stands, wanted=self._shows_bar)
         try:
-            while (outcome := self._wait(at, pace)) is not None:
+            while (outcome := self._wait(at)) is not None:
                 value, error = outcome
                 if error is not None and not self._return_exceptions:
                     self.cancel()
@@ -122,24 +123,18 @@ class Mapped(Generic[R_co]):
             of = f" of {self.total}" if self.total is not None else ""
             interrupt.add_note(f"{len(self.results)}{of} calls were done: they are in .results of the map")
             raise
-        finally:
-            pace.end()
         if self._broken is not None:
             raise self._broken
 
     def __repr__(self) -> str:
-        failed = self._failed
+        failed = len(self.errors)
         of = f" of {self.total}" if self.total is not None else ""
         return f"<nbfn map: {self.done}{of} done" + (f", {failed} failed>" if failed else ">")
 
-    def _stands(self, seconds: float, is_waited_for: bool) -> Standing:
-        return Standing(self._name, self.done, self._failed, self.total, seconds, is_waited_for=is_waited_for)
-
-    def _wait(self, at: int, pace: Pace) -> tuple[object, BaseException | None] | None:
+    def _wait(self, at: int) -> tuple[object, BaseException | None] | None:
         """The outcome that is the next one to give; None when there is none to come."""
-        while True:
-            pace.tick()
-            with self._changed:
+        with self._changed:
+            while True:
                 if self._ordered and at in self._outcomes:
                     return self._outcomes[at]
                 if not self._ordered and at < len(self._finished):
@@ -148,7 +143,7 @@ class Mapped(Generic[R_co]):
                     return None
                 if self._stopped:
                     raise CallCancelled("the map was cancelled", hint="what was done is in its .results")
-                self._changed.wait(pace.pause_s)
+                self._changed.wait()
 
     def _work(self) -> None:
         try:
@@ -157,7 +152,10 @@ class Mapped(Generic[R_co]):
         finally:
             with self._changed:
                 self._workers -= 1
+                ended = self._when_over if self._workers == 0 else []
                 self._changed.notify_all()
+            for each in ended:
+                each()
 
     def _next(self) -> tuple[int, Sequence[object]] | None:
         with self._reading:  # a generator of inputs may only be in one thread at a time
@@ -191,7 +189,6 @@ class Mapped(Generic[R_co]):
                 return  # it did not end by itself
             self._outcomes[at] = value, failed
             self._finished.append(at)
-            self._failed += failed is not None
             done = len(self._finished)
             self._changed.notify_all()
         if self._progress is not None:

@@ -71,6 +71,10 @@ class Target(Protocol):
         """Its instances that are there now, oldest first."""
         ...
 
+    def stop_instances(self, fn_id: str) -> None:
+        """Stop those that are there, busy ones after their call. The function stays."""
+        ...
+
     def call(self, call_id: str) -> CallRecord:
         """A call that runs, or that has ended not too long ago. Raises NotFound."""
         ...

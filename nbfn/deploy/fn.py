@@ -119,6 +119,11 @@ class FnTarget:
         """
         return [_instance(item) for item in self._own(f"/nbfn/v1/fns/{fn_id}/instances", "instances")]
 
+    def stop_instances(self, fn_id: str) -> None:
+        """See :meth:`Target.stop_instances`. Raises as :meth:`instances`."""
+        with self._of_ours("instances"):
+            self._rest.delete(f"/nbfn/v1/fns/{fn_id}/instances")
+
     def call(self, call_id: str) -> CallRecord:
         """See :meth:`Target.call`.
 

@@ -178,7 +178,9 @@ class Catalog:
         self._emit("function.deleted", app, fn)
 
     def _emit(self, kind: str, app: App, fn: Fn) -> None:
-        self._events.emit(kind, fn.id, "", "", {"name": fn.name, "app": app.name, "image": fn.image})
+        told: dict[str, object] = {"name": fn.name, "app": app.name, "image": fn.image}
+        told |= {"memory": fn.memory, "timeout": fn.timeout, "idle_timeout": fn.idle_timeout}
+        self._events.emit(kind, fn.id, "", "", told)
 
     # Triggers
 

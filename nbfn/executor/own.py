@@ -70,7 +70,7 @@ class OwnApi:
             route("/nbfn/v1/info", GET=self.info),
             Route("/nbfn/v1/lease", LeaseStream(self._leases, self._stopping), methods=["GET"]),
             Route("/nbfn/v1/events", EventStream(self._events, self._stopping), methods=["GET"]),
-            route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances),
+            route("/nbfn/v1/fns/{fn_id}/instances", GET=self.instances, DELETE=self.stop_instances),
             route("/nbfn/v1/fns/{fn_id}/calls", GET=self.calls),
             route("/nbfn/v1/fns/{fn_id}/logs", GET=self.logs),
             route("/nbfn/v1/fns/{fn_id}/revisions", GET=self.revisions),
@@ -96,6 +96,13 @@ class OwnApi:
         fn_id = request.path_params["fn_id"]
         self._catalog.require(fn_id)
         return reply({"items": self._pool.describe(fn_id)})
+
+    async def stop_instances(self, request: Request) -> Response:
+        """The function stays, and the next call of it is a cold one."""
+        fn_id = request.path_params["fn_id"]
+        self._catalog.require(fn_id)
+        self._pool.stop(fn_id)
+        return nothing()
 
     async def calls(self, request: Request) -> Response:
         fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", _LISTED, _LISTED_MAX)

@@ -145,6 +145,10 @@ class Pool:
         self._metrics.removed(fn_id)
         self._apply(self._scheduler.remove(fn_id))
 
+    def stop(self, fn_id: str) -> None:
+        """Stop its instances, those that are busy after their call."""
+        self._apply(self._scheduler.stop(fn_id, time.monotonic()))
+
     async def prepare(self, image: ImageRef) -> None:
         """Make sure that it can be started. Raises StartFailed."""
         await self._driver.prepare(image)
@@ -159,6 +163,7 @@ class Pool:
         except NbfnError as error:
             # The first call says it to somebody who can act on it.
             log.info("%s is not ready to start: %s", revision.image, error)
+            tell("failed", 0, 0)
 
     # Calls
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from nbfn.notebook.bars import Bar
 
 TileState = Literal["starting", "busy", "idle", "stopping"]
 Outcome = Literal["running", "ok", "failed"]
@@ -23,6 +26,7 @@ _REASONS = {
     "new-revision": "new code",
     "evicted": "evicted for memory",
     "crashed": "the last one died",
+    "stopped": "the last one was stopped",
     "executor-restarted": "executor restarted",
     "minimum": "kept ready",
 }
@@ -86,6 +90,8 @@ class Card:
     timeout_s: int
     idle_timeout_s: int
     deployed: bool = True
+    preparing: Bar | None = None
+    """How far its image is, while it is made ready to start."""
     tiles: tuple[Tile, ...] = ()
     rows: tuple[Row, ...] = ()
     cold: int = 0

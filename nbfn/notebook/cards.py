@@ -23,6 +23,8 @@ from nbfn.notebook.watch import Watch
 from nbfn.observe.timeline import FunctionPicture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from nbfn.remote import Remote
@@ -56,8 +58,11 @@ class Cards:
     def __len__(self) -> int:
         return len(self._shown)
 
-    def show(self, function: Remote[..., Any]) -> None:
-        """Display the card of ``function``; an older one of it stays as it is, without life."""
+    def show(self, function: Remote[..., Any], place: str | None = None) -> None:
+        """Display the card of ``function``; an older one of it stays as it is, without life.
+
+        It takes the display ``place``, if there is one, from what was seen there.
+        """
         deployment = function.deployment
         if deployment is None:
             display({"text/plain": repr(function)}, raw=True)
@@ -65,7 +70,7 @@ class Cards:
             picture = FunctionPicture(deployment.fn_id)
             display({"text/plain": text(view(deployment, picture, now=time.time()))}, raw=True)
         else:
-            self._show(function, deployment)
+            self._show(function, deployment, place)
 
     def after_cell(self, result: ExecutionResult) -> None:
         """A hook for ``post_run_cell``: every card whose function did something shows how it ended."""
@@ -93,7 +98,7 @@ class Cards:
                 shown.card.close()
         self._shown = {}
 
-    def _show(self, function: Remote[..., Any], deployment: Deployment) -> None:
+    def _show(self, function: Remote[..., Any], deployment: Deployment, place: str | None) -> None:
         key = (deployment.spec.app, deployment.spec.name)
         older = self._shown.get(key)
         watch = self._watch(function, deployment, older.card.watch if older else None)
@@ -102,7 +107,7 @@ class Cards:
         card = LiveCard(deployment, watch, _curl(function, deployment))
         # The thread that draws may be looking at the old dictionary: it is replaced, not changed.
         self._shown = {**self._shown, key: _Shown(function, card)}
-        card.show()
+        card.show(place)
         self._start()
 
     def _watch(self, function: Remote[..., Any], deployment: Deployment, older: Watch | None) -> Watch:
@@ -123,16 +128,20 @@ class Cards:
     def _start(self) -> None:
         if self._artist is None:
             self._ended.clear()
-            self._artist = threading.Thread(target=in_context(self._draw), name="nbfn-cards", daemon=True)
+            draw = in_context(self._draw_all)
+            self._artist = threading.Thread(target=self._draw, args=[draw], name="nbfn-cards", daemon=True)
             self._artist.start()
 
-    def _draw(self) -> None:
+    def _draw(self, draw: Callable[[], None]) -> None:
         while not self._ended.is_set():
             self._changed.wait()
             self._changed.clear()
-            for shown in tuple(self._shown.values()):
-                shown.card.draw()
+            draw()
             self._ended.wait(REFRESH_S)
+
+    def _draw_all(self) -> None:
+        for shown in tuple(self._shown.values()):
+            shown.card.draw()
 
 
 def _curl(function: Remote[..., Any], deployment: Deployment) -> str:

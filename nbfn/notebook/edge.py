@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from nbfn import config
 from nbfn import session as sessions
-from nbfn.calls.bars import show_maps
 from nbfn.capture import Cells
 from nbfn.notebook import completion, errors, fn
-from nbfn.notebook.bar import MapBar
 from nbfn.notebook.cards import Cards
 from nbfn.notebook.cells import Recorder
 from nbfn.notebook.dashboard import dashboards
 from nbfn.notebook.magics import FnMagics
+from nbfn.notebook.threads import begin_cell
+from nbfn.notebook.waiting import Waiting
 from nbfn.remote import Remote
 
 if TYPE_CHECKING:
@@ -29,12 +29,18 @@ class Edge:
         self._shell = shell
         self.session = sessions.Session(config.load(), Cells(), shell.user_ns)
         self.cards = Cards(shell)
+        self.session.watcher = waiting = Waiting(shell)
         recorder = Recorder(shell, self.session.cells)
-        self._hooks = (("pre_run_cell", recorder.before_cell), ("post_run_cell", self.cards.after_cell))
+        self._hooks = (
+            ("pre_run_cell", begin_cell),
+            ("pre_run_cell", recorder.before_cell),
+            ("post_run_cell", waiting.after_cell),
+            ("post_run_cell", self.cards.after_cell),
+        )
         for event, hook in self._hooks:
             shell.events.register(event, hook)
         self.dashboards = dashboards.of(shell)
-        self._magics = FnMagics(shell, recorder, self.cards)
+        self._magics = FnMagics(shell, recorder, self.cards, waiting)
         shell.register_magics(self._magics)
         self._completed = completion.install(shell, self._magics.parsers())
         self._fn = fn.install(shell)
@@ -44,7 +50,6 @@ class Edge:
             self._displays.for_type(Remote, self.cards.show)
         self._restore_errors = errors.install(shell)
         sessions.use(self.session)
-        show_maps(MapBar if getattr(shell, "kernel", None) is not None else None)
         atexit.register(self.close)
 
     def remove(self) -> None:
@@ -60,7 +65,6 @@ class Edge:
         if self._displays is not None:
             self._displays.pop(Remote, None)
         self._restore_errors()
-        show_maps(None)
         self.dashboards.remove()
         self.cards.close()
         atexit.unregister(self.close)

@@ -39,11 +39,11 @@ class LiveCard:
         with self._lock:
             self._deployment, self.watch, self._curl = deployment, watch, curl
 
-    def show(self) -> None:
-        """Display the card where the running cell's output goes."""
+    def show(self, place: str | None = None) -> None:
+        """Display the card where the running cell's output goes, or in a display that is there already."""
         with self._lock:
-            self._display_id = uuid.uuid4().hex
-            self._send(update=False)
+            self._display_id = place or uuid.uuid4().hex
+            self._send(update=place is not None)
 
     def draw(self) -> None:
         """Bring the output up to date; sends nothing if nothing changed, or after :meth:`close`."""

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from nbfn.notebook.cards import Cards
     from nbfn.notebook.cells import Recorder
+    from nbfn.notebook.waiting import Waiting
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -84,11 +85,12 @@ def _stand_in() -> None:
 class FnMagics(Magics):
     """``%%fn_deploy`` and its companions."""
 
-    def __init__(self, shell: InteractiveShell, recorder: Recorder, cards: Cards) -> None:
+    def __init__(self, shell: InteractiveShell, recorder: Recorder, cards: Cards, waiting: Waiting) -> None:
         super().__init__(shell)
         self._shell = shell
         self._recorder = recorder
         self._cards = cards
+        self._waiting = waiting
 
     @magic_arguments()
     @argument("name", nargs="?", help="Name to deploy under, or which function of the cell is meant.")
@@ -151,12 +153,20 @@ class FnMagics(Magics):
             place = body.line(error.line) if error.line else None
             draw_as(error, short(self._shell, error, place))
             raise
-        deployed = function(self._shell.user_ns[target], **options).deploy(progress=Pushing(print))
+        wanted, pushing = function(self._shell.user_ns[target], **options), Pushing(print)
+        with self._waiting.deploying(options["name"]) as bar:
+
+            def tell(what: str, done: int, total: int) -> None:
+                bar(what, done, total)
+                pushing(what, done, total)
+
+            deployed = wanted.deploy(progress=tell)
+            display_id = None if quiet else bar.hand_over()
         self._shell.user_ns[target] = deployed
         if named and named.isidentifier():
             self._shell.user_ns[named] = deployed
         if not quiet:
-            self._cards.show(deployed)
+            self._cards.show(deployed, display_id)
 
     def _deploy_foreign(self, cell: str, options: dict[str, Any], foreign: dict[str, Any]) -> None:
         """Of a cell in another language: nothing of it runs here."""

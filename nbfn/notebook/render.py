@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nbfn.notebook import bars
 from nbfn.notebook.card import STAGES, age, count, milliseconds
 from nbfn.notebook.text import failure, log_lines, no_instance, printable, stages
 
@@ -31,6 +32,7 @@ def html(card: Card) -> str:
         f"<style>{css('card.css')}</style>",
         _head(card),
         f'<div class="nbfn-now">{_instances(card)}{_tally(card)}</div>',
+        bars.html(card.preparing) if card.preparing else "",
         _calls(card),
         _log(card),
         _address(card),

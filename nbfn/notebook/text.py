@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nbfn.notebook import bars
 from nbfn.notebook.card import age, count, milliseconds
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def text(card: Card) -> str:
     """``card`` in a few aligned lines."""
     lines = [_headline(card), f"  {card.url}" if card.deployed else "  undeployed"]
     lines += [f"  {_tile(tile)}" for tile in card.tiles]
+    if card.preparing is not None:
+        lines.append(f"  {bars.text(card.preparing)}")
     if not card.tiles:
         lines.append(f"  {no_instance(card)}")
     if card.rows:

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Literal, cast
 
 from nbfn.errors import BadInput
+from nbfn.notebook.bars import Bar
 from nbfn.notebook.card import STAGES, Card, LogText, Row, Tile, reason_in_words
 from nbfn.spec import ImageRef
 
@@ -24,17 +25,24 @@ LOG_PIECES = 40
 
 def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: str = "") -> Card:
     """The card of ``deployment`` as it is seen at ``now`` (seconds since the epoch)."""
-    spec = deployment.spec
+    spec, told = deployment.spec, deployment.spec.limits
+    # Somebody may have changed them since: on a dashboard, with a command, in another kernel.
+    memory_mb, timeout_s, idle_timeout_s = picture.limits or (
+        told.memory_mb,
+        told.timeout_s,
+        told.idle_timeout_s,
+    )
     return Card(
         name=spec.name,
         app=spec.app,
         url=deployment.url,
         curl=curl,
         image=_image(picture.image) or deployment.image.short,
-        memory_mb=spec.limits.memory_mb,
-        timeout_s=spec.limits.timeout_s,
-        idle_timeout_s=spec.limits.idle_timeout_s,
+        memory_mb=memory_mb,
+        timeout_s=timeout_s,
+        idle_timeout_s=idle_timeout_s,
         deployed=not picture.deleted,
+        preparing=_preparing(picture),
         tiles=tuple(_tile(instance, now) for instance in picture.live),
         rows=_rows(picture),
         cold=picture.cold,
@@ -42,6 +50,13 @@ def view(deployment: Deployment, picture: FunctionPicture, *, now: float, curl: 
         failed=picture.failed,
         log=tuple(LogText(line.stream, line.text) for line in picture.logs[-LOG_PIECES:]),
     )
+
+
+def _preparing(picture: FunctionPicture) -> Bar | None:
+    if picture.preparing is None:
+        return None
+    what, done, total = picture.preparing
+    return Bar("", what, done, total)
 
 
 def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:

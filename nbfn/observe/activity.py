@@ -21,6 +21,7 @@ from nbfn.observe.timeline import (
     call_lost,
     instance_after,
     instance_lost,
+    limits_told,
     log_line,
 )
 
@@ -238,7 +239,19 @@ class _Work:
         self._changed = True
         was = was or Known(event.fn_id, str(told.get("name") or ""), app)
         image = str(told.get("image") or was.image)
-        self._functions[was.id] = replace(was, image=image, deleted=event.kind == "function.deleted")
+        memory_mb, timeout_s, idle_timeout_s = limits_told(event) or (
+            was.memory_mb,
+            was.timeout_s,
+            was.idle_timeout_s,
+        )
+        self._functions[was.id] = replace(
+            was,
+            image=image,
+            deleted=event.kind == "function.deleted",
+            memory_mb=memory_mb,
+            timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
+        )
 
     def _instance(self, event: Event) -> None:
         was = self._instances.get(event.instance_id)

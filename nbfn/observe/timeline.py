@@ -86,6 +86,10 @@ class FunctionPicture:
     seq: int = 0
     """Of the newest event that was folded in."""
     image: str = ""
+    limits: tuple[int, int, int] | None = None
+    """Memory (MB), timeout and idle timeout (s), once an event has told."""
+    preparing: tuple[str, int, int] | None = None
+    """What is done for its image to be startable (``pull``, ``load``), and how many of how many bytes."""
     deleted: bool = False
     instances: tuple[InstancePicture, ...] = ()
     """Oldest first; of those that are gone only the last few."""
@@ -114,16 +118,39 @@ def fold(picture: FunctionPicture, event: Event) -> FunctionPicture:
         return picture
     picture = replace(picture, seq=event.seq)
     if event.kind in STATES:
+        picture = replace(picture, preparing=None) if event.kind == "instance.ready" else picture
         return _instance(picture, event)
     if event.kind.startswith("call."):
         return _call(picture, event)
     if event.kind == "log":
         return replace(picture, logs=(*picture.logs, log_line(event))[-LOG_PIECES_KEPT:])
     if event.kind in ("function.created", "function.updated"):
-        return replace(picture, image=_text(event, "image") or picture.image, deleted=False)
+        return replace(
+            picture,
+            image=_text(event, "image") or picture.image,
+            limits=limits_told(event) or picture.limits,
+            deleted=False,
+        )
+    if event.kind == "image.progress":
+        return replace(picture, preparing=_preparing(event))
     if event.kind == "function.deleted":
         return replace(picture, deleted=True)
     return picture
+
+
+def _preparing(event: Event) -> tuple[str, int, int] | None:
+    match event.data:
+        case {"what": str(what), "done": int(done), "total": int(total)} if done < total:
+            return what, done, total
+    return None
+
+
+def limits_told(event: Event) -> tuple[int, int, int] | None:
+    """Memory (MB), timeout and idle timeout (s) of an event ``function.*``, if it tells them."""
+    match event.data:
+        case {"memory": int(memory_mb), "timeout": int(timeout_s), "idle_timeout": int(idle_timeout_s)}:
+            return memory_mb, timeout_s, idle_timeout_s
+    return None
 
 
 def instance_after(was: InstancePicture | None, event: Event) -> InstancePicture:

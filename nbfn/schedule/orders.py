@@ -29,6 +29,7 @@ StopWhy = Literal[
     "cancelled",
     "invalid-response",
     "crashed",
+    "stopped",
     "shutdown",
     "deleted",
 ]

@@ -111,6 +111,13 @@ class Scheduler(Generic[R]):
         orders += self._drain(function, "deleted")
         return orders + self._balance()
 
+    def stop(self, fn_id: str, now: float) -> list[Order[R]]:
+        """Its instances go: waiting calls get new ones, running ones finish on theirs."""
+        if (function := self._functions.get(fn_id)) is None or not function.current:
+            return []
+        function.reason = "stopped"
+        return [*self._drain(function, "stopped"), *self._balance(), *self._keep(now)]
+
     def shutdown(self) -> list[Order[R]]:
         """No more calls: waiting ones are refused, running ones finish."""
         self._closed = True
@@ -371,9 +378,8 @@ class Scheduler(Generic[R]):
         return [self._reject(call_id, status, message, again=again) for call_id in list(function.queue)]
 
     def _too_large(self, function: Function[R]) -> str:
-        wanted = function.revision.limits.memory_mb
         return (
-            f"Requested CPU/Memory cannot be allocated: {wanted} MB asked, "
+            f"Requested CPU/Memory cannot be allocated: {function.revision.limits.memory_mb} MB asked, "
             f"{self.memory_mb} MB for all instances"
         )
 

@@ -60,8 +60,11 @@ class TargetConformance:
         if not self.shows_instances:
             with pytest.raises(TargetError, match="does not show instances"):
                 target.instances(made.fn_id)
+            with pytest.raises(TargetError, match="does not show instances"):
+                target.stop_instances(made.fn_id)
             return
         assert target.instances(made.fn_id) == []
+        target.stop_instances(made.fn_id)  # none: nothing to do
         with pytest.raises(NotFound):
             target.instances("01M870V24XDNMHV9ZMQM000009")
 

@@ -467,3 +467,13 @@ async def test_instances_are_shown(executor: Executor) -> None:
         (shown,) = await running.items(f"/nbfn/v1/fns/{fn_id}/instances")
         assert (shown["state"], shown["calls"], shown["memory_bytes"]) == ("idle", 1, 1 << 20)
         assert (await running.client.get("/nbfn/v1/info")).json()["instances"] == 1
+
+
+async def test_instances_are_stopped_without_removing_the_function(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        await running.invoke(fn_id)
+        assert (await running.client.delete(f"/nbfn/v1/fns/{fn_id}/instances")).status_code == 204
+        response = await running.invoke(fn_id)
+        assert (response.status_code, response.headers["nbfn-cold-reason"]) == (200, "stopped")
+        assert (await running.client.delete("/nbfn/v1/fns/nobody/instances")).status_code == 404

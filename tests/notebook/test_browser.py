@@ -83,6 +83,18 @@ def test_states_of_instances_are_seen_while_a_call_runs(lab: Lab) -> None:
     card.get_by_text("no instance is running: the next call is cold").wait_for()
 
 
+def test_a_bar_comes_moves_and_goes(lab: Lab) -> None:
+    page = lab.open("bar", "%load_ext nbfn", NAP, "print(len(list(nap.map([0.5] * 8, concurrency=2))))")
+    for index in (0, 1):
+        lab.run(page, index)
+    lab.run(page, 2, wait=False)
+    bar = page.locator(".nbfn-progress")
+    bar.get_by_text("nap: calls, 4 of 8").wait_for()
+    bar.screenshot(path=ARTIFACTS / "bar.png")
+    page.locator(".jp-OutputArea-output").get_by_text("8", exact=True).wait_for()
+    bar.wait_for(state="detached")
+
+
 def test_a_saved_card_is_read_without_a_kernel(lab: Lab) -> None:
     page = lab.open("saved", *cells("saved")[:3])
     for index in range(3):

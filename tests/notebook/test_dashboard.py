@@ -166,6 +166,14 @@ def test_controls_call_and_change_and_say_what_is_wrong(controls: Controls, shel
         192,
         20,
     )
+    shown = controls._feed
+    shown.wait_for_rest(time.monotonic() + 10)
+    (known,) = shown.activity.functions.values()
+    assert (known.memory_mb, known.timeout_s) == (192, 20), "told by an event: every card shows it"
+    click(controls, "call")
+    assert "stopped" in click(controls, "stop")
+    shell.user_ns["greet"]("Ana")
+    assert shell.user_ns["greet"].last.reason == "stopped"
     controls.timeout.value = 4000
     assert "1 to 300" in click(controls, "limit")
     controls.undeploy.click()

@@ -111,6 +111,11 @@ def test_a_line_is_seen_while_its_call_runs_and_cancel_ends_it(lab: Lab) -> None
     number(page, "running", 0).wait_for()
     number(page, "failed", 1).wait_for()
 
+    fill(page, "seconds", "0")
+    click(page, "Call")
+    number(page, "instances", 1).wait_for()
+    click(page, "Stop")
+    number(page, "instances", 0).wait_for()
     fill(page, "log", "nobody")
     page.get_by_text("no output with “nobody”").wait_for()
     fill(page, "memory MB", "192")

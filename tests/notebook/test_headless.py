@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+import nbformat
 from nbconvert import HTMLExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from nbformat import NotebookNode
 
@@ -120,6 +124,28 @@ def test_nbconvert_shows_the_card_without_a_kernel(run_cells: Callable[..., Note
     saved = run_cells("%load_ext nbfn", DEPLOY, "greet('Ana')")
     page, _ = HTMLExporter().from_notebook_node(saved)
     assert 'class="nbfn-call nbfn-call-cold"' in page
+
+
+def test_papermill_keeps_the_story_and_nbconvert_shows_it(private: dict[str, str], tmp_path: Path) -> None:
+    cells = ["%load_ext nbfn", DEPLOY, "greet('Ana')", "greet('Bo')", "%fn_dashboard greet"]
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    before, after, page = tmp_path / "in.ipynb", tmp_path / "out.ipynb", tmp_path / "out.html"
+    nbformat.write(made, before)
+    for words in (["papermill", before, after], ["nbconvert", "--to", "html", "--output", page, after]):
+        done = subprocess.run(
+            [sys.executable, "-m", *words], env=private, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    saved = nbformat.read(after, as_version=4)
+    assert "nbfn-call-warm" in card_of(saved.cells[1])["text/html"]
+    assert printed(saved.cells[2]) == "called for Ana\n"
+    shown = page.read_text("utf-8")
+    for each in ("nbfn-call-cold", "nbfn-call-warm", "called for Bo", "nbfn-card nbfn-dash"):
+        assert each in shown
+    assert "nbfn-progress" not in shown, "no bar outlives what it was for"
 
 
 def test_nothing_is_sent_when_nothing_happened(run_cells: Callable[..., NotebookNode]) -> None:

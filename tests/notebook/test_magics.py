@@ -175,7 +175,7 @@ def test_loading_twice_and_unloading_leave_the_shell_as_it_was(shell: Interactiv
     assert len(shell.events.callbacks["pre_run_cell"]) == hooks
     notebook.unload(shell)
     notebook.unload(shell)
-    assert len(shell.events.callbacks["pre_run_cell"]) == hooks - 2, "the recorder's and the dashboards'"
+    assert len(shell.events.callbacks["pre_run_cell"]) == hooks - 3, "bars, recorder, dashboards"
     assert shell.find_cell_magic("fn_deploy") is None
     assert shell.find_line_magic("fn_list") is None
     assert shell.custom_exceptions == ()

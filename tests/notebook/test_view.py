@@ -55,6 +55,24 @@ def a_call(
     )
 
 
+def test_how_far_its_image_is_shows_until_it_is_there_or_failed() -> None:
+    def progress(what: str, done: int, total: int) -> tuple[str, str, str, dict[str, object]]:
+        return ("image.progress", "", "", {"what": what, "done": done, "total": total})
+
+    some = progress("load", 1_000_000, 4_000_000)
+    card = view(DEPLOYMENT, seen(some), now=0)
+    assert "loading the image, 1.0 of 4.0 MB" in text(card)
+    assert "loading the image, 1.0 of 4.0 MB" in html(card)
+    for last in (progress("load", 4, 4), progress("failed", 0, 0)):
+        assert "the image" not in text(view(DEPLOYMENT, seen(some, last), now=0))
+
+
+def test_limits_are_those_that_it_has_now() -> None:
+    changed: dict[str, object] = {"image": "x", "memory": 512, "timeout": 9, "idle_timeout": 8}
+    card = view(DEPLOYMENT, seen(("function.updated", "", "", changed)), now=0)
+    assert (card.memory_mb, card.timeout_s, card.idle_timeout_s) == (512, 9, 8)
+
+
 def test_a_cold_call_then_a_warm_one() -> None:
     picture = seen(
         ("instance.starting", "i-1", "", {"reason": "first-call"}),

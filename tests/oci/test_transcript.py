@@ -137,7 +137,7 @@ def test_a_cell_goes_to_oci_and_back(
             allow_errors=True,
         )
     cells = made.cells[7:]
-    assert "Pushing the image" in shown(cells[0].outputs[0])
+    assert "Pushing the image" in "".join(map(shown, cells[0].outputs))
     assert cells[1].outputs[-1].data["text/plain"] == "'hello Ana'"
     assert shown(cells[2].outputs[0]).startswith(f"cold 'called for Ana\\n' {registry.host}/ns/greet:")
     assert (cells[3].outputs[-1].ename, cells[3].outputs[-1].evalue) == ("ValueError", "nobody")

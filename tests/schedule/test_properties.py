@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BOUNDS = Bounds(calls=9, calls_of_one=6)
 REASONS = set(get_args(ColdReason))
-DISTURBANCES = ["deploy", "deploy", "remove", "wait", "wait long", "shutdown"]
+DISTURBANCES = ["deploy", "deploy", "remove", "stop", "wait", "wait long", "shutdown"]
 SCALES = st.sampled_from([Scale(), Scale(), Scale(1), Scale(2, 2), Scale(0, 1), Scale(1, 3)])
 
 
@@ -52,6 +52,8 @@ class AnyOrder(RuleBasedStateMachine):
         """By function, the most instances that calls or its minimum ever asked for at once."""
         self.former: set[str] = set()
         """Instances of functions that were removed."""
+        self.leaving: set[str] = set()
+        """Instances that were stopped during their call."""
         self.closed = False
 
     @property
@@ -59,7 +61,9 @@ class AnyOrder(RuleBasedStateMachine):
         return {**self.starting, **self.idle, **self.busy}
 
     def current(self, fn_id: str) -> int:
-        return sum(each == self.deployed.get(fn_id) for each in self.alive.values())
+        return sum(
+            each == self.deployed.get(fn_id) for key, each in self.alive.items() if key not in self.leaving
+        )
 
     def obey(self, orders: Sequence[Order[Version]]) -> None:
         for order in orders:
@@ -123,6 +127,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.former |= {**self.alive, **self.stopping}.keys()
             self.scales.pop(fn_id, None)
             self.obey(self.made.remove(fn_id))
+        elif kind == "stop":
+            self.leaving |= {key for key, each in self.busy.items() if each.fn_id == fn_id}
+            self.obey(self.made.stop(fn_id, self.now))
         elif kind == "shutdown" and len(self.function_of) > 20:
             self.closed = True
             self.obey(self.made.shutdown())

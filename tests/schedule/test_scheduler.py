@@ -78,6 +78,20 @@ def test_a_new_revision_stops_idle_instances_at_once_and_busy_ones_after_their_c
     assert (start.reason, start.revision.number) == ("new-revision", 2)
 
 
+def test_stopping_a_function_lets_it_stay_and_running_calls_finish() -> None:
+    made = make(revision("f"))
+    assert made.stop("f", 0) == made.stop("nobody", 0) == []
+    only(made.arrive("c1", "f", 0), Start)
+    only(made.ready("i1", 1), Assign)
+    only(made.arrive("c2", "f", 1), Start)
+    only(made.ready("i2", 2), Assign)
+    assert made.completed("c2", 3) == []
+    assert made.stop("f", 3) == [Stop("i2", "stopped")]
+    assert only(made.arrive("c3", "f", 4), Start).reason == "stopped"
+    assert made.stop("f", 4) == [Stop("i3", "stopped"), Start("i4", revision("f"), "stopped")]
+    assert made.completed("c1", 5) == [Stop("i1", "stopped")]
+
+
 def test_deploying_the_same_again_changes_nothing() -> None:
     made = make(revision("f"))
     made.arrive("c1", "f", 0)

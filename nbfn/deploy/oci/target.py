@@ -162,6 +162,10 @@ class OciTarget:
             hint="each answer tells which instance gave it, and its age",
         )
 
+    def stop_instances(self, fn_id: str) -> None:
+        """Always raises TargetError: as :meth:`instances`."""
+        self.instances(fn_id)
+
     def call(self, call_id: str) -> CallRecord:
         """Always raises TargetError: OCI keeps no record of single calls."""
         raise TargetError(

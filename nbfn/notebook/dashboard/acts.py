@@ -92,6 +92,11 @@ class Acts:
             return "nothing has changed since it was deployed"
         return "deployed as it is now"
 
+    def stop(self) -> str:
+        """Stop its instances; it stays deployed."""
+        self._session.ask(lambda target: target.stop_instances(self.known.id))
+        return "stopped: the next call is cold"
+
     def undeploy(self) -> str:
         """Remove it from the server."""
         if self.function is not None:

@@ -60,6 +60,7 @@ class Controls:
         self.idle = _number("idle s")
         self.limit = _button("Set limits", "Give the function these limits; its next instances have them")
         self.redeploy = _button("Redeploy", "Deploy the function as this notebook has it now")
+        self.stop = _button("Stop", "Stop its instances, busy ones after their call; it stays deployed")
         self.undeploy = _button("Undeploy", "Remove the function and stop its instances")
         self.filter = widgets.Text(
             placeholder="only lines with …", description="log", continuous_update=True,
@@ -92,7 +93,7 @@ class Controls:
         rows = (
             [self.chosen, self._form, self.call, self.cancel],
             [self.calls, self.burst, self.filter],
-            [self.memory, self.timeout, self.idle, self.limit, self.redeploy, self.undeploy],
+            [self.memory, self.timeout, self.idle, self.limit, self.redeploy, self.stop, self.undeploy],
         )
         wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 10px"}
         made = widgets.VBox(
@@ -110,6 +111,7 @@ class Controls:
         self.cancel.on_click(lambda _: self._do("cancelling …", self._cancel, self.cancel))
         self.limit.on_click(lambda _: self._do("setting limits …", self._limit, self.limit))
         self.redeploy.on_click(lambda _: self._do("deploying …", self._redeploy, self.redeploy))
+        self.stop.on_click(lambda _: self._do("stopping …", lambda acts: acts.stop(), self.stop))
         self.undeploy.on_click(lambda _: self._ask_or_undeploy())
 
     def _choose(self) -> None:
@@ -125,7 +127,7 @@ class Controls:
             self.idle.value = known.idle_timeout_s
             self.redeploy.disabled = function is None
             self._calm()
-        for each in (self.call, self.burst, self.cancel, self.limit, self.undeploy):
+        for each in (self.call, self.burst, self.cancel, self.limit, self.stop, self.undeploy):
             each.disabled = self.acts is None
 
     def _do(self, begun: str, act: Callable[[Acts], str], button: Any) -> None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbfn.notebook.dashboard.acts import HELD, Held
 from nbfn.notebook.dashboard.survey import Survey
-from nbfn.notebook.threads import in_context
+from nbfn.notebook.threads import begin_cell, in_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
     from nbfn.notebook.dashboard.dashboard import Dashboard
@@ -91,6 +94,7 @@ class Dashboards:
         return None
 
     def _before_cell(self, info: ExecutionInfo) -> None:
+        begin_cell()
         self._cell = info.cell_id
         if self._cell:
             self._close_if(lambda key, _: key == self._cell)
@@ -111,18 +115,23 @@ class Dashboards:
     def _start(self) -> None:
         if not self._threads:
             self._ended.clear()
-            for target, name in ((self._draw, "nbfn-dashboards"), (self._look, "nbfn-survey")):
-                thread = threading.Thread(target=in_context(target), name=name, daemon=True)
+            draw = in_context(self._draw_all)
+            for target, name in ((partial(self._draw, draw), "nbfn-dashboards"), (self._look, "nbfn-survey")):
+                thread = threading.Thread(target=target, name=name, daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
-    def _draw(self) -> None:
+    def _draw(self, draw: Callable[[], bool]) -> None:
         moving = False
         while not self._ended.is_set():
             self._changed.wait(REFRESH_S if moving else None)
             self._changed.clear()
-            moving = sum(dashboard.draw() for _, dashboard in self._shown) > 0
+            moving = draw()
             self._ended.wait(REFRESH_S)
+
+    def _draw_all(self) -> bool:
+        """True if one of them goes on changing by itself."""
+        return sum(dashboard.draw() for _, dashboard in self._shown) > 0
 
     def _look(self) -> None:
         surveys: dict[Session, Survey] = {}
