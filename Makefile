@@ -4,6 +4,7 @@
 # make lab    the tour in JupyterLab
 # make oci    Oracle's SDKs and Fn's FDK, for the tests that drive the OCI test server with them (600 MB)
 # make bench  benchmarks; prints both sides of each ratio
+# make soak   100,000 calls of 50 functions while instances are killed
 # Each makes its own .venv first. Needed beforehand: make and Python 3.11 or newer.
 
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 WORKERS ?= 2
 
-.PHONY: demo test check lab bench oci format clean help
+.PHONY: demo test check lab bench soak oci format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -38,6 +39,9 @@ lab: $(VENV)/.lab
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 oci: .venv-oci/.done .venv-oci-20181201/.done
 

@@ -56,27 +56,35 @@ def rows(session: Session, *, runs: int = 5) -> Iterator[Row]:
         contextlib.closing(docker.from_env()) as client,
         _debian(client, Path(name)) as (base, tag),
     ):
-        yield _cold(session, client, base, Path(name), runs)
+        yield from _cold(session, client, base, Path(name), runs)
         yield _edit(client, tag, Path(name) / "build", runs)
 
 
-def _cold(session: Session, client: DockerClient, base: str, folder: Path, runs: int) -> Row:
-    mine = []
+def _cold(session: Session, client: DockerClient, base: str, folder: Path, runs: int) -> Iterator[Row]:
+    """The same image, which brings its own root; and the same function as it is usually deployed."""
+    usual, own_root = [], []
     for number in range(3 * runs + 1):
-        deployed = nbfn.deploy(increment, name=f"cold-docker-{number}", base=base, memory=128, idle_timeout=5)
-        assert session.endpoint.socket is not None
-        with RawClient(session.endpoint.socket) as caller:
-            begin = time.perf_counter()
-            caller.exchange(post(path_of(deployed), _BODY, session.endpoint.token))
-            mine.append((time.perf_counter() - begin) * 1e3)
-    assert deployed.deployment is not None
+        usual.append(_first_call(session, f"usual-{number}", "host"))
+        own_root.append(_first_call(session, f"own-root-{number}", base))
+    deployed = nbfn.deploy(increment, name="own-root-0", base=base, memory=128).deployment
+    assert deployed is not None
     image = f"nbfn-bench/{uuid4().hex[:12]}:1"
-    Daemon(image).store(Layout(session.settings.images).get(deployed.deployment.image))
+    Daemon(image).store(Layout(session.settings.images).get(deployed.image))
     try:
-        theirs = [_run(image, folder / f"run-{number}") for number in range(runs + 1)]
+        theirs = [_run(image, folder / f"run-{number}") for number in range(runs + 1)][1:]
     finally:
         client.images.remove(image, force=True)
-    return row("cold-start-docker", "ms", mine[1:], theirs[1:], "docker run of the same image, no network")
+    yield row("cold-start-docker", "ms", own_root[1:], theirs, "docker run of the same image")
+    yield row("cold-start-docker-usual", "ms", usual[1:], theirs, "docker run of the same function")
+
+
+def _first_call(session: Session, name: str, base: str) -> float:
+    deployed = nbfn.deploy(increment, name=name, base=base, memory=128, idle_timeout=5)
+    assert session.endpoint.socket is not None
+    with RawClient(session.endpoint.socket) as caller:
+        begin = time.perf_counter()
+        caller.exchange(post(path_of(deployed), _BODY, session.endpoint.token))
+        return (time.perf_counter() - begin) * 1e3
 
 
 def _run(image: str, folder: Path) -> float:

@@ -15,8 +15,8 @@ class RawClient:
     """Sends a prepared request and reads the answer by its Content-Length."""
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        self._path = str(path)
+        self.connect()
 
     def __enter__(self) -> Self:
         return self
@@ -24,28 +24,42 @@ class RawClient:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def connect(self) -> None:
+        """On a new connection from here on."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(self._path)
+
     def exchange(self, request: bytes) -> bytes:
         """The body of the answer.
 
         Raises:
             RuntimeError: the answer is not a 200.
+            ConnectionError: there was none.
         """
+        status, body = self.ask(request)
+        if status != 200:
+            raise RuntimeError(f"{status} {body[:500].decode('latin-1')}")
+        return body
+
+    def ask(self, request: bytes) -> tuple[int, bytes]:
+        """The status and the body of the answer. Raises ConnectionError if there is none."""
         self._socket.sendall(request)
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()
         head, _, body = data.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(data[:500].decode("latin-1"))
         length = _length(head)
         while len(body) < length:
             body += self._more()
-        return body
+        if b"\r\nconnection: close" in head.lower():
+            self._socket.close()
+            self.connect()
+        return int(head[9:12]), body
 
     def _more(self) -> bytes:
         data = self._socket.recv(65536)
         if not data:
-            raise RuntimeError("the connection was closed")
+            raise ConnectionError("the connection was closed")
         return data
 
 
