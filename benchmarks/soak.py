@@ -40,6 +40,7 @@ _PLACE, _FIRST = b"NNNNNNN", 1_000_000  # numbers of as many digits as there are
 _CLIENTS = 16
 _IDLE_S = 1
 _SETTLE_S = 60.0
+_CLOSE_S = 5.0
 _FLAT_MB = 12.0  # what an allocator may keep; a leak of 1 kB a call would be 100 MB
 
 
@@ -102,7 +103,10 @@ def soak(calls: int, functions: int, *, kills_per_s: float = 20.0, seed: int = 0
             counted = _counted(endpoint)
             _calling(found, state, process.pid, endpoint, requests, kills_per_s, random.Random(seed))
             _settled(endpoint, found)
-            found.descriptors = before, _descriptors(process.pid)
+            until = time.monotonic() + _CLOSE_S
+            while (after := _descriptors(process.pid)) > before and time.monotonic() < until:
+                time.sleep(0.05)  # connections of this process that it has closed
+            found.descriptors = before, after
             found.recorded = _counted(endpoint) - counted
             process.send_signal(signal.SIGTERM)
             if process.wait(60) != 0:
