@@ -5,6 +5,7 @@
 # make oci    Oracle's SDKs and Fn's FDK, for the tests that drive the OCI test server with them (600 MB)
 # make kernels  environments with older ipykernels, for the tests that run the tour in each
 # make bench  benchmarks; prints both sides of each ratio
+# make soak   100,000 calls of 50 functions while instances are killed
 # Each makes its own .venv first. Needed beforehand: make and Python 3.11 or newer.
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ WORKERS ?= 2
 
 KERNELS := 6.31 7.0.1
 
-.PHONY: demo test check lab bench oci kernels format clean help
+.PHONY: demo test check lab bench soak oci kernels format clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +42,9 @@ lab: $(VENV)/.lab
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 oci: .venv-oci/.done .venv-oci-20181201/.done
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import images, suite
+from benchmarks import containers, images, suite
 from benchmarks.measure import tell
 from nbfn import config, session
 
@@ -21,7 +21,10 @@ def main() -> None:
             print(f"without the rows of images: {lacking}", file=sys.stderr)
             pushed = iter(())
         try:
-            tell(itertools.chain(suite.rows(mine), pushed), Path(__file__).with_name("latest.json"))
+            tell(
+                itertools.chain(suite.rows(mine), containers.rows(mine), pushed),
+                Path(__file__).with_name("latest.json"),
+            )
         finally:
             suite.stop(mine)
 

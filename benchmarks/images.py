@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-_BASE_FILES = Path(os.environ.get("NBFN_TEST_CACHE", "/var/cache/nbfn-tests")) / "debian-python.tar"
+BASE_FILES = Path(os.environ.get("NBFN_TEST_CACHE", "/var/cache/nbfn-tests")) / "debian-python.tar"
 _PEER = "docker build, docker push"
 _VERSIONS = ("23.0", "23.1", "23.2", "24.0", "24.1", "24.2")
 _DOCKERFILE = 'FROM {base}\nCOPY site /python\nCOPY func.py /function/\nENTRYPOINT ["python3", "func.py"]\n'
@@ -40,8 +40,13 @@ def missing() -> str:
     """What of this machine's parts is not there; empty if these rows can be measured."""
     if shutil.which("docker-registry") is None:
         return "docker-registry is not installed"
-    if not _BASE_FILES.is_file():
-        return f"{_BASE_FILES} is not there: .ci/base makes it"
+    return missing_docker()
+
+
+def missing_docker() -> str:
+    """The same, for what needs no registry."""
+    if not BASE_FILES.is_file():
+        return f"{BASE_FILES} is not there: .ci/base makes it"
     try:
         with contextlib.closing(docker.from_env()) as client:
             client.ping()
@@ -149,7 +154,7 @@ def _registry(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def _base(client: DockerClient, name: str) -> Iterator[None]:
     repository, _, tag = name.rpartition(":")
-    with _BASE_FILES.open("rb") as file:
+    with BASE_FILES.open("rb") as file:
         client.api.import_image_from_data(file, repository=repository, tag=tag, changes=["CMD sh"])
     try:
         for line in client.images.push(repository, tag, stream=True, decode=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import socket
 import subprocess
@@ -11,48 +10,20 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import nbfn
+from benchmarks import warm
+from benchmarks.functions import echo, increment, nap, norm, path_of, total
 from benchmarks.measure import Row, milliseconds, row
 from benchmarks.raw import RawClient, post
 from nbfn.calls.mapping import usual_concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nbfn.session import Session
 
 _BARE = [sys.executable, "-S", "-c", "pass"]
-
-
-def increment(x: int) -> int:
-    return x + 1
-
-
-def nap(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)
-
-
-def total(values: list[float]) -> float:
-    import numpy as np
-
-    return float(np.sum(values))
-
-
-def norm(values: object) -> float:
-    import numpy as np
-
-    return float(np.sum(values))  # type: ignore[call-overload]
-
-
-def echo(values: object) -> object:
-    import numpy as np
-
-    return np.asarray(values)
 
 
 def rows(session: Session) -> Iterator[Row]:
@@ -62,8 +33,7 @@ def rows(session: Session) -> Iterator[Row]:
     for count in (10, 50):
         yield _cold_at_once(session, count)
     yield _idle_memory(session)
-    yield from _warm(session)
-    yield _edit_loop()
+    yield from warm.rows(session)
     yield _no_change()
     yield _array("array-10mb", 1_250_000, 20)
     yield _array("array-10mb-echo", 1_250_000, 20, echo)
@@ -88,7 +58,7 @@ def _cold(name: str, function: Callable[..., object], body: bytes, runs: int = 1
         assert endpoint.socket is not None
         with RawClient(endpoint.socket) as client:
             begin = time.perf_counter()
-            client.exchange(post(_path(deployed), body, endpoint.token))
+            client.exchange(post(path_of(deployed), body, endpoint.token))
             times.append((time.perf_counter() - begin) * 1e3)
     bare = milliseconds(lambda: subprocess.run(_BARE, check=True), runs)
     return row(name, "ms", times[1:], bare, "a bare python -S process")
@@ -100,7 +70,7 @@ def _cold_at_once(session: Session, count: int, runs: int = 3) -> Row:
     for number in range(runs):
         deployed = nbfn.deploy(nap, name=f"at-once-{count}-{number}", memory=64, idle_timeout=1)
         deployed(0.0)  # the image is unpacked
-        request = post(_path(deployed), b'{"seconds": 1.0}', session.endpoint.token)
+        request = post(path_of(deployed), b'{"seconds": 1.0}', session.endpoint.token)
         seconds = _all_at_once(session, [request] * count)
         times.append((seconds - 1.0) * 1e3)
     return row(f"cold-start-{count}-at-once", "ms", times, digits=1)
@@ -140,69 +110,6 @@ def _idle_memory(session: Session, instances: int = 5) -> Row:
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     alone = sum(int(line.split()[1]) for line in told.splitlines() if line.startswith("Private_"))
     return row("idle-instance-private-mb", "MB", sizes, [alone * 1024 / 1e6], "a process that imported numpy")
-
-
-def _warm(session: Session) -> Iterator[Row]:
-    deployed = nbfn.deploy(increment, name="warm", memory=128)
-    deployed(1)
-    endpoint = session.endpoint
-    assert endpoint.socket is not None
-    through = post(_path(deployed), b'{"x": 1}', endpoint.token)
-    direct = post("/call", b'{"x": 1}')
-    with RawClient(endpoint.socket) as ours, RawClient(_instance_socket(session)) as peer:
-        for _ in range(200):
-            ours.exchange(through)
-        mine, theirs = [], []
-        for _ in range(20):  # in turn, so that both meet the same noise
-            mine += milliseconds(lambda: ours.exchange(through), 100, warm_up=0)
-            theirs += milliseconds(lambda: peer.exchange(direct), 100, warm_up=0)
-    yield row("warm-call", "ms", mine, theirs, "the instance's socket, directly", digits=4)
-    yield _throughput(session, through, clients=16)
-    calls = milliseconds(lambda: deployed(1), 500, warm_up=50)
-    yield row("python-call", "ms", calls, theirs, "the instance's socket, directly", digits=4)
-
-
-def _throughput(session: Session, request: bytes, clients: int, calls: int = 2000) -> Row:
-    """Calls a second by many clients at once. Clients share this process, hence its processor."""
-    left = itertools.count()
-    socket = session.endpoint.socket
-    assert socket is not None
-
-    def work(barrier: threading.Barrier) -> None:
-        with RawClient(socket) as client:
-            barrier.wait()
-            while next(left) < calls:
-                client.exchange(request)
-
-    barrier = threading.Barrier(clients + 1)
-    with ThreadPoolExecutor(clients) as pool:
-        done = [pool.submit(work, barrier) for _ in range(clients)]
-        barrier.wait()
-        begin = time.perf_counter()
-        for each in done:
-            each.result()
-        rate = calls / (time.perf_counter() - begin)
-    return row(f"throughput-{clients}", "/s", [rate], digits=0)
-
-
-def _edit_loop(runs: int = 10) -> Row:
-    """Changed source → captured, built, deployed, and the first answer of the new code."""
-    times = []
-    for number in range(runs):
-        scope: dict[str, object] = {"__name__": "bench_edit"}
-        source = f"def edited(x: int) -> int:\n    return x + {number}\n"
-        filename = f"<edit {number}>"
-        import linecache
-
-        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-        exec(compile(source, filename, "exec"), scope)
-        function = scope["edited"]
-        assert callable(function)
-        begin = time.perf_counter()
-        answer = nbfn.deploy(function, name="edited", memory=128)(1)
-        times.append((time.perf_counter() - begin) * 1e3)
-        assert answer == number + 1
-    return row("edit-loop", "ms", times[1:])
 
 
 def _no_change(runs: int = 30) -> Row:
@@ -260,12 +167,3 @@ def _import_time(runs: int = 7) -> Row:
     alone = spent("import IPython")
     both = spent("import IPython, nbfn")
     return row("import-time", "ms", both, alone, "import IPython alone")
-
-
-def _path(deployed: nbfn.Function[..., object]) -> str:
-    assert deployed.url is not None
-    return urlsplit(deployed.url).path
-
-
-def _instance_socket(session: Session) -> Path:
-    return max(session.settings.run.glob("*/iofs/lsnr.sock"), key=lambda path: path.lstat().st_ctime)

@@ -39,6 +39,7 @@ _PARTS = {
     "base": lambda: debian_base().is_file(),
     "docker": lambda: Path("/var/run/docker.sock").is_socket(),
     "docker-registry": lambda: shutil.which("docker-registry") and shutil.which("htpasswd"),
+    "nginx": lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin"),
     "openssl": lambda: shutil.which("openssl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),

@@ -148,6 +148,86 @@ async def test_slow_callers_are_cut_off(executor: Executor, sent: bytes) -> None
         await exchange(running, sent.replace(b"FN", fn_id.encode()))  # returns, that is
 
 
+LONG = Patience(sweep_s=0.01)  # every other limit is out of this test's reach
+
+
+@pytest.mark.parametrize("sent", [b"POST /inv", b"POST /invoke/x HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_headers_that_take_too_long_are_told_so(executor: Executor, sent: bytes) -> None:
+    async with executor() as running:
+        running.parts.app.patience = replace(LONG, head_s=0.02)
+        answer = await exchange(running, sent)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"the headers took too long" in answer
+
+
+async def test_headers_that_come_byte_by_byte_have_one_limit_together(executor: Executor) -> None:
+    async with executor() as running:
+        running.parts.app.patience = replace(LONG, head_s=0.05)
+        reader, writer = await running.dial()
+        reading = asyncio.ensure_future(reader.read())
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        while not reading.done():  # each byte comes in time, and there is no end to them
+            writer.write(b"x")
+            await asyncio.wait({reading}, timeout=0.005)
+        assert reading.result().startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@pytest.mark.parametrize("size", [5, 200_000])  # gathered first; passed on as it comes
+async def test_a_body_that_stops_coming_cuts_its_caller_off_and_nobody_else(
+    executor: Executor, size: int
+) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        running.parts.app.patience = replace(LONG, body_s=0.02)
+        assert await exchange(running, request_bytes(fn_id, bytes(size))[:-2]) == b""
+        await running.parts.pool.no_calls()
+        assert (await running.invoke(fn_id, b"on")).content == b"on"
+
+
+async def test_a_body_of_the_control_plane_that_stops_coming_cuts_its_caller_off(executor: Executor) -> None:
+    async with executor() as running:
+        running.parts.app.patience = replace(LONG, body_s=0.02)
+        whole = request_bytes("x", b'{"name": "shop"}').replace(b"/invoke/x", b"/v2/apps")
+        assert await exchange(running, whole[:-2]) == b""
+        assert await running.items("/v2/apps") == []
+
+
+async def test_who_takes_no_more_of_an_answer_is_cut_off_and_its_call_ends(executor: Executor) -> None:
+    async def answer(_: FakeCall) -> FakeAnswer:
+        return FakeAnswer(bytes(30 << 20))
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        running.parts.app.patience = replace(LONG, write_s=0.05)
+        reader, writer = await running.dial()
+        reader._limit = 1 << 10
+        writer.write(request_bytes(fn_id, b""))
+        await running.happened("call.finished")  # although the caller is still there
+        await running.parts.pool.no_calls()
+        reader._limit = 1 << 16
+        read = await asyncio.gather(reader.read(), return_exceptions=True)
+        assert not isinstance(read[0], bytes) or len(read[0]) < 30 << 20
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def test_who_asks_nothing_is_let_go(executor: Executor) -> None:
+    async with executor() as running:
+        running.parts.app.patience = replace(LONG, idle_s=0.02)
+        fn_id = await running.deploy()
+        assert (await exchange(running, request_bytes(fn_id, b"hi"))).endswith(b"hi")  # returns, that is
+
+
+async def test_a_document_over_the_limit_is_refused(executor: Executor) -> None:
+    async with executor() as running:
+        response = await running.client.post("/v2/apps", content=b" " * ((1 << 20) + 1))
+        assert response.status_code == 413
+        assert "larger than 1048576 bytes" in response.json()["message"]
+        assert await running.items("/v2/apps") == []
+
+
 # Triggers
 
 

@@ -1,0 +1,62 @@
+"""The benchmarks run, in short forms; their figures are nobody's business here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import nginx, suite, warm
+from benchmarks.measure import Row, row, tell
+from benchmarks.soak import soak
+from nbfn import session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbfn.config import Settings
+
+
+@pytest.fixture
+def mine(settings: Settings) -> Iterator[session.Session]:
+    former = session.current()
+    made = session.Session(settings)
+    session.use(made)
+    yield made
+    suite.stop(made)
+    session.use(former)
+
+
+def test_a_short_soak_loses_no_call_and_leaves_nothing() -> None:
+    found = soak(2000, 10)
+    assert found.faults == []
+    assert found.good > 1500
+
+
+def test_a_soak_says_what_is_wrong() -> None:
+    found = soak(20, 1, kills_per_s=0.001)
+    assert (found.good, found.errors, found.faults) == (20, {}, [])
+    found.lost, found.recorded, found.descriptors = 1, 19, (20, 21)
+    found.errors = {"502 no": 2}
+    assert len(found.faults) == 6
+
+
+@pytest.mark.needs("nginx")
+def test_warm_calls_are_measured_beside_nginx_and_directly(mine: session.Session, tmp_path: Path) -> None:
+    assert nginx.missing() == ""
+    tell(warm.rows(mine, rounds=1, calls=64, gaps=1), tmp_path / "latest.json")
+    found = {each["name"]: each for each in json.loads((tmp_path / "latest.json").read_text())}
+    assert list(found) == [
+        "warm-call", "warm-call-nginx", "warm-call-gap-100ms", "warm-call-gap-1300ms", "python-call",
+        "throughput-16", "throughput-16-direct", "instances-at-16-clients",
+    ]  # fmt: skip
+    assert all(each["ours"] > 0 and each["peer"] > 0 and each["ratio"] > 0 for each in found.values())
+    assert 1 <= found["instances-at-16-clients"]["ours"] <= 16
+
+
+def test_a_row_has_medians_and_their_ratio() -> None:
+    assert row("x", "ms", [1, 2, 9], [4, 4], "p") == Row("x", "ms", 2, 4, "p", 0.5, 3)
+    assert asdict(row("x", "ms", [1.0]))["ratio"] is None
