@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 OURS = "nbfn.local"
 _HOST_LABEL = "org.nbfn.host"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MATTERS = ("Entrypoint", "Cmd", "Env", "User", "WorkingDir")
 
 
@@ -38,7 +40,7 @@ class Images:
         self._api = engine.api
         self._layout = Layout(images)
         self._scratch = scratch
-        self._repository = f"{OURS}/{mark}"
+        self.repository = f"{OURS}/{mark}"
         self._supplied: dict[ImageRef, Supplied] = {}
         self._known: set[tuple[str, ...]] | None = None
         self._thin = True
@@ -68,10 +70,10 @@ class Images:
 
     def sweep(self) -> None:
         """Take our names off images that the layout no longer has; the daemon then removes them."""
-        for found in self._api.images(name=self._repository):
+        for found in self._api.images(name=self.repository):
             for name in found.get("RepoTags") or ():
-                digest = f"sha256:{name.rpartition(':')[2]}"
-                if not self._layout.blob(digest).exists():
+                tag = name.rpartition(":")[2]
+                if _DIGEST.fullmatch(tag) and not self._layout.blob(f"sha256:{tag}").exists():
                     with contextlib.suppress(*FAILED):  # a container of it may run still
                         self._api.remove_image(name, noprune=False)
 
@@ -104,7 +106,7 @@ class Images:
                 "the image runs on this machine's own Python, which a container does not have: deploy "
                 "it on a base that brings one (base='fn' or an image's name), or use the sandbox",
             )
-        name = f"{self._repository}:{image.digest.removeprefix('sha256:')}"
+        name = f"{self.repository}:{image.digest.removeprefix('sha256:')}"
         inspected = self._inspect(name)
         if inspected is None:
             self._load(image, name, progress)
