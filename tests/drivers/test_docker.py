@@ -23,6 +23,8 @@ from nbfn.containerize.image import digest_of
 from nbfn.drivers import Guarded, make_driver
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.docker import DockerDriver
+from nbfn.drivers.docker.engine import Engine
+from nbfn.drivers.docker.images import Images
 from nbfn.errors import ExecutorError
 from nbfn.spec import ImageRef
 from tests.drivers.conformance import DriverConformance
@@ -356,6 +358,22 @@ async def test_images_that_the_layout_has_no_more_are_let_go(
     Layout(settings.images).blob(other.digest).unlink()
     await driver.sweep()
     assert not any(tag.endswith(other.digest[7:]) for tag in tags(client, settings))
+
+
+async def test_only_so_many_images_are_kept_in_the_daemon(
+    debian: Image, settings: Settings, client: Any
+) -> None:
+    with contextlib.closing(Engine()) as engine:
+        images = Images(engine, settings.images, settings.state / "docker", mark(settings), keep=3)
+        refs = [make_image(settings.images, {"function/n": b"%d" % n}, host="", on=debian) for n in range(4)]
+        for n in (0, 1, 0, 2, 3):  # so that the second is the one asked for least lately, then the first
+            images.supply(refs[n], lambda *_: None)
+            assert any(tag.endswith(refs[n].digest[7:]) for tag in tags(client, settings))
+        kept = {tag.rpartition(":")[2] for tag in tags(client, settings)}
+        assert kept == {ref.digest[7:] for ref in (refs[0], refs[2], refs[3])}
+        images.supply(refs[1], lambda *_: None)
+        kept = {tag.rpartition(":")[2] for tag in tags(client, settings)}
+        assert kept == {ref.digest[7:] for ref in (refs[1], refs[2], refs[3])}
 
 
 def tags(client: Any, settings: Settings) -> list[str]:
