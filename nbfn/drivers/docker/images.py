@@ -78,7 +78,7 @@ class Images:
                 self._let_go(name)
 
     def _trim(self) -> None:
-        """Make room for one more among ``keep``: those go that nobody asked for lately; the layout has them."""
+        """Make room for one more among ``keep``: those go that nobody asked for lately."""
         recent = [supplied.name for supplied in tuple(self._supplied.values())]
         rank = {name: at for at, name in enumerate(recent)}
         names = sorted(self._names(), key=lambda name: rank.get(name, -1))
