@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from nbfn.containerize import Image, Layout, validate
@@ -19,7 +21,7 @@ from nbfn.containerize.registry import Access, Reference
 from nbfn.errors import BadInput, ImageError, NbfnError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nbfn.containerize.places import Place
@@ -37,7 +39,7 @@ KINDS = [
 
 
 @pytest.fixture(params=KINDS)
-def make_place(request: pytest.FixtureRequest, tmp_path: Path) -> MakePlace:
+def make_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePlace]:
     """A place of one kind for a name; the same name is the same place."""
     mark = digest_of(request.node.nodeid.encode())[7:19]
     registry: Registry | None = None
@@ -57,7 +59,13 @@ def make_place(request: pytest.FixtureRequest, tmp_path: Path) -> MakePlace:
         assert registry is not None
         return Remote(Reference.parse(f"{registry.host}/place-{mark}/{name}:1"))
 
-    return make
+    yield make
+    if request.param == "docker-daemon":
+        with contextlib.closing(docker.from_env()) as client:
+            for image in client.images.list(f"nbfn-test-{mark}/*"):
+                for tag in image.tags:
+                    if tag.startswith(f"nbfn-test-{mark}/"):
+                        client.images.remove(tag, force=True)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from nbfn.containerize.image import digest_of
 from nbfn.drivers import Guarded, make_driver
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.docker import DockerDriver
+from nbfn.drivers.docker.engine import Engine
+from nbfn.drivers.docker.images import Images
 from nbfn.errors import ExecutorError
 from nbfn.spec import ImageRef
 from tests.drivers.conformance import DriverConformance
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from nbfn.config import Settings
     from nbfn.containerize import Image
+    from nbfn.drivers.base import Instance
+    from nbfn.drivers.docker.networks import Networks
 
 pytestmark = [
     pytest.mark.anyio,
@@ -83,8 +87,28 @@ async def impatient(settings: Settings) -> AsyncIterator[Guarded]:
     await driver.close()
 
 
+async def with_network(driver: Guarded, image: ImageRef) -> Guarded:
+    """``driver``, when it has one that instances may share, as after a first one."""
+    networks = networks_of(driver)
+    seat = networks.join(make_request(image))
+    networks.want(seat)
+    await networks.made()
+    networks.leave(seat)
+    return driver
+
+
+def networks_of(driver: Guarded) -> Networks:
+    inner = driver._inner
+    assert isinstance(inner, DockerDriver)
+    return inner.networks
+
+
 class TestDocker(DriverConformance):
-    pass
+    """In a network that is there already: how a first instance has its own, other tests show."""
+
+    @pytest.fixture
+    async def driver(self, driver: Guarded, image: ImageRef) -> Guarded:
+        return await with_network(driver, image)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +180,92 @@ async def test_what_a_container_may(driver: Guarded, image: ImageRef) -> None:
 
 
 async def test_with_network_it_has_one(driver: Guarded, image: ImageRef) -> None:
+    instance = await driver.start(make_request(image), Output())
+    assert "eth0" in str(await call(instance, "attempt", "listdir", "/sys/class/net"))
+    await instance.stop()
+
+
+async def address(instance: Instance) -> str:
+    """Of its network card, which no other has."""
+    return str(await call(instance, "read", "/sys/class/net/eth0/address"))
+
+
+async def test_instances_of_an_application_share_a_network(
+    driver: Guarded, image: ImageRef, settings: Settings, client: Any
+) -> None:
+    own = await driver.start(make_request(image, FN_APP_ID="a"), Output())
+    await networks_of(driver).made()
+    wanted: list[dict[str, str]] = [
+        {"FN_APP_ID": "a"},
+        {"FN_APP_ID": "a"},
+        {"FN_APP_ID": "b"},
+        {"FN_APP_ID": "a", "NBFN_NETWORK": "bridge"},
+    ]
+    others = await asyncio.gather(*(driver.start(make_request(image, **env), Output()) for env in wanted))
+    shared, too, foreign, apart = [await address(instance) for instance in others]
+    assert shared == too
+    assert len({await address(own), shared, foreign, apart}) == 4
+    await networks_of(driver).made()
+    labelled = {"label": [f"nbfn.state={settings.state}", "nbfn.network"]}
+    holders = client.containers.list(filters=labelled)
+    assert sorted(found.labels["nbfn.network"] for found in holders) == ["a", "b"]
+    await driver.close()
+    assert containers(client, settings) == []
+    assert not [tag for tag in tags(client, settings) if tag.endswith(":network")]
+
+
+async def test_a_network_stays_while_there_are_instances(
+    image: ImageRef, settings: Settings, client: Any
+) -> None:
+    inner = DockerDriver(settings, network_linger_s=0)
+    driver = Guarded(inner)
+    first = await driver.start(make_request(image), Output())
+    await inner.networks.made()
+    second = await driver.start(make_request(image), Output())
+    await first.stop()
+    assert len(containers(client, settings)) == 2
+    await second.stop()
+    await asyncio.to_thread(until_there_are_none, client, settings)
+    await driver.close()
+
+
+def until_there_are_none(client: Any, settings: Settings) -> None:
+    while containers(client, settings):
+        time.sleep(0.01)
+
+
+async def test_a_network_that_has_gone_is_done_without(
+    driver: Guarded, image: ImageRef, settings: Settings, client: Any
+) -> None:
+    await with_network(driver, image)
+    (holder,) = containers(client, settings)
+    holder.remove(force=True)
+    instance = await driver.start(make_request(image), Output())
+    assert "eth0" in str(await call(instance, "attempt", "listdir", "/sys/class/net"))
+    await networks_of(driver).made()
+    assert holder.name not in {found.name for found in containers(client, settings)}
+    assert len(containers(client, settings)) == 2, "the instance, and a new holder"
+    await instance.stop()
+
+
+async def test_networks_that_a_killed_executor_left_are_swept(
+    driver: Guarded, image: ImageRef, settings: Settings, client: Any
+) -> None:
+    await with_network(driver, image)
+    assert len(containers(client, settings)) == 1
+    successor = make_driver(settings)
+    assert await successor.sweep() == 0, "it is no instance"
+    assert containers(client, settings) == []
+    await successor.close()
+
+
+async def test_where_no_network_can_be_made_each_has_its_own(
+    driver: Guarded, image: ImageRef, settings: Settings, client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = client.images.get("nbfn-test-drivers/debian:1")
+    other.tag(f"nbfn.local/{mark(settings)}", "network")  # which has not the program that is to hold it
+    await with_network(driver, image)
+    assert "each instance starts with a network of its own" in caplog.text
     instance = await driver.start(make_request(image), Output())
     assert "eth0" in str(await call(instance, "attempt", "listdir", "/sys/class/net"))
     await instance.stop()
@@ -250,9 +360,30 @@ async def test_images_that_the_layout_has_no_more_are_let_go(
     assert not any(tag.endswith(other.digest[7:]) for tag in tags(client, settings))
 
 
+async def test_only_so_many_images_are_kept_in_the_daemon(
+    debian: Image, settings: Settings, client: Any
+) -> None:
+    with contextlib.closing(Engine()) as engine:
+        images = Images(engine, settings.images, settings.state / "docker", mark(settings), keep=3)
+        refs = [make_image(settings.images, {"function/n": b"%d" % n}, host="", on=debian) for n in range(4)]
+        for n in (0, 1, 0, 2, 3):  # so that the second is the one asked for least lately, then the first
+            images.supply(refs[n], lambda *_: None)
+            assert any(tag.endswith(refs[n].digest[7:]) for tag in tags(client, settings))
+        kept = {tag.rpartition(":")[2] for tag in tags(client, settings)}
+        assert kept == {ref.digest[7:] for ref in (refs[0], refs[2], refs[3])}
+        images.supply(refs[1], lambda *_: None)
+        kept = {tag.rpartition(":")[2] for tag in tags(client, settings)}
+        assert kept == {ref.digest[7:] for ref in (refs[1], refs[2], refs[3])}
+
+
 def tags(client: Any, settings: Settings) -> list[str]:
-    mark = hashlib.sha256(str(settings.state).encode()).hexdigest()[:12]
-    return [tag for found in client.images.list(f"nbfn.local/{mark}") for tag in found.tags]
+    found = client.images.list(f"nbfn.local/{mark(settings)}")
+    return [tag for image in found for tag in image.tags if mark(settings) in tag]
+
+
+def mark(settings: Settings) -> str:
+    """What names of images in the daemon have for this state folder."""
+    return hashlib.sha256(str(settings.state).encode()).hexdigest()[:12]
 
 
 async def test_a_daemon_that_is_not_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,22 @@ def test_its_own_headers_and_type(client: httpx.Client, fn_id: str) -> None:
     assert response.text.startswith("word: gr")
 
 
+def test_through_a_trigger(client: httpx.Client, fn_id: str, fdk: Fdk) -> None:
+    """It sees a request as a web server does, and answers with a status and a header of its own."""
+    app_id = client.get(f"/v2/fns/{fn_id}").json()["app_id"]
+    wanted = {"name": fdk.language, "type": "http", "source": f"/{fdk.language}/x", "app_id": app_id}
+    made = client.post("/v2/triggers", json={**wanted, "fn_id": fn_id}).raise_for_status().json()
+    url = made["annotations"]["fnproject.io/trigger/httpEndpoint"] + "?a=1"
+    response = client.put(url, json={"act": "gateway"}, headers={"X-Word": "go"})
+    assert (response.status_code, response.headers["x-answer"]) == (203, "yes"), response.text
+    assert response.headers["content-type"].startswith("application/json")
+    assert response.json() == {"method": "PUT", "url": url, "word": "go"}
+    assert not [name for name in response.headers if name.startswith("fn-http-")]
+    raised = client.post(url, json={"act": "raise"})
+    assert raised.status_code == 502
+    assert raised.json()["message"].startswith(fdk.raised)
+
+
 def test_a_function_that_raises(client: httpx.Client, fn_id: str, fdk: Fdk) -> None:
     response = client.post(f"/invoke/{fn_id}", json={"act": "raise"})
     assert response.status_code == 502

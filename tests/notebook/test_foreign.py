@@ -8,13 +8,23 @@ import pytest
 
 from nbfn.errors import ArgumentsError, RemoteError
 from tests.notebook.test_deploy import run
+from tests.projects.daemon import names_taken_off
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import InteractiveShell
 
 Out = pytest.CaptureFixture[str]
 
 pytestmark = [pytest.mark.needs("docker", "toolchains", "root"), pytest.mark.xdist_group("docker-builds")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_name_stays_in_the_daemon() -> Iterator[None]:
+    with names_taken_off("greet-go", "total"):
+        yield
+
 
 GO = """\
 %%fn_deploy greet-go --runtime go --build-image nbfn-test/go-dev --run-image nbfn-test/base --config WORD=Hi

@@ -7,6 +7,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
+import docker
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -49,6 +51,21 @@ def shouting(folder: Path, *steps: str) -> Path:
     lines = ["FROM nbfn-test/base", *steps, "COPY shout.py /", 'ENTRYPOINT ["python3", "/shout.py"]']
     (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@contextlib.contextmanager
+def names_taken_off(*functions: str) -> Iterator[None]:
+    """What is built meanwhile for these stays as the cache of later runs, without a name."""
+    with contextlib.closing(docker.from_env()) as client:
+
+        def named() -> set[str]:
+            return {tag for image in client.images.list() for tag in image.tags}
+
+        before = named()
+        yield
+        for tag in named() - before:
+            if tag.rpartition(":")[0].rpartition("/")[2] in functions:
+                client.api.remove_image(tag, noprune=True)
 
 
 @contextlib.contextmanager

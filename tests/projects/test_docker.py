@@ -16,7 +16,7 @@ from nbfn.errors import BuildFailed, ImageError
 from nbfn.projects import build_by_docker, find_func_file
 from tests.commands.fnline import at_home, fn
 from tests.containerize.registries import running
-from tests.projects.daemon import dying_daemon, shouting
+from tests.projects.daemon import dying_daemon, names_taken_off, shouting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,12 @@ pytestmark = [pytest.mark.needs("docker", "toolchains", "root"), pytest.mark.xdi
 def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with at_home(tmp_path, state, monkeypatch) as found:
         yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_name_stays_in_the_daemon() -> Iterator[None]:
+    with names_taken_off("hello", "shout"):
+        yield
 
 
 def local_images(folder: Path, build: str, run: str) -> None:

@@ -17,6 +17,7 @@ from nbfn.drivers.docker import container
 from nbfn.drivers.docker.engine import FAILED, Engine, absent, reason
 from nbfn.drivers.docker.images import Images
 from nbfn.drivers.docker.instance import DockerInstance, ImageGone, Place
+from nbfn.drivers.docker.networks import LINGER_S, NETWORK_LABEL, Networks
 from nbfn.drivers.sandbox import leftovers
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nbfn.config import Settings
     from nbfn.drivers.base import Isolation, OutputStream, Progress, StartRequest
     from nbfn.drivers.docker.container import Supplied
+    from nbfn.drivers.docker.networks import Seat
     from nbfn.spec import ImageRef
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 FOLDER = "docker"
 """Where, in the state folder, an executor with this driver has been."""
 START_TIMEOUT_S = 30.0
+# The image and the network of a start may each have gone since they were last looked at.
+_ATTEMPTS = 3
 # A layer is told of hundreds of times while it comes.
 _PROGRESS_S = 0.2
 
@@ -45,7 +49,13 @@ class DockerDriver:
 
     name = "docker"
 
-    def __init__(self, settings: Settings, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        start_timeout_s: float = START_TIMEOUT_S,
+        network_linger_s: float = LINGER_S,
+    ) -> None:
         self._engine = Engine()
         # Beside the sandbox's, which takes whatever is in its own for instances.
         self._run = places.run_folder(settings).with_name("ctr")
@@ -55,6 +65,9 @@ class DockerDriver:
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         mark = hashlib.sha256(os.fsencode(settings.state)).hexdigest()[:12]
         self._images = Images(self._engine, settings.images, scratch, mark)
+        self.networks = Networks(
+            self._engine, self._state, self._images.repository, linger_s=network_linger_s
+        )
         self._alive: set[str] = set()
         self._lost: set[str] = set()
         self.isolation: Isolation = self._engine.isolation()
@@ -67,26 +80,33 @@ class DockerDriver:
     ) -> DockerInstance:
         if self._lost:
             await self._remove_lost()
-        for _ in range(2):
+        for _ in range(_ATTEMPTS):
             image = await self._supply(request.image)
-            instance = self._instance(request, image, on_output)
+            seat = self.networks.join(request)
+            instance = self._instance(request, image, on_output, seat)
             try:
                 await instance.ready(self._start_timeout_s)
             except ImageGone as error:  # somebody has removed it: once more from the beginning
                 self._images.forget(request.image)
-                gone = str(error)
-            except BaseException:
+                failed = StartFailed("image", str(error))
+            except BaseException as error:
                 await _to_the_end(instance.stop())
-                raise
+                if not isinstance(error, StartFailed) or error.stage != "start":
+                    raise
+                if not await self.networks.has_gone(seat):
+                    raise
+                failed = error  # for its network had gone: once more without
             else:
+                self.networks.want(seat)
                 return instance
-        raise StartFailed("image", gone)
+        raise failed
 
     async def sweep(self) -> int:
         return await self._engine.run(self._sweep)
 
     async def close(self) -> None:
         """The guard has stopped the instances."""
+        await self.networks.close()
         if self._run.is_dir() and not any(self._run.iterdir()):
             self._run.rmdir()
         self._engine.close()
@@ -105,7 +125,11 @@ class DockerDriver:
         return await self._engine.run(self._images.supply, image, tell)
 
     def _instance(
-        self, request: StartRequest, image: Supplied, on_output: Callable[[OutputStream, bytes], None]
+        self,
+        request: StartRequest,
+        image: Supplied,
+        on_output: Callable[[OutputStream, bytes], None],
+        seat: Seat,
     ) -> DockerInstance:
         place = Place(self._run / request.instance_id)
         try:
@@ -115,19 +139,20 @@ class DockerDriver:
             place.iofs.chmod(0o777)  # whoever the image's user is; nobody else gets past the folder above
         except OSError as error:
             leftovers.remove(place.folder)
+            self.networks.leave(seat)
             raise StartFailed("start", f"no folder for it: {error}") from error
-        network = "bridge" if request.network else "none"
         labels = {container.STATE_LABEL: self._state}
         config = container.config(
-            request, image, place.iofs, network=network, labels=labels, ulimits=self._engine.ulimits
+            request, image, place.iofs, network=seat.mode, labels=labels, ulimits=self._engine.ulimits
         )
         instance = DockerInstance(self._engine, request, place, config, on_output)
         self._alive.add(request.instance_id)
-        instance.on_end(lambda: self._ended(instance))
+        instance.on_end(lambda: self._ended(instance, seat))
         return instance
 
-    def _ended(self, instance: DockerInstance) -> None:
+    def _ended(self, instance: DockerInstance, seat: Seat) -> None:
         self._alive.discard(instance.id)
+        self.networks.leave(seat)
         if instance.lost:
             self._lost.add(instance.container)
 
@@ -146,8 +171,10 @@ class DockerDriver:
                 one["Id"]: one["Labels"].get(container.INSTANCE_LABEL, "")
                 for one in found
                 if one["Labels"].get(container.INSTANCE_LABEL, "") not in self._alive
+                and NETWORK_LABEL not in one["Labels"]
             }
             self._remove(set(dead))
+            self.networks.sweep()
             self._images.sweep()
         except FAILED as error:
             _log.warning("leftovers stay until the next start: %s", reason(error))

@@ -17,7 +17,7 @@ from nbfn.drivers.base import Isolation
 from nbfn.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import ParamSpec, TypeVar
 
     P = ParamSpec("P")
@@ -78,6 +78,10 @@ class Engine:
     def close(self) -> None:
         self._threads.shutdown(wait=False)
         self.api.close()
+
+    def runs_on(self, machines: Collection[str]) -> bool:
+        """Whether its machine is one of these, as it names them."""
+        return self._info.get("Architecture") in machines
 
     def isolation(self) -> Isolation:
         """What the daemon says that it can do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -26,22 +27,26 @@ if TYPE_CHECKING:
     from nbfn.spec import ImageRef
 
 OURS = "nbfn.local"
+KEEP = 100
+"""How many images of the layout the daemon holds, beside those that run."""
 _HOST_LABEL = "org.nbfn.host"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MATTERS = ("Entrypoint", "Cmd", "Env", "User", "WorkingDir")
 
 
 class Images:
     """Used from the engine's threads. What is loaded is named ``nbfn.local/MARK:DIGEST`` in the daemon."""
 
-    def __init__(self, engine: Engine, images: Path, scratch: Path, mark: str) -> None:
+    def __init__(self, engine: Engine, images: Path, scratch: Path, mark: str, *, keep: int = KEEP) -> None:
         self._engine = engine
         self._api = engine.api
         self._layout = Layout(images)
         self._scratch = scratch
-        self._repository = f"{OURS}/{mark}"
+        self.repository = f"{OURS}/{mark}"
         self._supplied: dict[ImageRef, Supplied] = {}
         self._known: set[tuple[str, ...]] | None = None
         self._thin = True
+        self._keep = keep
 
     def supply(self, ref: ImageRef, progress: Progress) -> Supplied:
         """Have the daemon hold the image, and say how it is called there.
@@ -49,7 +54,7 @@ class Images:
         Raises:
             StartFailed: stage ``image``: there is none, it cannot be had, or cannot run in a container.
         """
-        found = self._supplied.get(ref)
+        found = self._supplied.pop(ref, None)
         if found is None:
             try:
                 found = self._find(ref, progress)
@@ -57,8 +62,8 @@ class Images:
                 raise StartFailed("image", self._engine.went_away(error)) from error
             except docker.errors.DockerException as error:
                 raise StartFailed("image", f"image {ref}: {reason(error)}") from error
-            if ref.digest:  # a tag may come to mean another image
-                self._supplied[ref] = found
+        if ref.digest:  # a tag may come to mean another image
+            self._supplied[ref] = found  # behind all that were asked for less lately
         return found
 
     def forget(self, ref: ImageRef) -> None:
@@ -68,12 +73,30 @@ class Images:
 
     def sweep(self) -> None:
         """Take our names off images that the layout no longer has; the daemon then removes them."""
-        for found in self._api.images(name=self._repository):
-            for name in found.get("RepoTags") or ():
-                digest = f"sha256:{name.rpartition(':')[2]}"
-                if not self._layout.blob(digest).exists():
-                    with contextlib.suppress(*FAILED):  # a container of it may run still
-                        self._api.remove_image(name, noprune=False)
+        for name in self._names():
+            if not self._layout.blob(f"sha256:{name.rpartition(':')[2]}").exists():
+                self._let_go(name)
+
+    def _trim(self) -> None:
+        """Make room for one more among ``keep``: those go that nobody asked for lately."""
+        recent = [supplied.name for supplied in tuple(self._supplied.values())]
+        rank = {name: at for at, name in enumerate(recent)}
+        names = sorted(self._names(), key=lambda name: rank.get(name, -1))
+        for name in names[: max(len(names) + 1 - self._keep, 0)]:
+            self._let_go(name)
+            self._known = None
+
+    def _names(self) -> list[str]:
+        """What this executor has loaded, or one before it."""
+        found = self._api.images(name=self.repository)
+        names = [name for image in found for name in image.get("RepoTags") or ()]
+        ours = [name for name in names if name.rpartition(":")[0].endswith(self.repository)]
+        return [name for name in ours if _DIGEST.fullmatch(name.rpartition(":")[2])]
+
+    def _let_go(self, name: str) -> None:
+        with contextlib.suppress(*FAILED):  # a container of it may run still
+            self._api.remove_image(name, noprune=False)
+            self._supplied = {ref: found for ref, found in self._supplied.items() if found.name != name}
 
     def _find(self, ref: ImageRef, progress: Progress) -> Supplied:
         image: Image | None = None
@@ -102,11 +125,13 @@ class Images:
             raise StartFailed(
                 "image",
                 "the image runs on this machine's own Python, which a container does not have: deploy "
-                "it on a base that brings one (base='fn' or an image's name), or use the sandbox",
+                "it on a base that brings one (base='fn' or an image's name; --base of a cell), or use the "
+                "sandbox",
             )
-        name = f"{self._repository}:{image.digest.removeprefix('sha256:')}"
+        name = f"{self.repository}:{image.digest.removeprefix('sha256:')}"
         inspected = self._inspect(name)
         if inspected is None:
+            self._trim()
             self._load(image, name, progress)
             inspected = self._inspect(name)
         if inspected is None or not is_same(inspected, image):

@@ -23,6 +23,14 @@ func handle(ctx context.Context, in io.Reader, out io.Writer) {
 		fdk.SetHeader(out, "Content-Type", "text/plain; charset=utf-8")
 		fdk.SetHeader(out, "X-Answer", "yes")
 		fmt.Fprint(out, "word: "+fn.Header().Get("X-Word"))
+	case "gateway":
+		http := fn.(fdk.HTTPContext)
+		fdk.WriteStatus(out, 203)
+		fdk.SetHeader(out, "Content-Type", "application/json")
+		fdk.SetHeader(out, "X-Answer", "yes")
+		_ = json.NewEncoder(out).Encode(map[string]string{
+			"method": http.RequestMethod(), "url": http.RequestURL(), "word": fn.Header().Get("X-Word"),
+		})
 	default:
 		fmt.Fprintln(os.Stderr, "seen", asked)
 		fdk.SetHeader(out, "Content-Type", "application/json")

@@ -1,0 +1,156 @@
+"""Cells whose functions run as containers: the whole way, with an executor that has Docker's driver."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import docker
+import pytest
+
+from nbfn import config
+from nbfn import session as sessions
+from nbfn.errors import CallError, ExecutorLost
+from nbfn.function import Function, function
+from nbfn.session import Session
+from tests.session import running
+from tests.session.notebook import Notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nbfn.config import Settings
+
+pytestmark = [
+    pytest.mark.needs("docker", "toolchains"),
+    pytest.mark.xdist_group("docker"),
+    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the base has Debian's Python 3.11"),
+]
+
+BASE = "docker-daemon:nbfn-test/base:latest"
+PLACE = """
+    import os
+
+    def place(word):
+        if word == "raise":
+            raise LookupError("no such word")
+        return [word, os.getuid(), os.getcwd(), os.path.exists("/etc/debian_version")]
+"""
+
+
+@contextlib.contextmanager
+def using(state: Path, images: Path, driver: str, notebook: Notebook) -> Iterator[Session]:
+    state.mkdir()
+    (state / "images").symlink_to(images)
+    settings = config.load({"NBFN_STATE": str(state), "NBFN_LINGER_S": "2", "NBFN_DRIVER": driver})
+    with Session(settings, notebook.cells, notebook.namespace) as made:
+        sessions.use(made)
+        try:
+            yield made
+        finally:
+            running.stop(settings)
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layout that the tests share, with the base in it."""
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture
+def daemon() -> Iterator[Any]:
+    with contextlib.closing(docker.from_env()) as client:
+        yield client
+
+
+@pytest.fixture
+def session(state: Path, images: Path, notebook: Notebook, daemon: Any) -> Iterator[Session]:
+    with using(state / "d", images, "docker", notebook) as made:
+        yield made
+    mark = hashlib.sha256(os.fsencode(made.settings.state)).hexdigest()[:12]
+    assert containers(daemon, made.settings) == []
+    for image in daemon.images.list(f"nbfn.local/{mark}"):
+        for tag in image.tags:
+            if mark in tag:
+                daemon.images.remove(tag)
+
+
+def containers(daemon: Any, settings: Settings) -> list[str]:
+    """Ids of those of this state folder, running or not."""
+    found = daemon.containers.list(all=True, filters={"label": f"nbfn.state={settings.state}"})
+    return [container.id for container in found]
+
+
+def of_cell(source: str, name: str, notebook: Notebook, **options: Any) -> Function[..., Any]:
+    notebook.run(source)
+    return function(cast("Callable[..., Any]", notebook.namespace[name]), **options)
+
+
+def heard(place: Function[..., Any]) -> tuple[object, str, str]:
+    """What it answers, how it raises, and its image's digest."""
+    answer = place("go")
+    with pytest.raises(LookupError, match="no such word") as raised:
+        place("raise")
+    assert place.deployment is not None
+    return answer, str(raised.traceback[-1].statement).strip(), place.deployment.image.digest
+
+
+def test_a_cell_on_a_base_is_the_same_in_docker_as_in_the_sandbox(
+    session: Session, notebook: Notebook, state: Path, images: Path
+) -> None:
+    hosted = of_cell(PLACE, "place", notebook)
+    with pytest.raises(CallError, match="this machine's own Python, which a container does not have") as no:
+        hosted("go")
+    assert "base='fn'" in str(no.value)
+
+    place = of_cell(PLACE, "place", notebook, base=BASE)
+    answer, line, digest = heard(place)
+    assert answer == ["go", 1000, "/function", True]
+    assert line == 'raise LookupError("no such word")'
+    assert place.last is not None
+    assert place.last.start == "warm"
+    with using(state / "s", images, "sandbox", notebook):
+        assert heard(of_cell(PLACE, "place", notebook, base=BASE)) == (answer, line, digest)
+
+
+def test_containers_of_a_killed_executor_are_swept_by_the_next(
+    session: Session, notebook: Notebook, daemon: Any
+) -> None:
+    source = "def wait(forever):\n    while forever:\n        pass\n    return 'here'"
+    wait = of_cell(source, "wait", notebook, base=BASE)
+    assert wait(False) == "here"
+    assert wait.deployment is not None
+    started = threading.Event()
+    subscription = session.subscribe(
+        wait.deployment.fn_id, lambda event: started.set() if event.kind == "call.started" else None
+    )
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            wait(True)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert started.wait(60)
+    subscription.close()
+    while len(before := containers(daemon, session.settings)) < 2:  # the instance, and who holds its network
+        time.sleep(0.05)
+    running.kill(session.settings)
+    thread.join()
+    assert [type(error) for error in errors] == [ExecutorLost]
+    assert wait(False) == "here"
+    assert not set(before) & set(containers(daemon, session.settings))
