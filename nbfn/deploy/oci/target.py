@@ -15,7 +15,7 @@ from nbfn.deploy.base import DeployedFunction
 from nbfn.deploy.oci import dialect, limits
 from nbfn.deploy.oci.api import Api
 from nbfn.deploy.oci.causes import Place
-from nbfn.deploy.oci.limits import Extras
+from nbfn.deploy.oci.notes import extras_of
 from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
 from nbfn.deploy.oci.settings import SHAPES, Account
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
+    from nbfn.deploy.oci.limits import Extras
     from nbfn.deploy.oci.retry import Backoff
     from nbfn.deploy.oci.settings import OciSettings
     from nbfn.deploy.oci.watching import Counts
@@ -91,7 +92,7 @@ class OciTarget:
     def apply(
         self, spec: FunctionSpec, image: ImageRef, fingerprint: str, *, extras: Extras | None = None
     ) -> Deployment:
-        """See :meth:`Target.apply`. ``extras`` are what OCI has beyond that.
+        """See :meth:`Target.apply`. ``extras`` are what OCI has beyond that, else those of its annotations.
 
         An application that is missing is made in the settings' subnets; a refused function may leave it
         behind, empty. The idle timeout is OCI's own affair, so that of ``spec`` is not used.
@@ -202,8 +203,11 @@ class OciTarget:
         syslog_url: str = "",
         subnet_ids: Sequence[str] = (),
         shape: str = "",
+        tags: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Make an application; in the settings' subnets and of the settings' shape unless others are given.
+
+        ``tags`` are ``freeformTags`` and ``definedTags``, by these names.
 
         Raises:
             BadInput: there is no subnet, or no such shape.
@@ -224,6 +228,7 @@ class OciTarget:
             "subnetIds": subnets,
             "shape": shape or self.settings.shape,
             "config": dict(config or {}),
+            **(tags or {}),
         }
         if syslog_url:
             body["syslogUrl"] = syslog_url
@@ -267,7 +272,7 @@ class OciTarget:
     def _apply(
         self, spec: FunctionSpec, source: Source, ref: ImageRef, fingerprint: str, extras: Extras | None
     ) -> Deployment:
-        extras = extras or Extras()
+        extras = extras or extras_of(spec.annotations)
         fresh_key = secrets.token_hex(32)
         limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
         limits.check_scale(spec.scale)
