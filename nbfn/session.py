@@ -213,8 +213,15 @@ class Session:
             ImageError: there is no such image, or the registry cannot be reached, or refused.
         """
         tag = image.tag or image.short
-        where = f"docker://{image_name(self.context, name, tag)}"
-        sent = publish(replace(image, tag=""), where, self.layout, settings=self.settings, progress=progress)
+        called = image_name(self.context, name, tag)
+        self.server.prepare(called)
+        sent = publish(
+            replace(image, tag=""),
+            f"docker://{called}",
+            self.layout,
+            settings=self.settings,
+            progress=progress,
+        )
         return replace(sent, tag=tag)
 
     def check_reach(self, name: str, base: str = HOST) -> Route:

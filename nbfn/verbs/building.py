@@ -154,6 +154,7 @@ def push_image(
             hint="`fn update context registry HOST/NAME`, or --registry",
         )
     where = session.context.image_name(_last_part(function), tag or "latest")
+    session.server.prepare(where)
     pushed = containerize.publish(
         image, where, session.layout, settings=session.settings, progress=_pushing(say)
     )

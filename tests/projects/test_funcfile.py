@@ -153,7 +153,10 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("provisioned_concurrency: {strategy: SOME}", "func.yaml:4:41: deploy.oci.provisioned_concurrency.strategy is 'SOME'"),
+        (
+            "provisioned_concurrency: {strategy: SOME}",
+            "func.yaml:4:41: deploy.oci.provisioned_concurrency.strategy is 'SOME'",
+        ),
         ("provisioned_concurrency: {strategy: CONSTANT}", "provisioned_concurrency has no count"),
         ("provisioned_concurrency: {count: many}", "count is not a whole number"),
         ("provisioned_concurrency: 40", "is not 'key: value' lines"),

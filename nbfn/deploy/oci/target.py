@@ -18,6 +18,8 @@ from nbfn.deploy.oci.causes import Place
 from nbfn.deploy.oci.notes import extras_of
 from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
+from nbfn.deploy.oci.regions import registry_region
+from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
 from nbfn.deploy.oci.settings import SHAPES, Account
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.oci.watching import LOGGING_VERSION, METRICS_VERSION, Watching
@@ -84,6 +86,9 @@ class OciTarget:
             Api(self.client, METRICS_VERSION, self.place, base=metrics, backoff=backoff),
             settings.compartment_id,
         )
+
+        artifacts = region.artifacts_url if region and self.account.is_real else endpoint
+        self._artifacts = Api(self.client, ARTIFACTS_VERSION, self.place, base=artifacts, backoff=backoff)
 
     def close(self) -> None:
         """End its connections."""
@@ -254,6 +259,14 @@ class OciTarget:
             Conflict: it holds some.
         """
         self.api.finish(self.api.delete(f"applications/{_segment(app_id)}"), "DeleteApp")
+
+    def prepare(self, image: str) -> None:
+        """Make the repository that ``image`` (``HOST/NAMESPACE/NAME…``) goes to, if the settings say in which
+        compartment; a registry that is not OCI's is left alone."""
+        host, _, repository = image.partition("/")
+        compartment_id = self.settings.image_compartment_id
+        if compartment_id and (registry_region(host) or not self.account.is_real):
+            prepare_repository(self._artifacts, compartment_id, repository.partition(":")[0])
 
     def explain(
         self, status: int, body: bytes | bytearray, headers: Mapping[str, str], of: Deployment, call_id: str
