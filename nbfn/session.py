@@ -213,15 +213,9 @@ class Session:
             ImageError: there is no such image, or the registry cannot be reached, or refused.
         """
         tag = image.tag or image.short
-        called = image_name(self.context, name, tag)
-        self.server.prepare(called)
-        sent = publish(
-            replace(image, tag=""),
-            f"docker://{called}",
-            self.layout,
-            settings=self.settings,
-            progress=progress,
-        )
+        self.server.prepare(called := image_name(self.context, name, tag))
+        plain, where = replace(image, tag=""), f"docker://{called}"
+        sent = publish(plain, where, self.layout, settings=self.settings, progress=progress)
         return replace(sent, tag=tag)
 
     def check_reach(self, name: str, base: str = HOST) -> Route:
