@@ -214,9 +214,8 @@ class Session:
         """
         tag = image.tag or image.short
         self.server.prepare(called := image_name(self.context, name, tag))
-        plain, where = replace(image, tag=""), f"docker://{called}"
-        sent = publish(plain, where, self.layout, settings=self.settings, progress=progress)
-        return replace(sent, tag=tag)
+        plain, where, ours = replace(image, tag=""), f"docker://{called}", self.settings
+        return replace(publish(plain, where, self.layout, settings=ours, progress=progress), tag=tag)
 
     def check_reach(self, name: str, base: str = HOST) -> Route:
         """The way to the context's server for an image, on ``base``, of the function ``name``.
