@@ -216,9 +216,9 @@ class Session:
             ImageError: there is no such image, or the registry cannot be reached, or refused.
         """
         tag = image.tag or image.short
-        where = f"docker://{image_name(self.context, name, tag)}"
-        sent = publish(replace(image, tag=""), where, self.layout, settings=self.settings, progress=progress)
-        return replace(sent, tag=tag)
+        self.server.prepare(called := image_name(self.context, name, tag))
+        plain, where, ours = replace(image, tag=""), f"docker://{called}", self.settings
+        return replace(publish(plain, where, self.layout, settings=ours, progress=progress), tag=tag)
 
     def check_reach(self, name: str, base: str = HOST) -> Route:
         """The way to the context's server for an image, on ``base``, of the function ``name``.

@@ -120,6 +120,8 @@ class FunctionSpec:
     base: str = "host"
     """Base image: ``host``, or what :mod:`nbfn.containerize.bases` understands."""
     scale: Scale = field(default_factory=Scale)
+    annotations: Mapping[str, object] = field(default_factory=dict)
+    """What a server has beyond all this, by its own names, as in ``func.yaml``."""
 
     def __post_init__(self) -> None:
         check_function_name(self.name)

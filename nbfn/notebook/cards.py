@@ -18,7 +18,7 @@ from IPython.display import display
 from nbfn.notebook.live import LiveCard
 from nbfn.notebook.text import text
 from nbfn.notebook.threads import in_context
-from nbfn.notebook.view import curl_line, view
+from nbfn.notebook.view import curl_line, invoke_line, view
 from nbfn.notebook.watch import Watch
 from nbfn.observe.timeline import FunctionPicture
 
@@ -146,4 +146,6 @@ class Cards:
 
 def _curl(function: Remote[..., Any], deployment: Deployment) -> str:
     signature = function.__signature__ or inspect.Signature()
+    if not function.session.server.own:  # no token of this machine's opens another server
+        return invoke_line(deployment, signature)
     return curl_line(deployment.url, function.session.settings.token_file, signature)

@@ -67,6 +67,15 @@ def curl_line(url: str, token_file: Path, signature: inspect.Signature) -> str:
     return f"curl -H {token} -H 'Content-Type: application/json' -d {data} {shlex.quote(url)}"
 
 
+def invoke_line(deployment: Deployment, signature: inspect.Signature) -> str:
+    """The same where requests are signed: the Fn CLI's grammar, with the context that is current then."""
+    body = example_arguments(signature)
+    data = f" --data {shlex.quote(json.dumps(body, ensure_ascii=False))}" if body else ""
+    spec = deployment.spec
+    names = f"{shlex.quote(spec.app)} {shlex.quote(spec.name)}"
+    return f"nbfn invoke {names} --content-type application/json{data}"
+
+
 def example_arguments(signature: inspect.Signature) -> dict[str, object]:
     """Made-up values for the parameters that must be given, by name."""
     return {

@@ -45,12 +45,16 @@ _LEFT_OUT = (
 )
 
 
-def capture_folder(function: FuncFile) -> Capture:
+def capture_folder(function: FuncFile, *, fetch: bool = False) -> Capture:
     """The Python function in the folder of ``function``, fit to be built.
+
+    ``fetch``: what ``requirements.txt`` asks for and is not installed here stays as it is written, for a base
+    whose packages come as wheels (by uv, or by pip where there is no uv).
 
     Raises:
         BadInput: no ``func.py``, no such handler in it, or it is not Python.
-        RequirementError: a line of ``requirements.txt`` cannot be read, or asks for what is not installed.
+        RequirementError: a line of ``requirements.txt`` cannot be read, or asks for what is not installed
+            here and is not fetched.
         LimitError: the folder is too large.
     """
     if entry_of(function.folder) is not None:
@@ -77,7 +81,7 @@ def capture_folder(function: FuncFile) -> Capture:
         source=source,
         python=PythonVersion(*sys.version_info[:2]),
         files=files,
-        requirements=pinned((), wanted),
+        requirements=_pinned(wanted, fetch=fetch),
     )
 
 
@@ -133,6 +137,18 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _is_left_out(name: str) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT)
+
+
+def _pinned(wanted: list[str], *, fetch: bool) -> tuple[str, ...]:
+    if not fetch:
+        return pinned((), wanted)
+    found: list[str] = []
+    for text in wanted:
+        try:
+            found += pinned((), [text])
+        except RequirementError:
+            found.append(text)
+    return tuple(found)
 
 
 def _requirements(path: Path) -> list[str]:

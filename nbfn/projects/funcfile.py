@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import yamlfile
 from nbfn.errors import BadInput
 from nbfn.projects import fields
+from nbfn.projects.ocideploy import oci_annotations
 from nbfn.projects.version import bumped, check_version
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class FuncFile:
         self.idle_timeout = fields.number(document, "idle_timeout")
         self.config: Mapping[str, str] = fields.texts(document, "config")
         self.annotations: Mapping[str, Any] = fields.plain(fields.mapping(document, "annotations"))
+        self.oci: Mapping[str, Any] = oci_annotations(document)
         self.build = [fields.text(document, "build", n) for n in range(len(fields.items(document, "build")))]
         self.triggers = self._triggers()
 

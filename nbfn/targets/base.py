@@ -58,6 +58,14 @@ class Server(Protocol):
         """
         ...
 
+    def prepare(self, image: str) -> None:
+        """Have there be what an image of this name is pushed to, as far as that is the server's affair.
+
+        Raises:
+            TargetError: it refused.
+        """
+        ...
+
     def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
         """Make it hold the function by its code alone, without an image.
 

@@ -46,6 +46,9 @@ class FnServer:
     def check(self, body: Mapping[str, Any]) -> None:
         """Nothing: it says itself what it does not take."""
 
+    def prepare(self, image: str) -> None:
+        """Nothing: registries are no affair of its."""
+
     def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
         raise ImageError(f"{self.endpoint.url} takes images only, and {spec.name!r} has none")
 

@@ -52,6 +52,9 @@ class OciServer:
     def check(self, body: Mapping[str, Any]) -> None:
         self.face.check(body)
 
+    def prepare(self, image: str) -> None:
+        self.target.prepare(image)
+
     def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
         return self.target.apply_archive(spec, make_archive(spec, capture), capture.fingerprint)
 

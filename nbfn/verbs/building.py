@@ -11,6 +11,7 @@ from nbfn.containerize import Built, BuiltLayer
 from nbfn.containerize.host import HOST_LABEL
 from nbfn.containerize.image import digest_of
 from nbfn.containerize.recipe import repository
+from nbfn.delivery import HOST
 from nbfn.errors import ImageError
 from nbfn.spec import FunctionSpec, ImageRef
 from nbfn.verbs.progress import Pushing
@@ -104,7 +105,8 @@ def deploy_folder(
     """
     if how.way(function) == "here":
         projects.run_commands(function, _teller(say, verbose=how.verbose))
-        taken = projects.capture_folder(function)
+        elsewhere = session.check_reach(function.name).base != HOST
+        taken = projects.capture_folder(function, fetch=elsewhere)
         return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=_pushing(say))
     session.check(spec)
     built = build_folder(session, function, spec.app, how, say)
@@ -154,6 +156,7 @@ def push_image(
             hint="`fn update context registry HOST/NAME`, or --registry",
         )
     where = session.context.image_name(_last_part(function), tag or "latest")
+    session.server.prepare(where)
     pushed = containerize.publish(
         image, where, session.layout, settings=session.settings, progress=_pushing(say)
     )

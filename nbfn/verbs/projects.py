@@ -10,7 +10,7 @@ from nbfn import projects
 from nbfn import session as sessions
 from nbfn.errors import BadInput, NotFound, TargetError
 from nbfn.runtime.wire import KEY_VARIABLE
-from nbfn.scale import Scale
+from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION, Scale
 from nbfn.spec import FunctionSpec, Limits
 from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
 
@@ -160,8 +160,13 @@ def _application(
     if not name:
         raise BadInput("no application is named", hint="say --app APP, or write an app.yaml")
     for function in check:
+        # Without a memory of its own it keeps that of the server, which decides what can be provisioned.
+        told = _annotations(ours, function) if function.memory else {}
         scale = Scale.of(function.annotations)
-        FunctionSpec(name=function.name, app=name, limits=_limits(function, {}), scale=scale)
+        limits = _limits(function, {})
+        spec = FunctionSpec(name=function.name, app=name, limits=limits, scale=scale, annotations=told)
+        if ours.context.is_oracle:
+            ours.check(spec)
         if how.way(function) == "here":
             ours.check_reach(function.name)
     for function in check:
@@ -195,12 +200,13 @@ def _deploy(
         limits=_limits(function, held),
         config={**config, **{key: value for key, value in function.config.items() if value}},
         scale=Scale.of({**(held.get("annotations") or {}), **function.annotations}),
+        annotations=_annotations(ours, function),
     )
     tag = version.replace("+", "-")
     deployment = deploy_folder(ours, function, spec, tag=tag, how=how, say=say)
     image = deployment.image
     tell(f"Updating function {function.name} using image {image.repository}:{image.tag or image.short}...")
-    if function.annotations:
+    if function.annotations and not ours.context.is_oracle:  # OCI has had them with the function
         control.functions.update(deployment.fn_id, {"annotations": dict(function.annotations)})
     for trigger in function.triggers:
         _put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
@@ -209,6 +215,15 @@ def _deploy(
         function.set_version(version)
         tell(f"Bumped to version {version}")
     return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
+
+
+def _annotations(ours: Session, function: FuncFile) -> dict[str, Any]:
+    """What OCI is told with the function itself; other servers know nothing of ``deploy.oci``."""
+    if not ours.context.is_oracle:
+        return {}
+    told = {**function.annotations, **function.oci}
+    # Its numbers of instances are in the function's scale, and refused as such.
+    return {name: note for name, note in told.items() if name not in (MIN_ANNOTATION, MAX_ANNOTATION)}
 
 
 def _check_triggers(ours: Session, function: FuncFile) -> None:

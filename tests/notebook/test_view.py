@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nbfn.notebook.render import html
 from nbfn.notebook.text import text
-from nbfn.notebook.view import ROWS, curl_line, view
+from nbfn.notebook.view import ROWS, curl_line, invoke_line, view
 from nbfn.observe.timeline import FunctionPicture, fold
 from nbfn.spec import Deployment, Event, FunctionSpec, ImageRef
 
@@ -137,6 +137,15 @@ def test_the_curl_line_is_one_that_a_shell_takes() -> None:
     assert words[0] == "curl"
     assert words[-1] == "http://h/invoke/1"
     assert json.loads(words[words.index("-d") + 1]) == {"amount": 1.0, "to": "…", "times": 1}
+
+
+def test_the_line_for_a_server_that_wants_signatures() -> None:
+    def pay(amount: float, to: str) -> None: ...
+
+    words = shlex.split(invoke_line(DEPLOYMENT, inspect.signature(pay)))
+    assert words[:4] == ["nbfn", "invoke", DEPLOYMENT.spec.app, DEPLOYMENT.spec.name]
+    assert json.loads(words[words.index("--data") + 1]) == {"amount": 1.0, "to": "…"}
+    assert "--data" not in invoke_line(DEPLOYMENT, inspect.Signature())
 
 
 KINDS = ["call.queued", "call.started", "call.finished", "log", "instance.starting", "instance.ready"]

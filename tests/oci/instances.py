@@ -1,4 +1,7 @@
-"""Functions of the test server really run: an image by its entry point, an archive by Fn's own FDK."""
+"""Functions of the test server really run: an image by its entry point, an archive by Fn's own FDK.
+
+An image of nbfn's own is run here by this Python, for speed; any other in a container.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,17 @@ from nbfn.containerize import Layout, unpack
 from nbfn.containerize.registry import Access, Reference, pull
 from nbfn.containerize.registry.reference import is_local
 from nbfn.errors import ImageError
+from tests.oci import containers
 from tests.oci.parts import FDK
 from tests.oci.store import Problem
 from tests.runtime.instance import Instance, read_reply, request, wait_for_link
 
 if TYPE_CHECKING:
+    from nbfn.containerize import Image
     from tests.oci.store import Thing
     from tests.runtime.instance import Reply
 
+_RUNTIME = [sys.executable, "-S", "-B", "-m", "nbfn_runtime"]
 _INIT_FAILED = "Container failed to initialize, please ensure you are using the latest fdk and check the logs"
 
 
@@ -83,36 +89,26 @@ class Fleet:
 
     def _drop(self, key: str) -> None:
         instance = self._running.pop(key)
-        instance.process.kill()
-        instance.process.wait()
+        if isinstance(instance, containers.Container):
+            instance.end()
+        else:
+            instance.process.kill()
+            instance.process.wait()
         shutil.rmtree(instance.folder, ignore_errors=True)
 
     def _start(self, key: str, app: Thing, fn: Thing) -> Instance:
         folder = Path(tempfile.mkdtemp(prefix="oci-"))
         (folder / "io").mkdir()
+        told = _told(app, fn)
         if fn.document["sourceDetails"]["sourceType"] == "ARCHIVE":
-            command, roots = _archived(fn, folder)
+            instance = _begin(*_archived(fn, folder), folder, told)
         else:
-            command, roots = self._imaged(fn, folder)
-        parts = ("opt/nbfn", "function", "python")
-        found = [root / part for root in roots for part in parts if (root / part).is_dir()]
-        function = next(path for path in found if path.name == "function")
-        document = fn.document
-        env = {
-            "PATH": os.defpath,
-            "PYTHONPATH": os.pathsep.join(map(str, found)),
-            "NBFN_FUNCTION_DIR": str(function),
-            "FN_FN_ID": document["id"], "FN_FN_NAME": document["displayName"],
-            "FN_APP_ID": document["applicationId"], "FN_APP_NAME": app.document["displayName"],
-            "FN_MEMORY": str(document["memoryInMBs"]), "FN_TYPE": "sync", "FN_FORMAT": "http-stream",
-            "FN_LISTENER": f"unix:{folder}/io/lsnr.sock",
-            "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2", "OCI_TRACING_ENABLED": "0",
-            **app.document["config"], **document["config"],
-        }  # fmt: skip
-        output = folder / "output"
-        with output.open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
-        instance = Instance(folder, process, output)
+            image = self._image(fn, folder)
+            if "nbfn_runtime" in image.config["config"]["Entrypoint"]:
+                instance = _begin(_RUNTIME, unpack(image, folder / "layers"), folder, told)
+            else:
+                name = Reference.parse(fn.document["sourceDetails"]["image"])
+                instance = containers.run(name, image.digest, folder, told)
         self._running[key] = instance
         try:
             wait_for_link(instance)
@@ -121,10 +117,9 @@ class Fleet:
             raise Problem(502, "FunctionInvokeContainerInitFail", _INIT_FAILED) from error
         return instance
 
-    def _imaged(self, fn: Thing, folder: Path) -> tuple[list[str], list[Path]]:
+    def _image(self, fn: Thing, folder: Path) -> Image:
         details = fn.document["sourceDetails"]
         digest = details.get("imageDigest", "")
-        command = [sys.executable, "-S", "-B", "-m", "nbfn_runtime"]
         name = Reference.parse(details["image"])
         if is_local(name.host):  # a registry that is there: by tag, as OCI pulls
             try:
@@ -132,12 +127,40 @@ class Fleet:
             except ImageError as error:
                 raise _not_available() from error
             assert image.digest == digest, "the tag is another image than the function was made of"
-            return command, unpack(image, folder / "layers")
+            return image
         for path in self.layouts:
             with contextlib.suppress(ImageError):
-                image = Layout(path).get(f"nbfn.local/x@{digest}")
-                return command, unpack(image, folder / "layers")
+                return Layout(path).get(f"nbfn.local/x@{digest}")
         raise _not_available()
+
+
+def _told(app: Thing, fn: Thing) -> dict[str, str]:
+    """The variables that OCI gives a function."""
+    document = fn.document
+    return {
+            "FN_FN_ID": document["id"], "FN_FN_NAME": document["displayName"],
+            "FN_APP_ID": document["applicationId"], "FN_APP_NAME": app.document["displayName"],
+            "FN_MEMORY": str(document["memoryInMBs"]), "FN_TYPE": "sync", "FN_FORMAT": "http-stream",
+            "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2", "OCI_TRACING_ENABLED": "0",
+            **app.document["config"], **document["config"],
+        }  # fmt: skip
+
+
+def _begin(command: list[str], roots: list[Path], folder: Path, told: dict[str, str]) -> Instance:
+    """A process over the unpacked files ``roots``."""
+    parts = ("opt/nbfn", "function", "python")
+    found = [root / part for root in roots for part in parts if (root / part).is_dir()]
+    env = {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(map(str, found)),
+        "NBFN_FUNCTION_DIR": str(next(path for path in found if path.name == "function")),
+        "FN_LISTENER": f"unix:{folder}/io/lsnr.sock",
+        **told,
+    }
+    output = folder / "output"
+    with output.open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
+    return Instance(folder, process, output)
 
 
 def _not_available() -> Problem:

@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.oci.artifacts import Artifacts
 from tests.oci.instances import Fleet
 from tests.oci.people import Person, a_key, token
 from tests.oci.seen import SERVICES, Watch
@@ -70,6 +71,7 @@ class Cloud:
         """Operations that no policy allows."""
         self.clock_offset_s = 0.0
         self.watch = Watch()
+        self.artifacts = Artifacts()
         self._planned: list[tuple[str, Problem]] = []
         self._planned_work: list[tuple[str, tuple[str, str]]] = []
 
@@ -101,6 +103,7 @@ class Cloud:
         self.requests.clear()
         self.refused.clear()
         self.denied.clear()
+        self.artifacts = Artifacts()
         self.watch = Watch()
         self._planned.clear()
         self._planned_work.clear()
@@ -127,6 +130,10 @@ class Cloud:
 
     def _route(self, seen: Seen) -> Response:
         path, _, query = seen.path.partition("?")
+        if path == "/20160918/container/repositories":
+            if f"{seen.method} repositories" in self.denied:
+                raise not_found("repositories")
+            return _json(200, self.artifacts.answer(seen.method, seen.body, dict(parse_qsl(query))))
         if path in SERVICES:
             operation, serve = SERVICES[path]
             if operation in self.denied:

@@ -123,6 +123,26 @@ def test_functions_of_python_follow_the_context(home: Path, cloud: Cloud, regist
     assert made.undeploy()
 
 
+@pytest.mark.needs("docker-registry")
+def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, registry: str) -> None:
+    use_oracle(cloud, registry)
+    nbfn.update_context("oracle.subnet-ids", SUBNET)
+    nbfn.update_context("oracle.image-compartment-id", "ocid1.compartment.oc1..images")
+    fn("init", "--runtime", "python", "hello")
+    cloud.denied.add("POST repositories")
+    done = fn("deploy", "--app", "app01", "--create-app", "hello")
+    assert done.code == 1
+    assert "to manage repos in compartment id ocid1.compartment.oc1..images" in done.err
+    cloud.denied.clear()
+    for _ in range(2):
+        done = fn("deploy", "--app", "app01", "hello")
+        assert done.code == 0, done.err
+    assert cloud.artifacts.repositories == {"team/hello": "ocid1.compartment.oc1..images"}
+    cloud.artifacts.repositories["team/hello"] = "ocid1.compartment.oc1..elsewhere"
+    assert fn("deploy", "--app", "app01", "hello").code == 0
+    assert cloud.artifacts.repositories == {"team/hello": "ocid1.compartment.oc1..elsewhere"}
+
+
 # -- what cannot be, said before anything is sent ----------------------------------------------------
 
 

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbfn.containerize import Layout, build
 from nbfn.errors import BadInput, LimitError, NameRefused, RequirementError
 from nbfn.projects import RUNTIMES, capture_folder, find_func_file, init, way_of
+from nbfn.spec import FunctionSpec
+from tests.containerize.test_wheels import base, index, make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["base", "index"]  # fixtures
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -112,6 +117,20 @@ def test_what_travels_from_a_folder(tmp_path: Path) -> None:
         "requirements.txt",
     }
     assert [pin.partition("==")[0] for pin in taken.requirements] == ["numpy"]
+
+
+def test_what_is_not_installed_is_fetched_for_another_place(tmp_path: Path, index: Path, base: str) -> None:
+    make_wheel(index, "nbfntestone", "2.1", "py3-none-any", requires=("nbfntesttwo",))
+    make_wheel(index, "nbfntesttwo", "1.0", "py3-none-any")
+    place = folder(tmp_path, "def handler(ctx, data): ...\n")
+    (place / "requirements.txt").write_text("fdk\nnbfntestone>=2\n")
+    function = find_func_file(place)
+    taken = capture_folder(function, fetch=True)
+    assert taken.requirements == ("nbfntestone>=2",)
+    built = build(FunctionSpec("f", "a", base=base), taken, Layout(tmp_path / "images"))
+    assert {str(package) for package in built.packages} == {"nbfntestone 2.1", "nbfntesttwo 1.0"}
+    with pytest.raises(RequirementError, match="not installed"):
+        capture_folder(function)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,20 @@ annotations:
 deploy:
   oci:
     provisioned_concurrency: {strategy: CONSTANT, count: 40}
-    freeform_tags: {a: b}
+    detached_mode:
+      timeout: 600  # long jobs
+      on_success: {type: stream, ocid: ocid1.stream}
+      on_failure: {type: none}
+    freeform_tags: {a: b, n: 1}
+    defined_tags:
+      Operations: {CostCenter: "42", Live: true}
 signing_details:
   image_compartment_id: ocid1
+  kms_key_id: ocid2
+  kms_key_version_id: ocid3
+  signing_algorithm: SHA_256_RSA_PKCS_PSS
+build:
+- "true"
 expects:
   config:
   - name: PORT
@@ -73,6 +84,18 @@ def test_what_the_file_says(tmp_path: Path) -> None:
     assert json.dumps(found.annotations)
     assert found.triggers == (Trigger("hello", "http", "/hello"),)
     assert found.content_type == "application/json"
+    assert found.build == ["true"]
+    assert found.oci == {
+        "oracle.com/oci/provisionedConcurrencyStrategy": "CONSTANT",
+        "oracle.com/oci/provisionedConcurrencyCount": 40,
+        "oracle.com/oci/detachedModeTimeoutInSeconds": 600,
+        "oracle.com/oci/successDestinationKind": "STREAM",
+        "oracle.com/oci/successDestinationOcid": "ocid1.stream",
+        "oracle.com/oci/failureDestinationKind": "NONE",
+        "oracle.com/oci/freeformTags": {"a": "b", "n": "1"},
+        "oracle.com/oci/definedTags": {"Operations": {"CostCenter": "42", "Live": True}},
+    }
+    assert json.dumps(found.oci)
 
 
 def test_another_version_changes_that_line_alone(tmp_path: Path) -> None:
@@ -125,6 +148,31 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: 
     with pytest.raises(BadInput) as caught:
         func_file(tmp_path, text)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "provisioned_concurrency: {strategy: SOME}",
+            "func.yaml:4:41: deploy.oci.provisioned_concurrency.strategy is 'SOME'",
+        ),
+        ("provisioned_concurrency: {strategy: CONSTANT}", "provisioned_concurrency has no count"),
+        ("provisioned_concurrency: {count: many}", "count is not a whole number"),
+        ("provisioned_concurrency: 40", "is not 'key: value' lines"),
+        ("detached_mode: {on_success: {type: mail}}", "has the type 'mail'"),
+        ("detached_mode: {on_failure: {type: queue}}", "deploy.oci.detached_mode.on_failure has no ocid"),
+        ("freeform_tags: [a]", "is not 'key: value' lines"),
+        ("defined_tags: {a: b}", "deploy.oci.defined_tags.a is not 'key: value' lines"),
+        ("pbf: {listing_id: ocid1.pbf}", "names a pre-built function"),
+        ("memory: 128", "func.yaml:4:13: deploy.oci.memory is nothing that OCI is told"),
+    ],
+)
+def test_what_oci_cannot_be_told_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        func_file(tmp_path, f"schema_version: 20180708\ndeploy:\n  oci:\n    {text}\n")
+    assert said in str(caught.value)
+    assert "func.yaml:4:" in str(caught.value)
 
 
 def test_a_folder_without_a_function(tmp_path: Path) -> None:

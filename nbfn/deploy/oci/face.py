@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbfn.deploy.oci import dialect, limits
+from nbfn.deploy.oci import dialect, limits, notes
 from nbfn.deploy.oci.contexts import listed
+from nbfn.deploy.oci.plan import extra_fields
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.errors import BadInput, NotFound
 from nbfn.spec import ImageRef
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
 
     from nbfn.deploy.oci.target import OciTarget
 
-COMPARTMENT_ANNOTATION = "oracle.com/oci/compartmentId"
-SUBNETS_ANNOTATION = "oracle.com/oci/subnetIds"
-DIGEST_ANNOTATION = "oracle.com/oci/imageDigest"
 _DEFAULT_MEMORY_MB = 128
-_ANNOTATIONS = (COMPARTMENT_ANNOTATION, SUBNETS_ANNOTATION, DIGEST_ANNOTATION, ENDPOINT_ANNOTATION)
+_READ_ONLY = (notes.COMPARTMENT, notes.DIGEST, ENDPOINT_ANNOTATION)
+_TAKEN = (notes.SUBNETS, *notes.OF_BOTH, *notes.OF_FUNCTIONS)
 _INSTEAD = "call it by `fn invoke`, or put an API Gateway before it"
 _APPS, _FNS, _TRIGGERS = "/v2/apps", "/v2/fns", "/v2/triggers"
 _KINDS = {_APPS: "applications", _FNS: "functions"}
@@ -70,14 +69,15 @@ class FnFace:
         if path == _TRIGGERS:
             raise BadInput("OCI Functions has no HTTP triggers", hint=_INSTEAD)
         if path == _APPS:
-            notes = body.get("annotations") or {}
+            told = body.get("annotations") or {}
             self.check(body)
             made = self._target.create_application(
                 body["name"],
                 config=body.get("config"),
                 syslog_url=body.get("syslog_url") or "",
-                subnet_ids=_subnets(notes),
+                subnet_ids=_subnets(told),
                 shape=body.get("shape") or "",
+                tags=notes.tag_fields(told, {}),
             )
             return self._shown(_APPS, made)
         self.check(body)
@@ -104,7 +104,11 @@ class FnFace:
         subnets = _subnets(body.get("annotations") or {})
         if subnets and set(subnets) != set(held.document.get("subnetIds") or ()):
             raise BadInput("the subnets of an application cannot be changed", hint="make another application")
-        fields = self._fields(kind, body, held.document)
+        fields = {
+            name: value
+            for name, value in self._fields(kind, body, held.document).items()
+            if (held.document.get(name) or {}) != (value or {})
+        }
         if fields:
             answer = self._api.put(place, fields, held.etag)
             self._api.finish(answer, "UpdateApp" if kind == _APPS else "UpdateFunction")
@@ -122,11 +126,13 @@ class FnFace:
         if body.get("timeout"):
             limits.check_timeout(body["timeout"])
         limits.check_config(body.get("config") or {})
-        for name in body.get("annotations") or {}:
-            if name not in _ANNOTATIONS:
+        told = body.get("annotations") or {}
+        for name in told:
+            if name not in (*_READ_ONLY, *_TAKEN):
                 raise BadInput(
-                    f"OCI Functions keeps no annotation {name!r}", hint=f"it has {SUBNETS_ANNOTATION}"
+                    f"OCI Functions keeps no annotation {name!r}", hint=f"it has {', '.join(_TAKEN)}"
                 )
+        limits.check_extras(notes.extras_of(told), body.get("memory"))
         if body.get("image"):
             image = ImageRef.parse(body["image"])
             self._target.account.check_registry(image.repository.partition("/")[0])
@@ -139,7 +145,8 @@ class FnFace:
 
     def _fields(self, kind: str, body: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
         """OCI's fields for what ``body`` says in Fn's."""
-        fields: dict[str, Any] = {}
+        told = body.get("annotations") or {}
+        fields: dict[str, Any] = notes.tag_fields(told, held)
         if body.get("config"):
             merged = {**(held.get("config") or {}), **body["config"]}
             fields["config"] = {key: value for key, value in merged.items() if value}
@@ -148,6 +155,9 @@ class FnFace:
             if body.get("syslog_url") is not None:
                 fields["syslogUrl"] = body["syslog_url"]
             return fields
+        extras = notes.extras_of(told)
+        limits.check_extras(extras, body.get("memory") or held.get("memoryInMBs") or _DEFAULT_MEMORY_MB)
+        fields = extra_fields(extras) | fields
         if body.get("memory"):
             fields["memoryInMBs"] = body["memory"]
         if body.get("timeout"):
@@ -163,18 +173,18 @@ class FnFace:
             "id": thing["id"],
             "name": thing["displayName"],
             "config": dict(thing.get("config") or {}),
-            "annotations": {COMPARTMENT_ANNOTATION: thing["compartmentId"]},
+            "annotations": {notes.COMPARTMENT: thing["compartmentId"], **notes.shown(thing)},
             "created_at": thing.get("timeCreated", ""),
             "updated_at": thing.get("timeUpdated", ""),
             "shape": thing.get("shape", ""),
             "state": thing.get("lifecycleState", ""),
         }
         if kind == _APPS:
-            shown["annotations"][SUBNETS_ANNOTATION] = list(thing.get("subnetIds") or ())
+            shown["annotations"][notes.SUBNETS] = list(thing.get("subnetIds") or ())
             return shown | ({"syslog_url": thing["syslogUrl"]} if thing.get("syslogUrl") else {})
         image, _, digest = dialect.image_of(thing).partition("@")
         if digest:
-            shown["annotations"][DIGEST_ANNOTATION] = digest
+            shown["annotations"][notes.DIGEST] = digest
         if thing.get("invokeEndpoint"):
             shown["annotations"][ENDPOINT_ANNOTATION] = self._target.url_of(thing)
         return shown | {
@@ -186,7 +196,7 @@ class FnFace:
 
 
 def _subnets(annotations: Mapping[str, Any]) -> list[str]:
-    told = annotations.get(SUBNETS_ANNOTATION) or ()
+    told = annotations.get(notes.SUBNETS) or ()
     return listed(told) if isinstance(told, str) else [str(each) for each in told]
 
 

@@ -26,24 +26,28 @@ TEMPORARY_MB = {128: 32, 256: 64, 512: 128, 1024: 256, 2048: 512, 3072: 768}
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _RESERVED = frozenset({"OCI_TRACING_ENABLED", "OCI_TRACE_COLLECTOR_URL"})
 _UNITS_STEP = {128: 40, 256: 20}
-_DESTINATIONS = {"stream": "streamId", "queue": "queueId", "notification": "topicId"}
+_DESTINATIONS = {"stream": "streamId", "queue": "queueId", "notification": "topicId", "none": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where records of detached calls go: a ``stream``, ``queue`` or ``notification`` topic, by its id."""
+    """Where records of detached calls go: a ``stream``, ``queue`` or ``notification`` topic, by its id; or
+    nowhere, ``none``."""
 
     kind: str
-    ocid: str
+    ocid: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in _DESTINATIONS:
             raise BadInput(f"destination {self.kind!r}", hint=f"use one of: {', '.join(_DESTINATIONS)}")
+        if bool(self.ocid) != bool(_DESTINATIONS[self.kind]):
+            has, give = ("an id", "leave it out") if self.ocid else ("no id", "give its OCID")
+            raise BadInput(f"destination {self.kind!r} has {has}", hint=give)
 
     @property
     def document(self) -> dict[str, str]:
         """As OCI's API has it."""
-        return {"kind": self.kind.upper(), _DESTINATIONS[self.kind]: self.ocid}
+        return {"kind": self.kind.upper()} | ({_DESTINATIONS[self.kind]: self.ocid} if self.ocid else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,17 @@ def check(limits: Limits, config: Mapping[str, str], extras: Extras) -> None:
     """
     check_memory(limits.memory_mb)
     check_timeout(limits.timeout_s)
+    check_extras(extras, limits.memory_mb)
+    check_config(config)
+
+
+def check_extras(extras: Extras, memory_mb: int | None = None) -> None:
+    """Raises LimitError unless OCI takes these; of provisioned units only if the memory is known."""
     timeout_s = extras.detached_timeout_s
     if timeout_s is not None and timeout_s not in DETACHED_TIMEOUT_S:
         raise LimitError(f"the timeout of detached calls is {timeout_s} s", hint="OCI takes 5 to 3600 s")
-    if extras.provisioned_units:
-        check_units(extras.provisioned_units, limits.memory_mb)
-    check_config(config)
+    if extras.provisioned_units and memory_mb is not None:
+        check_units(extras.provisioned_units, memory_mb)
 
 
 def check_memory(memory_mb: int) -> None:

@@ -57,7 +57,7 @@ def creation(version: ApiVersion, want: Wanted, app_id: str, fresh_key: str) -> 
         "timeoutInSeconds": spec.limits.timeout_s,
         "config": _config(spec, fresh_key),
         "freeformTags": want.tags,
-        **_extras(want.extras),
+        **extra_fields(want.extras),
         **dialect.source_body(version, want.source),
     }
     return Change(body)
@@ -78,8 +78,10 @@ def update(version: ApiVersion, fn: Mapping[str, Any], want: Wanted, fresh_key: 
         "timeoutInSeconds": spec.limits.timeout_s,
         "config": _config(spec, key_of(fn) or fresh_key),
         "freeformTags": {**(fn.get("freeformTags") or {}), **want.tags},
-        **_extras(want.extras),
+        **extra_fields(want.extras),
     }
+    if "definedTags" in fields:  # those of other namespaces are others' affair, OCI's own among them
+        fields["definedTags"] = {**(fn.get("definedTags") or {}), **fields["definedTags"]}
     body = {name: value for name, value in fields.items() if (fn.get(name) or {}) != (value or {})}
     if not dialect.has_source(fn, want.source):
         body |= dialect.source_body(version, want.source)
@@ -98,7 +100,8 @@ def _config(spec: FunctionSpec, key: str) -> dict[str, str]:
     return {**spec.config, KEY_VARIABLE: key}
 
 
-def _extras(extras: Extras) -> dict[str, Any]:
+def extra_fields(extras: Extras) -> dict[str, Any]:
+    """OCI's fields for what is not left as it is, but for the free-form tags."""
     body: dict[str, Any] = {}
     if extras.provisioned_units is not None:
         units = extras.provisioned_units

@@ -91,6 +91,11 @@ class Region:
         return f"https://telemetry.{self.id}.{self.domain}"
 
     @property
+    def artifacts_url(self) -> str:
+        """Where repositories of images are made."""
+        return f"https://artifacts.{self.id}.oci.{self.domain}"
+
+    @property
     def auth_url(self) -> str:
         """Where an instance's certificate is exchanged for a token."""
         return f"https://auth.{self.id}.{self.domain}/v1/x509"

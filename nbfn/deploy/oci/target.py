@@ -15,9 +15,11 @@ from nbfn.deploy.base import DeployedFunction
 from nbfn.deploy.oci import dialect, limits
 from nbfn.deploy.oci.api import Api
 from nbfn.deploy.oci.causes import Place
-from nbfn.deploy.oci.limits import Extras
+from nbfn.deploy.oci.notes import extras_of
 from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
+from nbfn.deploy.oci.regions import registry_region
+from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
 from nbfn.deploy.oci.settings import SHAPES, Account
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.oci.watching import LOGGING_VERSION, METRICS_VERSION, Watching
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
+    from nbfn.deploy.oci.limits import Extras
     from nbfn.deploy.oci.retry import Backoff
     from nbfn.deploy.oci.settings import OciSettings
     from nbfn.deploy.oci.watching import Counts
@@ -84,6 +87,9 @@ class OciTarget:
             settings.compartment_id,
         )
 
+        artifacts = region.artifacts_url if region and self.account.is_real else endpoint
+        self._artifacts = Api(self.client, ARTIFACTS_VERSION, self.place, base=artifacts, backoff=backoff)
+
     def close(self) -> None:
         """End its connections."""
         self.client.close()
@@ -91,7 +97,7 @@ class OciTarget:
     def apply(
         self, spec: FunctionSpec, image: ImageRef, fingerprint: str, *, extras: Extras | None = None
     ) -> Deployment:
-        """See :meth:`Target.apply`. ``extras`` are what OCI has beyond that.
+        """See :meth:`Target.apply`. ``extras`` are what OCI has beyond that, else those of its annotations.
 
         An application that is missing is made in the settings' subnets; a refused function may leave it
         behind, empty. The idle timeout is OCI's own affair, so that of ``spec`` is not used.
@@ -206,8 +212,11 @@ class OciTarget:
         syslog_url: str = "",
         subnet_ids: Sequence[str] = (),
         shape: str = "",
+        tags: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Make an application; in the settings' subnets and of the settings' shape unless others are given.
+
+        ``tags`` are ``freeformTags`` and ``definedTags``, by these names.
 
         Raises:
             BadInput: there is no subnet, or no such shape.
@@ -228,6 +237,7 @@ class OciTarget:
             "subnetIds": subnets,
             "shape": shape or self.settings.shape,
             "config": dict(config or {}),
+            **(tags or {}),
         }
         if syslog_url:
             body["syslogUrl"] = syslog_url
@@ -254,6 +264,14 @@ class OciTarget:
         """
         self.api.finish(self.api.delete(f"applications/{_segment(app_id)}"), "DeleteApp")
 
+    def prepare(self, image: str) -> None:
+        """Make the repository that ``image`` (``HOST/NAMESPACE/NAME…``) goes to, if the settings say in which
+        compartment; a registry that is not OCI's is left alone."""
+        host, _, repository = image.partition("/")
+        compartment_id = self.settings.image_compartment_id
+        if compartment_id and (registry_region(host) or not self.account.is_real):
+            prepare_repository(self._artifacts, compartment_id, repository.partition(":")[0])
+
     def explain(
         self, status: int, body: bytes | bytearray, headers: Mapping[str, str], of: Deployment, call_id: str
     ) -> NbfnError:
@@ -271,7 +289,7 @@ class OciTarget:
     def _apply(
         self, spec: FunctionSpec, source: Source, ref: ImageRef, fingerprint: str, extras: Extras | None
     ) -> Deployment:
-        extras = extras or Extras()
+        extras = extras or extras_of(spec.annotations)
         fresh_key = secrets.token_hex(32)
         limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
         limits.check_scale(spec.scale)

@@ -1,0 +1,123 @@
+"""What people get wrong, as they get it wrong: by a line, answered in words and with exit code 1."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+import nbfn
+from nbfn import config
+from nbfn import session as sessions
+from tests.commands.fnline import fn
+from tests.oci.home import at_oracle, use_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.oci.server import Cloud
+
+
+@pytest.fixture
+def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
+        use_oracle(cloud)
+        yield found
+
+
+def refused(*words: str) -> str:
+    done = fn(*words)
+    assert (done.code, done.out.replace("Deploying function at: ./f\n", "")) == (1, "")
+    assert "Traceback" not in done.err
+    return done.err
+
+
+def refused_anew(*words: str) -> str:
+    """The same in another terminal: a session reads the contexts once."""
+    sessions.current().close()
+    sessions.use(sessions.Session(config.load()))
+    return refused(*words)
+
+
+def test_a_key_file_that_others_may_read(home: Path) -> None:
+    (home / ".oci" / "key.pem").chmod(0o640)
+    said = refused("list", "apps")
+    assert f"{home}/.oci/key.pem is open to others (mode 640)" in said
+    assert "chmod 600" in said
+
+
+def test_an_encrypted_key_without_a_pass_phrase(home: Path, cloud: Cloud) -> None:
+    person = cloud.person()
+    profile = person.write(home / ".oci", "hush")
+    profile.write_text(profile.read_text().replace("pass_phrase=hush", ""))
+    assert "is encrypted, and there is no pass phrase for it" in refused("list", "apps")
+    nbfn.update_context("oracle.pass-phrase", "hush")
+    assert fn("list", "apps").code == 0
+    nbfn.update_context("oracle.pass-phrase", "wrong")
+    said = refused("list", "apps")
+    assert "the pass phrase does not open the key" in said
+    assert "wrong" not in said
+
+
+def test_a_region_that_is_not_known(home: Path) -> None:
+    profile = home / ".oci" / "config"
+    profile.write_text(profile.read_text().replace("region=us-ashburn-1", "region=us-ashbrun-1"))
+    fn("update", "context", "api-url", "--delete")
+    said = refused("list", "apps")
+    assert "'us-ashbrun-1' is not a region of OCI" in said
+    assert "did you mean us-ashburn-1" in said
+
+
+def test_a_profile_that_is_not_there(home: Path) -> None:
+    nbfn.update_context("oracle.profile", "WORK")
+    assert "has no profile 'WORK'" in refused("list", "apps")
+
+
+def test_files_that_are_no_files(home: Path) -> None:
+    path = home / ".fn" / "contexts" / "cloud.yaml"
+    path.unlink()
+    path.mkdir()
+    said = refused_anew("list", "apps")
+    assert str(path) in said
+    path.rmdir()
+    path.write_text("provider: oracle\nregistry: 'iad\n")
+    assert f"{path}:3:1: " in refused_anew("list", "apps")
+    path.unlink()
+    assert "no context 'cloud'" in refused_anew("list", "apps")
+    (home / ".fn" / "config.yaml").write_text("current-context: [a\n")
+    assert "config.yaml:" in refused_anew("list", "apps")
+
+
+def test_a_func_yaml_that_is_no_file(home: Path) -> None:
+    fn("init", "--runtime", "python", "f")
+    (home / "f" / "func.yaml").write_bytes(b"name: \xff\n")
+    assert "func.yaml is not UTF-8" in refused("deploy", "--app", "a", "f")
+    shutil.rmtree(home / "f")
+    (home / "f" / "func.yaml").mkdir(parents=True)
+    assert "func.yaml" in refused("deploy", "--app", "a", "f")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("create", "context", "a b"), "'a b' cannot name a context"),
+        (("use", "context", "a b"), "'a b'"),
+        (("create", "app", "a b"), "'a b' cannot name an application"),
+        (("deploy", "--app", "a b", "f"), "'a b' cannot name an application"),
+        (("create", "f", "a", "my func", "iad.ocir.io/ns/f:1"), "'my func' cannot name a function"),
+    ],
+)
+def test_names_with_spaces(words: tuple[str, ...], said: str, home: Path, cloud: Cloud) -> None:
+    fn("init", "--runtime", "python", "f")
+    assert said in refused(*words)
+    assert [seen for seen in cloud.requests if seen.method != "GET"] == []
+
+
+def test_a_function_in_a_folder_with_a_space(home: Path) -> None:
+    done = fn("init", "--runtime", "python", "my func")
+    assert done.code == 1
+    assert "'my func' cannot name a function" in done.err
+    assert fn("init", "--runtime", "python", "--name", "f", "my func").code == 0
+    assert "nbfn.local/notebook/f@" in fn("build", "my func").out
