@@ -43,8 +43,6 @@ Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and out of how much."""
 
 _log = logging.getLogger(__name__)
-
-
 _ATTEMPTS = 3
 _PLAIN = Terms()
 
