@@ -191,7 +191,8 @@ PATHS: dict[str, dict[str, Schema]] = {
         )
     },
     "/nbfn/v1/fns/{fn_id}/instances": {
-        "get": _operation("instances of a function", _items("Instance"), errors="404")
+        "get": _operation("instances of a function", _items("Instance"), errors="404"),
+        "delete": _operation("stops them, each after its call", status=204, errors="404"),
     },
     "/nbfn/v1/fns/{fn_id}/calls": {"get": _operation("calls, newest first", _items("Call"), query=_LIMIT)},
     "/nbfn/v1/fns/{fn_id}/logs": {

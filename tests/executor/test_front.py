@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,15 +165,17 @@ async def test_headers_that_take_too_long_are_told_so(executor: Executor, sent: 
 async def test_headers_that_come_byte_by_byte_have_one_limit_together(executor: Executor) -> None:
     async with executor() as running:
         running.parts.app.patience = replace(LONG, head_s=0.05)
-        reader, writer = await running.dial()
-        reading = asyncio.ensure_future(reader.read())
-        writer.write(b"GET / HTTP/1.1\r\nX: ")
-        while not reading.done():  # each byte comes in time, and there is no end to them
-            writer.write(b"x")
-            await asyncio.wait({reading}, timeout=0.005)
-        assert reading.result().startswith(b"HTTP/1.1 408 ")
-        writer.close()
-        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        loop, answer = asyncio.get_running_loop(), b""
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.setblocking(False)
+            await loop.sock_connect(caller, str(running.settings.socket))
+            await loop.sock_sendall(caller, b"GET / HTTP/1.1\r\nX: ")
+            while not answer:  # each byte comes in time, and there is no end to them
+                with contextlib.suppress(BrokenPipeError):
+                    await loop.sock_sendall(caller, b"x")
+                with contextlib.suppress(TimeoutError):
+                    answer = await asyncio.wait_for(loop.sock_recv(caller, 4096), 0.005)
+        assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("size", [5, 200_000])  # gathered first; passed on as it comes

@@ -68,7 +68,8 @@ def test_cold_warm_output_and_exception_are_in_the_saved_outputs(
     starts = [each.get("class") for each in root.iter("tr") if "nbfn-call" in each.get("class", "")]
     assert starts == ["nbfn-call nbfn-call-warm", "nbfn-call nbfn-call-warm", "nbfn-call nbfn-call-cold"]
     assert [each.get("data-state") for each in root.iter("li")] == ["idle"]
-    assert "first call" in card["text/html"]
+    reasons = [each.text for each in root.iter("span") if each.get("class") == "nbfn-reason"]
+    assert reasons == ["first call"]
     assert re.search(r"1  cold +\d+\.?\d* m?s", card["text/plain"])
     assert re.search(r"2  warm +\d+\.?\d* m?s", card["text/plain"])
     assert "called for Bo" in card["text/plain"]
