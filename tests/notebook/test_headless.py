@@ -53,7 +53,7 @@ def test_cold_warm_output_and_exception_are_in_the_saved_outputs(
 ) -> None:
     saved = run_cells(
         "%load_ext nbfn",
-        DEPLOY,
+        DEPLOY.replace("--memory", "--app its-own --memory"),  # others deploy a greet to the same executor
         "greet('Ana')",
         "greet('Bo')",
         "greet('')",
