@@ -377,8 +377,8 @@ async def test_only_so_many_images_are_kept_in_the_daemon(
 
 
 def tags(client: Any, settings: Settings) -> list[str]:
-    found = client.images.list(f"nbfn.local/{mark(settings)}")
-    return [tag for image in found for tag in image.tags if mark(settings) in tag]
+    found = client.api.images(name=f"nbfn.local/{mark(settings)}")
+    return [tag for image in found for tag in image["RepoTags"] or () if mark(settings) in tag]
 
 
 def mark(settings: Settings) -> str:

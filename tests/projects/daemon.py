@@ -59,7 +59,8 @@ def names_taken_off(*functions: str) -> Iterator[None]:
     with contextlib.closing(docker.from_env()) as client:
 
         def named() -> set[str]:
-            return {tag for image in client.images.list() for tag in image.tags}
+            # Not image by image: one of them may be removed meanwhile.
+            return {tag for image in client.api.images() for tag in image["RepoTags"] or ()}
 
         before = named()
         yield
