@@ -78,6 +78,14 @@ def _no_test_touches_the_state_of_whoever_runs_it() -> Iterator[None]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before they are dealt out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the Docker daemon take turns: what one builds or removes there, another would see."""
+    for item in items:
+        if any("docker" in mark.args for mark in item.iter_markers("needs")):
+            item.add_marker(pytest.mark.xdist_group("docker"))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A missing real part skips a test on a person's machine and fails it in CI."""
     for mark in item.iter_markers("needs"):

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.needs("docker", "base"),
-    pytest.mark.xdist_group("docker"),
     pytest.mark.usefixtures("_nothing_of_ours_stays_in_the_daemon"),
 ]
 
@@ -116,7 +115,7 @@ def podman() -> Iterator[str]:
     """The address of a Podman with images and containers of its own."""
     folder = Path(tempfile.mkdtemp(prefix="nbfn-p-"))
     url = f"unix://{folder}/podman.sock"
-    own = ["--root", folder / "root", "--runroot", folder / "run"]
+    own = ["--root", folder / "root", "--runroot", folder / "run", "--runtime", "runc"]  # crun wants one kind of cgroups
     service = subprocess.Popen(
         ["podman", *own, "system", "service", "--time", "0", url], stderr=subprocess.DEVNULL
     )

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.needs("docker", "base"),
-    pytest.mark.xdist_group("docker"),
     pytest.mark.usefixtures("_nothing_of_ours_stays_in_the_daemon"),
 ]
 

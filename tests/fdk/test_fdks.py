@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.needs("docker", "toolchains", "root"),
-    pytest.mark.xdist_group("docker"),
 ]
 
 FUNCTIONS = Path(__file__).with_name("functions")

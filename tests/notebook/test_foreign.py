@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Out = pytest.CaptureFixture[str]
 
-pytestmark = [pytest.mark.needs("docker", "toolchains", "root"), pytest.mark.xdist_group("docker")]
+pytestmark = [pytest.mark.needs("docker", "toolchains", "root")]
 
 
 @pytest.fixture(scope="module", autouse=True)

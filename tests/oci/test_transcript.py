@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["private", "run_cells"]  # fixtures
 
-_DOCKER = (pytest.mark.needs("docker", "toolchains", "root"), pytest.mark.xdist_group("docker"))
+_DOCKER = pytest.mark.needs("docker", "toolchains", "root")
 RUNTIMES = ["python", pytest.param("go", marks=_DOCKER)]
 # No test can fetch Fn's own images: those of this machine are named instead.
 OWN_IMAGES = """\

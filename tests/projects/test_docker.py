@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.buildlog import Line
 
-pytestmark = [pytest.mark.needs("docker", "toolchains", "root"), pytest.mark.xdist_group("docker")]
+pytestmark = [pytest.mark.needs("docker", "toolchains", "root")]
 
 
 @pytest.fixture

@@ -104,7 +104,6 @@ def test_by_its_name_and_changed(home: Path) -> None:
 
 
 @pytest.mark.needs("docker", "toolchains", "root")
-@pytest.mark.xdist_group("docker")
 def test_docker_builds_it(home: Path) -> None:
     made = nbfn.deploy(shout, app="a")
     made.export(home / "loud", build_image="nbfn-test/python-dev", run_image="nbfn-test/base")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.needs("docker", "toolchains"),
-    pytest.mark.xdist_group("docker"),
     pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the base has Debian's Python 3.11"),
 ]
 

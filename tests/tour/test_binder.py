@@ -94,4 +94,5 @@ def test_the_tour_runs_as_an_unprivileged_user(checkout: Path, tier: str) -> Non
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "{'Ana': 181.0, 'Bo': 73.6}" in done.stdout
     assert "cold (first call)" in done.stdout
-    assert "4 answers from 4 instances" in done.stdout
+    # On a slow machine one that is free again may come before one more has started.
+    assert re.search("4 answers from [2-4] instances", done.stdout), done.stdout[-3000:]
