@@ -115,7 +115,14 @@ def podman() -> Iterator[str]:
     """The address of a Podman with images and containers of its own."""
     folder = Path(tempfile.mkdtemp(prefix="nbfn-p-"))
     url = f"unix://{folder}/podman.sock"
-    own = ["--root", folder / "root", "--runroot", folder / "run", "--runtime", "runc"]  # crun wants one kind of cgroups
+    own = [
+        "--root",
+        folder / "root",
+        "--runroot",
+        folder / "run",
+        "--runtime",
+        "runc",
+    ]  # crun wants one kind of cgroups
     service = subprocess.Popen(
         ["podman", *own, "system", "service", "--time", "0", url], stderr=subprocess.DEVNULL
     )
