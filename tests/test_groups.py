@@ -1,4 +1,4 @@
-"""Tests that must take turns do: some versions of pytest and pytest-xdist run groups apart, and say nothing."""
+"""Tests that must take turns do: some versions of pytest and pytest-xdist ignore groups without a word."""
 
 from __future__ import annotations
 
