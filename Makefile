@@ -61,7 +61,7 @@ kernels: $(KERNELS:%=.venv-kernel-%/.done)
 $(KERNELS:%=.venv-kernel-%/.done): .venv-kernel-%/.done: pyproject.toml | $(VENV)/.dev
 	@echo "Installing ipykernel $* into .venv-kernel-$* …"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-kernel-$*
-	@$(BIN)/uv pip install --quiet --python .venv-kernel-$*/bin/python --group kernel 'ipykernel==$*.*' --editable .
+	@$(BIN)/uv pip install --quiet --python .venv-kernel-$*/bin/python --group kernel --group arrow 'ipykernel==$*.*' --editable .
 	@touch $@
 
 format: $(VENV)/.dev

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nbfn.calls import Call, Mapped, Stream
     from nbfn.function import Function, call, deploy, function, show
     from nbfn.notebook.dashboard.dashboard import dashboard
+    from nbfn.notebook.panel import panel
     from nbfn.schedule import simulate
     from nbfn.secrets import Secret, secret
     from nbfn.session import Session
@@ -138,6 +139,7 @@ __all__ = [
     "load_folder",
     "load_ipython_extension",
     "logs",
+    "panel",
     "prune_images",
     "pull_image",
     "push_image",
@@ -217,6 +219,7 @@ _LAZY = {
     "secret": "nbfn.secrets",
     "show": "nbfn.function",
     "dashboard": "nbfn.notebook.dashboard.dashboard",
+    "panel": "nbfn.notebook.panel",
     "simulate": "nbfn.schedule",
 }
 

@@ -1,4 +1,7 @@
-"""How errors look in a notebook: class, message, what to do, and the line of the cell that asked for it."""
+"""How errors look in a notebook: class, message, what to do, and the line of the cell that asked for it.
+
+Who wants to see all that led to one asks as everywhere in IPython: ``%xmode Verbose``.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
         if not isinstance(error, NbfnError):
             return other_handler(kind, error, trace, tb_offset) if other_handler else None
         if "_render_traceback_" not in vars(error):
-            draw_as(error, short(shell, error, _user_line(shell, trace)))
+            draw_as(shell, error, short(shell, error, _user_line(shell, trace)))
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
         return None
 
@@ -60,17 +63,29 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
     return undo
 
 
-def draw_as(error: BaseException, lines: list[str]) -> None:
-    """Have IPython show ``error`` as ``lines`` instead of a traceback of its own making."""
-    error.__dict__["_render_traceback_"] = lambda: lines
+def draw_as(shell: InteractiveShell, error: BaseException, lines: list[str]) -> None:
+    """Have IPython show ``error`` as ``lines`` instead of a traceback of its own making.
+
+    Under ``%xmode Verbose`` it is asked for that traceback, and shows it; ``%tb`` then does, too.
+    """
+
+    def drawn() -> list[str]:
+        if not _wants_internals(shell):
+            return lines
+        trace = error.__traceback__
+        shown: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
+        return shown
+
+    error.__dict__["_render_traceback_"] = drawn
 
 
 def draw_from(shell: InteractiveShell, error: BaseException, trace: TracebackType | None) -> None:
     """Have IPython show ``error`` as if ``trace`` were all that had led to it."""
     if isinstance(error, NbfnError):
-        draw_as(error, short(shell, error, _user_line(shell, trace)))
+        draw_as(shell, error, short(shell, error, _user_line(shell, trace)))
     else:
-        draw_as(error, shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0))
+        lines = shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0)
+        draw_as(shell, error, lines)
 
 
 def short(shell: InteractiveShell, error: NbfnError, line: Line | None = None) -> list[str]:
@@ -83,6 +98,10 @@ def short(shell: InteractiveShell, error: NbfnError, line: Line | None = None) -
     if line is not None:
         lines += ["", f"{paint(_BLUE, line.label)}, line {line.number}", *_excerpt(line, paint)]
     return lines
+
+
+def _wants_internals(shell: InteractiveShell) -> bool:
+    return bool(shell.InteractiveTB.mode == "Verbose")
 
 
 def _user_line(shell: InteractiveShell, trace: TracebackType | None) -> Line | None:

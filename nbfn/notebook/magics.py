@@ -5,14 +5,14 @@
 ``… --runtime go``     ``nbfn.deploy_cell(name, "go", source, …)``
 ``%fn_dashboard``      ``nbfn.dashboard(function, app=…)``
 ``%fn_invoke NAME``    ``function(…)``, ``nbfn.invoke_function(…)``
-``%fn_list``           ``session.target.list(app)``
-``%fn_logs NAME``      ``function.logs()``
+``%fn_list``           ``nbfn.functions(app)``
+``%fn_logs NAME``      ``function.logs()``, ``nbfn.logs(…)``
 ``%fn_diff NAME``      ``function.diff()``
-``%fn_panel NAME``     ``Panel(function).widget``
-``%fn_rollback NAME``  ``function.rollback(number)``
+``%fn_panel NAME``     ``nbfn.panel(function)``
+``%fn_rollback NAME``  ``function.rollback(number)``, ``nbfn.rollback_function(…)``
 ``%fn_show NAME``      ``nbfn.show(function)``
 ``%fn_stats``          ``nbfn.stats(function, app=…)``
-``%fn_undeploy NAME``  ``function.undeploy()``
+``%fn_undeploy NAME``  ``function.undeploy()``, ``nbfn.delete_function(…)``
 =====================  ========================================
 """
 
@@ -37,7 +37,7 @@ from nbfn.function import Function, function, show
 from nbfn.notebook import listing
 from nbfn.notebook.dashboard.dashboard import dashboard
 from nbfn.notebook.errors import draw_as, short
-from nbfn.notebook.panel import Panel
+from nbfn.notebook.panel import panel
 from nbfn.observe.logs import Logs
 from nbfn.remote import Remote
 from nbfn.verbs import (
@@ -151,7 +151,7 @@ class FnMagics(Magics):
             self._recorder.run(body)
         except CellError as error:
             place = body.line(error.line) if error.line else None
-            draw_as(error, short(self._shell, error, place))
+            draw_as(self._shell, error, short(self._shell, error, place))
             raise
         wanted, pushing = function(self._shell.user_ns[target], **options), Pushing(print)
         with self._waiting.deploying(options["name"]) as bar:
@@ -261,7 +261,7 @@ class FnMagics(Magics):
     def fn_panel(self, line: str) -> None:
         """Show a form that calls a function: arguments, how many calls at once, what came back."""
         found = self._callable(_parse(self.fn_panel, line).name)
-        display(Panel(found if isinstance(found, Remote) else function(found)).widget)
+        display(panel(found))
 
     @magic_arguments()
     @argument("name", help="Name of the function, in Python or as deployed.")

@@ -14,14 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from nbfn.function import function
 from nbfn.notebook.threads import in_context
 from nbfn.notebook.view import example_arguments
+from nbfn.remote import Remote
 
 if TYPE_CHECKING:
-    from nbfn.remote import Remote
+    from collections.abc import Callable
 
 AT_ONCE_MAX = 16
 _SHOWN_CHARACTERS = 2000
+
+
+def panel(of: Callable[..., Any], /) -> widgets.VBox:
+    """A form that calls ``of``: its arguments as JSON, how many calls at once, and what came back.
+
+    A function that is not deployed yet is on its first call. The form lives as long as its kernel.
+    """
+    return Panel(of if isinstance(of, Remote) else function(of)).widget
 
 
 class Panel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbfn.capture import Cells, capture
 
@@ -42,8 +42,7 @@ class Kernel:
 
     def capture(self, name: str, requires: Sequence[str] = ()) -> Capture:
         """Capture what ``name`` is bound to."""
-        target = self.namespace[name]
-        assert callable(target)
+        target: Any = self.namespace[name]
         return capture(target, namespace=self.namespace, cells=self.cells, requires=requires)
 
 

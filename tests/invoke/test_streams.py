@@ -59,7 +59,8 @@ def test_what_it_raises_comes_after_what_it_has_yielded(deploy: Deploy) -> None:
 
 
 def test_a_large_value_can_be_written(deploy: Deploy) -> None:
-    numpy = pytest.importorskip("numpy")
+    import numpy
+
     source = "def greet(n):\n    import numpy\n    yield numpy.zeros(n)\n    yield 1"
     notebook = deploy(source, packages=[str(Path(numpy.__file__).parents[1])])
     array, one = notebook.stream(300_000)

@@ -108,7 +108,7 @@ def test_the_tour_and_what_threads_send(version: str, state: Path, private: dict
     trace = "\n".join(by_id["error"].outputs[-1].traceback)
     assert "no rate for 'XXX'" in trace
     assert "nbfn/" not in trace
-    assert printed(by_id["burst"]) == "4 answers from 4 instances\n"
+    assert re.fullmatch(r"4 answers from [2-4] instances\n", printed(by_id["burst"]))  # as fast as they start
 
     deployed, threaded, mapped = more
     # What a call wrote in another thread is on the card; it lands in no cell that did not ask for it.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import nbfn
 from nbfn import errors, local, session
 from nbfn.function import Function
+from nbfn.notebook import magics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import InteractiveShell
 
 GREET = "def greet(name):\n    return f'hello {name}'\n"
@@ -157,6 +163,50 @@ def test_help_is_real(shell: InteractiveShell) -> None:
         "--quiet",
     ):
         assert flag in text
+
+
+def test_every_magic_has_a_twin_in_python_and_help(shell: InteractiveShell) -> None:
+    told = {words[0].strip("%"): text for words, text in _twins()}
+    ours = {
+        name: magic
+        for kind in ("line", "cell")
+        for name, magic in shell.magics_manager.magics[kind].items()
+        if name.startswith("fn_")
+    }
+    assert set(told) == set(ours)
+    page = (Path(__file__).parents[2] / "docs/magics.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `%+(fn_\w+)", page, re.MULTILINE)) == set(ours)
+    for name, text in told.items():
+        found = re.findall(r"(nbfn|function)\.(\w+)\(", text)
+        assert found, f"{name} names no twin"
+        for owner, twin in found:
+            assert callable(getattr(nbfn if owner == "nbfn" else Function, twin)), f"{name}: {owner}.{twin}"
+        help_text = ours[name].__doc__
+        assert help_text, name
+        assert help_text.startswith("::\n\n  %"), "its line, then what it does, then each flag"
+        assert len(re.sub(r"(?s)^::.*?\n\n(?! )", "", help_text).strip()) > 20, name
+
+
+def _twins() -> Iterator[tuple[list[str], str]]:
+    rows = re.findall(r"^``(%[^`]+)`` +(.+)$", magics.__doc__ or "", re.MULTILINE)
+    return ((words.split(), text) for words, text in rows)
+
+
+def test_internals_are_hidden_unless_asked_for(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, shown = refused(shell, capsys, "", "def f():\n    return nowhere\n")
+    assert "nbfn/capture" not in shown
+    shell.run_line_magic("xmode", "Verbose")
+    try:
+        error, shown = refused(shell, capsys, "", "def f():\n    return nowhere\n")
+        assert "nbfn/capture" in shown
+        assert isinstance(error, errors.NbfnError)
+        assert error.message in shown
+    finally:
+        shell.run_line_magic("xmode", "Context")
+    _, shown = refused(shell, capsys, "", "def f():\n    return nowhere\n")
+    assert "nbfn/capture" not in shown
 
 
 @pytest.mark.filterwarnings("ignore::IPython.core.completer.ProvisionalCompleterWarning")

@@ -7,6 +7,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,19 +113,9 @@ def test_images(mode: str) -> None:
 
 
 def test_frames_and_tables() -> None:
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": np.arange(20_000.0), "b": np.arange(20_000), "c": ["x", "y"] * 10_000})
     found, size, beside = crossed(frame)
     pd.testing.assert_frame_equal(found, frame)
     found.loc[0, "a"] = 5.0
     assert beside >= 320_000
     assert size < 300_000
-
-
-def test_arrow() -> None:
-    pa = pytest.importorskip("pyarrow")
-    table = pa.table({"a": np.arange(100_000.0)})
-    found, size, beside = crossed(table)
-    assert found == table
-    assert beside >= 800_000
-    assert size < 10_000
