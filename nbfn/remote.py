@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
@@ -156,15 +157,15 @@ class Remote(Calling[P, R_co]):
                 return self._deploy()
             return deployment, context
 
+    @abstractmethod
     def _deploy(
         self, *, force: bool = False, progress: sessions.Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         """Deploy it now, and keep what came of it (:meth:`_keep`)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _as_it_was(self, deployment: Deployment) -> CallContext:
         """How to call what was deployed earlier."""
-        raise NotImplementedError
 
     def _keep(
         self, deployment: Deployment, context: CallContext, place: Context

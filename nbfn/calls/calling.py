@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
@@ -47,7 +48,7 @@ class MapOptions(TypedDict, total=False):
     progress: Callable[[int, int | None], object] | Literal[False] | None
 
 
-class Calling(Generic[P, R_co]):
+class Calling(ABC, Generic[P, R_co]):
     """What can be called once it is deployed; deployments are the subclass's business."""
 
     __wrapped__: Callable[P, R_co]
@@ -59,12 +60,13 @@ class Calling(Generic[P, R_co]):
     """When a call that failed is made again; see :func:`nbfn.function`."""
 
     @property
+    @abstractmethod
     def session(self) -> Session:
         """The session that its calls go through."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _deployed(self) -> tuple[Deployment, CallContext]:
-        raise NotImplementedError
+        """It, deployed by now, and how to call it."""
 
     @functools.cached_property
     def _is_async(self) -> bool:

@@ -1,7 +1,7 @@
 """What happened, in a ring that never waits for a reader.
 
-A reader keeps its own place; one that is slower than 10,000 events skips what was overwritten, and sees it
-by the gap in ``seq``.
+A reader keeps its own place; one that is slower than 10,000 events, or 16 MB of output in them, skips what is
+there no more, and sees it by the gap in ``seq``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RING_EVENTS = 10_000
+RING_CHARACTERS = 16_000_000
 _NOTHING: dict[str, object] = {}
 # What an Event is made of: made one only for readers, since every call emits five.
 _Raw = tuple[Any, ...]
+_NO_EVENT: _Raw = (0,)
 
 
 class Told(Protocol):
@@ -30,10 +32,11 @@ class Told(Protocol):
 class Events:
     """The ring. Used from one event loop's thread."""
 
-    def __init__(self, size: int = RING_EVENTS) -> None:
+    def __init__(self, size: int = RING_EVENTS, characters: int = RING_CHARACTERS) -> None:
         self._size = size
-        self._ring: list[_Raw] = [(0, 0.0, "")] * size
-        self._last = 0
+        self._ring: list[_Raw] = [_NO_EVENT] * size
+        self._oldest, self._last = 1, 0
+        self._characters, self._characters_max = 0, characters
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -48,10 +51,15 @@ class Events:
         instance_id: str = "",
         call_id: str = "",
         data: Mapping[str, object] | Told = _NOTHING,
+        characters: int = 0,
     ) -> None:
-        """Add one event and wake the readers."""
+        """Add one event and wake the readers; ``characters``: how many its data has, if many."""
         self._last = seq = self._last + 1
-        self._ring[seq % self._size] = (seq, time.time(), kind, fn_id, instance_id, call_id, data)
+        at = seq % self._size
+        self._characters += characters - self._ring[at][0]
+        self._ring[at] = (characters, seq, time.time(), kind, fn_id, instance_id, call_id, data)
+        if self._characters > self._characters_max:
+            self._let_go()
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for future in waiting:
@@ -63,9 +71,18 @@ class Events:
 
         A ``seq`` that is yet to come was another executor's: everything is newer then.
         """
-        start = max(seq if seq <= self._last else 0, self._last - self._size) + 1
+        start = max(seq if seq <= self._last else 0, self._last - self._size, self._oldest - 1) + 1
         end = min(start + limit, self._last + 1)
         return [_made(self._ring[at % self._size]) for at in range(start, end)]
+
+    def _let_go(self) -> None:
+        """Of the oldest, until what is left is not too much; never of the newest."""
+        oldest = max(self._oldest, self._last - self._size + 1)
+        while self._characters > self._characters_max and oldest < self._last:
+            self._characters -= self._ring[oldest % self._size][0]
+            self._ring[oldest % self._size] = _NO_EVENT
+            oldest += 1
+        self._oldest = oldest
 
     async def newer(self, seq: int) -> None:
         """Returns once there is an event newer than ``seq``."""
@@ -80,5 +97,5 @@ class Events:
 
 
 def _made(raw: _Raw) -> Event:
-    seq, at, kind, fn_id, instance_id, call_id, data = raw
+    _, seq, at, kind, fn_id, instance_id, call_id, data = raw
     return Event(seq, at, kind, fn_id, instance_id, call_id, data if isinstance(data, dict) else data.told())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JSON_LINE = b"Content-Type: application/json; charset=utf-8\r\n"
+_LINE_BYTES = len(b": \r\n")
 
 
 class Exchange(Protocol):
@@ -271,7 +272,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._incoming is None:
             self._headers.append((name.lower(), value))
-        elif (size := self._head_bytes + len(name) + len(value)) > HEADER_BYTES:
+        elif (size := self._head_bytes + len(name) + len(value) + _LINE_BYTES) > HEADER_BYTES:
             raise BadRequest(431, "the trailers are too large")
         else:
             self._head_bytes = size
@@ -280,7 +281,7 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         size = len(self._url)
         for name, value in headers:
-            size += len(name) + len(value)
+            size += len(name) + len(value) + _LINE_BYTES
         if size > HEADER_BYTES:
             raise BadRequest(431, f"the headers are larger than {HEADER_BYTES} bytes")
         request = Request(
@@ -341,16 +342,16 @@ class Connection(asyncio.Protocol):
     def _bad(self, error: BaseException | None) -> None:
         """What came is no request, or its body is none."""
         self._deaf = self._closing = True
-        if self._transport is None:
+        transport, current = self._transport, self._current
+        if transport is None:
             return
-        current = self._current
         if current is not None:
             if current is not self._incoming:
                 return  # the answer to the one before still comes, and is the last
-            self._current = None
+            self._current = self._transport = None  # what it says of its end is for nobody
             current.gone()
             if self._wrote:
-                self._transport.abort()
+                transport.abort()
                 return
         status, message = 400, f"not an HTTP request: {error}"
         if isinstance(error, BadRequest):
@@ -360,8 +361,8 @@ class Connection(asyncio.Protocol):
             status, message = 500, "internal server error"
         text = json.dumps({"message": message}).encode() + b"\n"
         request = Request(b"GET", b"/", [], keep_alive=False)
-        self.write(answer_head(request, status, JSON_LINE, len(text)) + text)
-        self._transport.close()
+        transport.write(answer_head(request, status, JSON_LINE, len(text)) + text)
+        transport.close()
 
 
 class Refused:

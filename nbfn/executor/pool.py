@@ -307,7 +307,7 @@ class Pool:
         to_syslog = self._syslog.output(source, lambda: self._revisions.get(fn_id, order.revision).syslog_url)
 
         def keep(stream: str, text: str, call_id: str) -> None:
-            self._events.emit("log", fn_id, instance_id, call_id, {"stream": stream, "text": text})
+            self._events.emit("log", fn_id, instance_id, call_id, {"stream": stream, "text": text}, len(text))
             self._recorder.log(LogRecord(fn_id, time.time(), stream, text, call_id, instance_id))
             to_syslog.write(stream, text, call_id)
 

@@ -129,6 +129,21 @@ async def test_what_is_refused(executor: Executor, sent: bytes, status: int) -> 
         assert (b"www-authenticate: bearer" in answer.lower()) == (status == 401)
 
 
+@pytest.mark.parametrize(
+    "trailer", [b"x: " + b"y" * 90_000 + b"\r\n", b"x: y\r\n" * 20_000], ids=["one", "many"]
+)
+@pytest.mark.parametrize("piece", [1_000_000, 10_000])
+async def test_trailers_have_the_limit_of_headers(executor: Executor, trailer: bytes, piece: int) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        head = request_bytes(fn_id, b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+        whole = head + b"2\r\nhi\r\n0\r\n" + trailer + b"\r\n"
+        pieces = [whole[at : at + piece] for at in range(0, len(whole), piece)]
+        answer = await exchange(running, *pieces)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert (await exchange(running, request_bytes(fn_id, b"hi", CLOSE))).endswith(b"hi")
+
+
 async def test_a_refused_small_body_leaves_the_connection_usable(executor: Executor) -> None:
     async with executor() as running:
         fn_id = await running.deploy()

@@ -78,6 +78,18 @@ def test_the_ring_forgets_the_oldest_and_tells_the_rest_in_order() -> None:
     assert len(events.after(99)) == 10
 
 
+@given(st.lists(st.integers(0, 130), max_size=60))
+def test_the_ring_keeps_only_so_much_output(sizes: list[int]) -> None:
+    events = Events(size=10, characters=100)
+    for number, size in enumerate(sizes):
+        events.emit("log", data={"text": "x" * size, "number": number}, characters=size)
+        kept = [len(event.data["text"]) for event in events.after(0)]
+        assert kept == sizes[number + 1 - len(kept) : number + 1], "the newest, without a gap"
+        assert len(kept) == 1 or sum(kept) <= 100
+        more = sizes[number - len(kept)] if number >= len(kept) else 0
+        assert len(kept) in (10, number + 1) or sum(kept) + more > 100, "no more than need be is let go"
+
+
 def test_output_is_cut_into_text_whole_characters_at_a_time() -> None:
     kept: list[tuple[str, str, str]] = []
     output = Output(lambda *piece: kept.append(piece))
