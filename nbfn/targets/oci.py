@@ -56,7 +56,10 @@ class OciServer:
         self.target.prepare(image)
 
     def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
-        return self.target.apply_archive(spec, make_archive(spec, capture), capture.fingerprint)
+        stored = bool(self.target.settings.bucket)
+        return self.target.apply_archive(
+            spec, make_archive(spec, capture, stored=stored), capture.fingerprint
+        )
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         return self.client.post(url, content=content, headers=headers, timeout=_TIMEOUT)

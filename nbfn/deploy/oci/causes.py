@@ -35,6 +35,12 @@ class Place:
     shape: str = ""
     timeout_s: int = 0
     memory_mb: int = 0
+    functions_url: str = ""
+    """The region's own address of OCI Functions."""
+    bucket: str = ""
+    """For large archives."""
+    context: str = ""
+    """Name of the context that it is of, if it is of one."""
 
 
 # Verb and resource that each operation needs (Oracle's policy reference for Functions).
@@ -52,7 +58,18 @@ _NEEDS = {
     "InvokeFunction": ("use", "fn-invocation"),
     "SearchLogs": ("read", "log-content"),
     "SummarizeMetrics": ("read", "metrics"),
+    "GetNamespace": ("read", "objectstorage-namespaces"),
+    "HeadBucket": ("read", "buckets"),
+    "CreateBucket": ("manage", "buckets"),
+    "CreateMultipartUpload": ("manage", "objects"),
+    "UploadPart": ("manage", "objects"),
+    "CommitMultipartUpload": ("manage", "objects"),
+    "DeleteObject": ("manage", "objects"),
+    "ListContainerRepositories": ("inspect", "repos"),
+    "CreateContainerRepository": ("manage", "repos"),
 }
+# What is asked of the whole tenancy, whatever the compartment.
+_TENANCY_WIDE = frozenset({"objectstorage-namespaces"})
 
 _PULL_STATEMENT = "Allow service FaaS to read repos in tenancy"
 _NETWORK_STATEMENT = "Allow service FaaS to use virtual-network-family in compartment"
@@ -182,7 +199,10 @@ def hint(failure: Failure, place: Place, now: float) -> str:
     if failure.code == "NotFound":
         return "there is no such route: is the endpoint that of OCI Functions, in a region that has it?"
     if failure.status == 413 and failure.operation != "InvokeFunction":
-        return "an archive that is sent directly holds 25 MB: leave packages out, or deploy an image"
+        return (
+            "an archive that is sent directly holds 25 MB: leave packages out, deploy an image, or let it go "
+            "by way of a bucket (`fn update context oracle.bucket NAME`), which takes 250 MB"
+        )
     return BY_CODE.get(failure.code, "") or _by_status(failure.status)
 
 
@@ -198,7 +218,8 @@ def policy_hint(operation: str, place: Place) -> str:
 def policy_statement(operation: str, place: Place) -> str:
     """The policy statement that allows ``operation``, ready to be pasted once the group is filled in."""
     verb, resource = _NEEDS.get(operation, ("manage", "functions-family"))
-    return f"Allow group {_GROUP} to {verb} {resource} in {_scope(place)}"
+    scope = "tenancy" if resource in _TENANCY_WIDE else _scope(place)
+    return f"Allow group {_GROUP} to {verb} {resource} in {scope}"
 
 
 def clock_hint(date: str, now: float) -> str:
@@ -250,9 +271,19 @@ def registry_login(registry: str, namespace: str, user: str, domain: str = "") -
 
 def _related_hint(place: Place) -> str:
     return (
-        "something that it names (subnet, network security group, image, application) is not there or may "
-        f'not be used. For subnets: "Allow group {_GROUP} to use virtual-network-family in {_scope(place)}"; '
-        f'for images: "Allow group {_GROUP} to read repos in tenancy" and "{_PULL_STATEMENT}"'
+        "something that it names (subnet, network security group, image, archive, application) is not there "
+        f'or may not be used. For subnets: "Allow group {_GROUP} to use virtual-network-family in '
+        f'{_scope(place)}"; for images: "Allow group {_GROUP} to read repos in tenancy" and '
+        f'"{_PULL_STATEMENT}"; for an archive in a bucket: "{_archive_statement(place)}"'
+    )
+
+
+def _archive_statement(place: Place) -> str:
+    """What lets applications read their functions' archives."""
+    compartment = place.compartment_id or "YOUR-COMPARTMENT-ID"
+    return (
+        f"Allow any-user to read objects in {_scope(place)} where all {{request.principal.type='fnapp', "
+        f"request.principal.compartment.id='{compartment}', target.bucket.name='{place.bucket or 'BUCKET'}'}}"
     )
 
 

@@ -20,6 +20,9 @@ DETACHED_TIMEOUT_S = range(5, 3600 + 1)
 CONFIG_MAX_BYTES = 4096
 PAYLOAD_MAX_BYTES = 6 * 1024 * 1024
 ARCHIVE_MAX_BYTES = 25 * 1024 * 1024
+"""Of an archive that is sent with the function."""
+STORED_ARCHIVE_MAX_BYTES = 250 * 1024 * 1024
+"""Of one by way of Object Storage."""
 TEMPORARY_MB = {128: 32, 256: 64, 512: 128, 1024: 256, 2048: 512, 3072: 768}
 """Size of a function's ``/tmp``, by its memory."""
 
