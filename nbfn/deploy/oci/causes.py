@@ -6,6 +6,8 @@ import email.utils
 import re
 from dataclasses import dataclass
 
+from nbfn.deploy.oci.codes import BY_CODE, BY_MESSAGE, CODES
+
 _SKEW_MAX_S = 300
 _GROUP = "YOUR-GROUP"
 
@@ -73,102 +75,13 @@ _TENANCY_WIDE = frozenset({"objectstorage-namespaces"})
 
 _PULL_STATEMENT = "Allow service FaaS to read repos in tenancy"
 _NETWORK_STATEMENT = "Allow service FaaS to use virtual-network-family in compartment"
-_FDK = (
-    "the code crashed while it was imported, a module is missing, memory was too small, or the image is for "
-    "another architecture: call it on the local executor with the same memory, and read its log"
-)
-_REQUEST = "the message names what cannot be: correct it, or say it in the way of another API version"
-CODES = {
-    "CannotParseRequest": 400,
-    "InvalidParameter": 400,
-    "MissingParameter": 400,
-    "LimitExceeded": 400,
-    "QuotaExceeded": 400,
-    "RelatedResourceNotAuthorizedOrNotFound": 400,
-    "NotAuthenticated": 401,
-    "NotAuthorized": 403,
-    "NotAllowed": 403,
-    "NotAuthorizedOrNotFound": 404,
-    "NotFound": 404,
-    "MethodNotAllowed": 405,
-    "Conflict": 409,
-    "IncorrectState": 409,
-    "NotAuthorizedOrResourceAlreadyExists": 409,
-    "InvalidatedRetryToken": 409,
-    "ResourceLocked": 409,
-    "NoEtagMatch": 412,
-    "PayloadTooLarge": 413,
-    "UnprocessableEntity": 422,
-    "TooManyRequests": 429,
-    "StatusConnectionClosedWithoutResponse": 444,
-    "InternalServerError": 500,
-    "MethodNotImplemented": 501,
-    "ServiceUnavailable": 503,
-    "FunctionInvokeRequestContentTooLarge": 413,
-    "FunctionInvokeExecutionFailed": 502,
-    "FunctionInvokeExecutionError": 502,
-    "FunctionInvokeInvalidResponse": 502,
-    "FunctionInvokeResponseBodyTooLarge": 502,
-    "FunctionInvokeResponseHeaderTooLarge": 502,
-    "FunctionInvokeContainerInitFail": 502,
-    "FunctionInvokeImageNotAvailable": 502,
-    "FunctionInvokeSyslogUnavailable": 502,
-    "FunctionInvokeSubnetOutOfIPs": 502,
-    "FunctionInvokeSubnetNotAvailable": 502,
-    "FunctionInvokeSubnetConfigError": 502,
-    "FunctionInvokeSecurityAttributeNotAvailable": 502,
-    "FunctionInvokeTooManyMatchingDGs": 502,
-    "FunctionInvokeServiceUnavailable": 503,
-    "FunctionInvokeTimeout": 504,
-    "FunctionInvokeContainerInitTimeout": 504,
-    "FunctionInvokeImagePullTimeout": 504,
-}
-"""Every error code that Oracle's manuals have for Functions, with its HTTP status."""
-
-BY_CODE = {
-    "FunctionInvokeExecutionFailed": "the function raised: its log has the traceback",
-    "FunctionInvokeExecutionError": "it died during the call: too little memory is the usual cause",
-    "FunctionInvokeInvalidResponse": "what it answered is not HTTP as functions speak it: a newer FDK?",
-    "FunctionInvokeResponseBodyTooLarge": "answers hold 6 MB: put the result into a bucket, return its name",
-    "FunctionInvokeResponseHeaderTooLarge": "the answer's headers are too large: print less, set fewer",
-    "FunctionInvokeContainerInitFail": _FDK,
-    "FunctionInvokeContainerInitTimeout": _FDK,
-    "FunctionInvokeSyslogUnavailable": "the application's syslog_url cannot be reached from its subnets",
-    "FunctionInvokeSubnetOutOfIPs": "each subnet needs about 3 addresses and one per 14 GB that run at once: "
-    "use a larger subnet",
-    "FunctionInvokeSubnetConfigError": "the subnet's DNS resolver is wrong: use the VCN's own",
-    "FunctionInvokeSecurityAttributeNotAvailable": "the application names security attributes that are "
-    "not there, or that Functions may not read",
-    "FunctionInvokeTooManyMatchingDGs": "narrow the matching rules of dynamic groups, so that fewer match it",
-    "FunctionInvokeServiceUnavailable": "OCI is busy: call again in a while, or provision concurrency",
-    "FunctionInvokeRequestContentTooLarge": "arguments hold 6 MB: put them into a bucket, send their name",
-    "TooManyRequests": "call less at once, or ask for a higher total-concurrency-mb limit of the tenancy",
-    "LimitExceeded": "remove what is not used, or ask for a higher service limit (Governance > Limits)",
-    "QuotaExceeded": "a quota of this compartment is used up: an administrator can raise it",
-    "NoEtagMatch": "somebody else changed it meanwhile: read it again, and repeat the change",
-    "IncorrectState": "it is being changed just now: wait, and repeat",
-    "NotAuthorizedOrResourceAlreadyExists": "that name is taken, or you may not see what has it",
-    "CannotParseRequest": _REQUEST,
-    "InvalidParameter": _REQUEST,
-    "MissingParameter": _REQUEST,
-    "UnprocessableEntity": _REQUEST,
-    "NotAllowed": "a policy forbids it, or this kind of tenancy has it not: ask an administrator",
-    "NotAuthorized": "you are known, and may not do this: ask an administrator for the policy statement",
-    "Conflict": "something else has that name, or still needs what should go",
-    "InvalidatedRetryToken": "the thing was deleted since the first try: begin anew",
-    "ResourceLocked": "somebody has locked it: have the lock removed first",
-    "MethodNotImplemented": "OCI knows this request and cannot do it (yet) in this region",
-    "StatusConnectionClosedWithoutResponse": "whoever called did not wait for the answer: wait longer "
-    "(a call may take 300 s and a cold start on top), or call it detached",
-    "MethodNotAllowed": "this endpoint does not know that request: is it the address of OCI Functions?",
-}
 
 
 def code_hint(code: str, place: Place | None = None) -> str:
-    """What to do about an error that OCI calls ``code``; empty if it has none of that name."""
+    """What to do about an error that OCI calls ``code``, or of which it says that; empty if it is unknown."""
     status = CODES.get(code)
     if status is None:
-        return ""
+        return message_hint(code, place or Place())
     operation = "InvokeFunction" if code.startswith("FunctionInvoke") else ""
     return hint(Failure(status, code, "", operation), place or Place(), 0.0)
 
@@ -180,10 +93,8 @@ def hint(failure: Failure, place: Place, now: float) -> str:
             "the key is not (any more) one of this user's, or tenancy or user belong to another: "
             "compare them with the console's API keys; of a session, `oci session refresh`"
         )
-    if "architecture" in failure.message.lower():
-        return architecture_hint(place.shape)
-    if "combined uncompressed size" in failure.message.lower():
-        return "an application's images are too large together: build smaller ones, or use two applications"
+    if by_message := message_hint(failure.message, place):
+        return by_message
     if failure.code == "FunctionInvokeImageNotAvailable":
         return image_hint(place)
     if failure.code == "FunctionInvokeImagePullTimeout":
@@ -204,6 +115,14 @@ def hint(failure: Failure, place: Place, now: float) -> str:
             "by way of a bucket (`fn update context oracle.bucket NAME`), which takes 250 MB"
         )
     return BY_CODE.get(failure.code, "") or _by_status(failure.status)
+
+
+def message_hint(message: str, place: Place) -> str:
+    """What to do about what has no code of its own; empty if nothing is known of such words."""
+    said = message.lower()
+    if found := next((told for part, told in BY_MESSAGE.items() if part in said), ""):
+        return found
+    return architecture_hint(place.shape) if "image architecture" in said else ""
 
 
 def policy_hint(operation: str, place: Place) -> str:
@@ -302,6 +221,8 @@ def _by_status(status: int) -> str:
         return BY_CODE["FunctionInvokeRequestContentTooLarge"]
     if status == 412:
         return BY_CODE["NoEtagMatch"]
+    if status == 431:
+        return "the request's headers are too large: a long token, or a proxy that adds its own"
     if status >= 500:
         return "OCI could not do it just now: try again, and give the request id to support if it stays so"
     return ""

@@ -37,7 +37,7 @@ def _hint(error: httpx.TransportError, where: str, place: Place) -> str:
     if _cause(error, ssl.SSLCertVerificationError) is not None:
         return (
             f"its certificate is not trusted. Is {where} really OCI's address, or does a company's proxy "
-            "stand before it? Its authority goes into SSL_CERT_FILE; for an emulator with a certificate of its "
+            "stand before it? Its authority goes into SSL_CERT_FILE; for an emulator with one of its "
             "own: `fn update context oracle.disable-certs true`"
         )
     if _cause(error, ssl.SSLError) is not None:
