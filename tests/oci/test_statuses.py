@@ -1,4 +1,4 @@
-"""Each status that OCI may answer with: an error of its own, sent again or not as OCI's rules say, and what was
+"""Each status that OCI may answer with: an error of its own, sent again or not as OCI says, and what was
 there before is unharmed."""
 
 from __future__ import annotations

@@ -362,6 +362,7 @@ class OciTarget(Absent):
             idle_timeout_s=0,
             url=self.url_of(fn),
             annotations=notes,
+            config={key: value for key, value in (fn.get("config") or {}).items() if key != KEY_VARIABLE},
             created_at=fn.get("timeCreated", ""),
             updated_at=fn.get("timeUpdated", ""),
         )
