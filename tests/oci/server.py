@@ -104,6 +104,7 @@ class Cloud:
         self.fleet.layouts.clear()
         self.store = Store(self.store.endpoint)
         self.clock_offset_s = 0.0
+        self.detached, self.detached_done = deque(), threading.Semaphore(0)
         self.requests.clear()
         self.refused.clear()
         self.denied.clear()
@@ -324,14 +325,15 @@ def _invoke(call: Call) -> Response:
     given["fn-call-id"] = call_id
     fleet, cloud, body = call.cloud.fleet, call.cloud, call.seen.body
     if call.seen.headers.get("fn-invoke-type") == "detached":
+        ended, done = cloud.detached, cloud.detached_done  # those of this test, whenever it ends
 
         def run() -> None:
             try:
                 status = fleet.call(app, fn, body, given).status
             except Problem as problem:
                 status = problem.status
-            cloud.detached.append((fn.document["displayName"], status))
-            cloud.detached_done.release()
+            ended.append((fn.document["displayName"], status))
+            done.release()
 
         threading.Thread(target=run, daemon=True).start()
         return Response(status_code=202, headers={"Fn-Call-Id": call_id})

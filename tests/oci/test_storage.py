@@ -130,6 +130,9 @@ def test_what_one_may_not(
     with pytest.raises(NotFound, match=f"refused {operation}") as caught:
         target_of(bucket="code").apply_archive(SPEC, large[1], PRINT)
     assert f"Allow group YOUR-GROUP {statement}" in caught.value.hint
+    assert sum(seen.path.rstrip("/").endswith(("/n", "/b", "/u")) for seen in cloud.requests) <= 3, (
+        "once each"
+    )
     assert cloud.store.fns == {}
 
 

@@ -32,8 +32,8 @@ def is_lasting(error: httpx.TransportError) -> bool:
 
 
 def _hint(error: httpx.TransportError, where: str, place: Place) -> str:
-    own = f"`fn update context api-url …` (context {place.context!r})" if place.context else "endpoint="
     right = place.functions_url or "https://functions.REGION.oci.oraclecloud.com"
+    own = f"OCI's own is set by `fn update context api-url {right}`" if place.context else f"OCI's is {right}"
     if _cause(error, ssl.SSLCertVerificationError) is not None:
         return (
             f"its certificate is not trusted. Is {where} really OCI's address, or does a company's proxy "
@@ -43,22 +43,19 @@ def _hint(error: httpx.TransportError, where: str, place: Place) -> str:
     if _cause(error, ssl.SSLError) is not None:
         return (
             f"it does not speak TLS as OCI does (1.2 or newer): is {where} the right address and port? "
-            f"An emulator without TLS begins with http://; set it by {own}"
+            f"An emulator without TLS begins with http://; {own}"
         )
     if _cause(error, socket.gaierror) is not None:
         return (
-            f"no such host is known: is the region right, and is this machine online? OCI's address is "
-            f"{right}; set it by {own}, or leave api-url out: then the profile's region decides"
+            f"no such host is known: is the region right, and is this machine online? "
+            f"{own}; without api-url the profile's region decides"
         )
     if isinstance(error, httpx.TimeoutException):
         return (
             "nothing answered in time: does a firewall or a missing proxy (HTTPS_PROXY) stand in between? is "
-            f"the region right? The address is set by {own}"
+            f"the region right? {own}"
         )
-    return (
-        f"nobody listens there: is the region right, does this machine reach it (proxy, firewall)? OCI's "
-        f"address is {right}; set it by {own}"
-    )
+    return f"nobody listens there: is the region right, does this machine reach it (proxy, firewall)? {own}"
 
 
 def _cause(error: BaseException | None, kind: type[E]) -> E | None:

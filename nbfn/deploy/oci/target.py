@@ -25,7 +25,7 @@ from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
 from nbfn.deploy.oci.settings import SHAPES, Account
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.oci.storage import Storage
-from nbfn.deploy.oci.uploads import Uploads
+from nbfn.deploy.oci.uploads import UploadRefused, Uploads
 from nbfn.deploy.oci.watching import LOGGING_VERSION, METRICS_VERSION, Watching
 from nbfn.deploy.plan import FINGERPRINT_ANNOTATION
 from nbfn.errors import BadInput, Conflict, NotFound
@@ -130,7 +130,10 @@ class OciTarget(Absent):
         """
         self.uploads.check(archive.size)
         ref = ImageRef(f"archive/{archive.source.runtime}", archive.digest)
-        return self._apply(spec, archive.source, ref, fingerprint, extras)
+        try:
+            return self._apply(spec, archive.source, ref, fingerprint, extras)
+        except UploadRefused as refused:
+            raise refused.error from refused.error.__cause__
 
     def inspect(self, app: str, name: str) -> DeployedFunction:
         """See :meth:`Target.inspect`."""

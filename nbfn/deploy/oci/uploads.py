@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _FOLDER = "nbfn"
 
 
+class UploadRefused(Exception):
+    """Object Storage refused: no Conflict or NotFound by itself, as after those a deployment looks again."""
+
+    def __init__(self, error: TargetError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class Uploads:
     """What goes by way of ``storage``; without one, nothing can."""
 
@@ -47,13 +55,19 @@ class Uploads:
         """``want`` as OCI Functions is told of it: a large archive is in the bucket by then.
 
         Each time it has a name of its own, so that what one deployment takes back is no other's.
+
+        Raises:
+            UploadRefused: it cannot be put there.
         """
         source, storage = want.source, self._storage
         if storage is None or not isinstance(source, ArchiveSource) or len(source.data) <= ARCHIVE_MAX_BYTES:
             yield want
             return
         name = f"{_FOLDER}/{app_id}/{want.spec.name}/{secrets.token_hex(8)}.zip"
-        stored = storage.put(name, source.data)
+        try:
+            stored = storage.put(name, source.data)
+        except TargetError as error:
+            raise UploadRefused(error) from error
         try:
             yield replace(want, source=replace(source, stored=stored))
         except TargetUnavailable:  # the function may well have been made, of just this object
