@@ -78,6 +78,6 @@ def asked(spec: FunctionSpec, context: Context) -> dict[str, object]:
         "memory": limits.memory_mb,
         "timeout": limits.timeout_s,
         "config": spec.config,
-        "annotations": spec.annotations,
+        "annotations": {**spec.annotations, **spec.scale.annotations()},
     }
     return body | ({"image": image_name(context, spec.name, "x")} if context.registry else {})

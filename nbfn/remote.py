@@ -12,7 +12,7 @@ from nbfn import session as sessions
 from nbfn.calls.calling import Calling
 from nbfn.containerize import describe
 from nbfn.observe.logs import Logs
-from nbfn.projects import Export, Exported, export
+from nbfn.projects import Export, Exported, export, export_archive, kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,8 +128,12 @@ class Remote(Calling[P, R_co]):
             ImageError, StateError, ExecutorError, TargetError: as a deployment; or it cannot be written.
         """
         deployment, _ = self._deployed()
-        image = self.session.layout.get(deployment.image)
-        about = Export(self.spec.name, self.spec.limits, self.spec.config, build_image, run_image)
+        ref, spec = deployment.image, self.spec
+        about = Export(spec.name, spec.limits, spec.config, build_image, run_image)
+        if ref.repository.startswith("archive/"):
+            data = kept(self.session.settings.state, spec.app, spec.name, ref.digest)
+            return export_archive(data, about, Path(folder), force=force)
+        image = self.session.layout.get(ref)
         return export(image, about, Path(folder), force=force)
 
     @property

@@ -16,9 +16,10 @@ from nbfn import config
 from nbfn.checks.facts import Asked, Cloud, Executor, Facts, Machine
 from nbfn.containerize.host import machine_platform
 from nbfn.containerize.registry import Access, Reference, Repository
+from nbfn.deploy.oci.reach import unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
-from nbfn.errors import NbfnError, RegistryError, TargetUnavailable
+from nbfn.errors import NbfnError, RegistryError
 from nbfn.spec import Deployment, FunctionSpec, ImageRef
 
 if TYPE_CHECKING:
@@ -130,8 +131,7 @@ def _listed(server: OciServer) -> tuple[NbfnError | None, float | None]:
             timeout=_TIMEOUT_S,
         )
     except httpx.TransportError as error:
-        hint = "is the region right, and does this machine reach it (proxy, firewall, DNS)?"
-        return TargetUnavailable(f"{where} cannot be reached: {error}", hint=hint), None
+        return unreachable(error, where, "ListApp", target.place, sent=False), None
     except NbfnError as error:
         return error, None
     now, off_s = time.time(), None

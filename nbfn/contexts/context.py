@@ -8,7 +8,8 @@
 ``oracle.compartment-id``    and ``oracle.profile``, ``.image-compartment-id``, ``.tenancy-id``,
                              ``.user-id``, ``.fingerprint``, ``.key-file``, ``.pass-phrase``,
                              ``.disable-certs``; nbfn's own: ``oracle.subnet-ids`` and ``.shape`` (of
-                             applications that a deployment makes), ``.api-version``
+                             applications that a deployment makes), ``.bucket`` (for large archives),
+                             ``.api-version``
 ===========================  ===================================================================
 
 A variable ``FN_`` + the key in capitals (``FN_API_URL``, ``FN_REGISTRY``, ``FN_PROVIDER``, ``FN_TOKEN``)
@@ -48,6 +49,7 @@ ORACLE_KEYS = tuple(
         # The Fn CLI leaves these alone.
         "subnet-ids",
         "shape",
+        "bucket",
         "api-version",
     )
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nbfn.projects.appfile import AppFile, find_app_file
-from nbfn.projects.export import Export, Exported, copy, export
+from nbfn.projects.export import Export, Exported, copy, export, export_archive
 from nbfn.projects.folder import capture_folder
 from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
 from nbfn.projects.init import RUNTIMES, init
 from nbfn.projects.version import bumped
 from nbfn.projects.ways import Way, build_by_docker, dockerfile_of, run_commands, way_of
+from nbfn.projects.zipped import archive_digest, keep, kept
 
 __all__ = [
     "RUNTIMES",
@@ -18,15 +19,19 @@ __all__ = [
     "FuncFile",
     "Trigger",
     "Way",
+    "archive_digest",
     "build_by_docker",
     "bumped",
     "capture_folder",
     "copy",
     "dockerfile_of",
     "export",
+    "export_archive",
     "find_app_file",
     "find_func_file",
     "init",
+    "keep",
+    "kept",
     "run_commands",
     "walk",
     "way_of",

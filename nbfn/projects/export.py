@@ -25,6 +25,7 @@ from nbfn.projects.boilerplate import find
 from nbfn.projects.exported import DOCKERFILE_KEY, RUNTIME_FOLDER
 from nbfn.projects.funcfile import SCHEMA, FuncFile
 from nbfn.projects.version import INITIAL
+from nbfn.projects.zipped import Contents, read_archive
 from nbfn.spec import Limits
 
 if TYPE_CHECKING:
@@ -82,10 +83,20 @@ def export(image: Image, about: Export, folder: Path, *, force: bool = False) ->
             f"the image of {about.name!r} was not made of Python code by nbfn: nothing in it can be exported",
             hint="its project folder is the one that it was built from",
         )
-    files = files_of(image, about)
+    held = Contents(function_files(image), _requirements(image), image.labels.get(BASE_LABEL, ""))
+    return _export(held, about, folder, force=force)
+
+
+def _export(held: Contents, about: Export, folder: Path, *, force: bool) -> Exported:
+    files = files_of(held, about)
     _write(files, folder, force=force)
     missing = tuple(json.loads(files["nbfn.json"]).get("secrets") or ())
     return Exported(folder, _fit(about.name), tuple(sorted(files)), missing)
+
+
+def export_archive(data: bytes, about: Export, folder: Path, *, force: bool = False) -> Exported:
+    """The same from the archive that went to OCI Functions as code alone. Raises as :func:`export`."""
+    return _export(read_archive(data), about, folder, force=force)
 
 
 def copy(function: FuncFile, folder: Path, *, force: bool = False) -> Exported:
@@ -99,13 +110,11 @@ def copy(function: FuncFile, folder: Path, *, force: bool = False) -> Exported:
     return Exported(folder, function.name, tuple(files))
 
 
-def files_of(image: Image, about: Export) -> Mapping[str, bytes]:
-    """Each file of the folder, by its path there; reads ``image``, writes nothing. Raises as
-    :func:`export`."""
-    inside = function_files(image)
+def files_of(held: Contents, about: Export) -> Mapping[str, bytes]:
+    """Each file of the folder, by its path there. Raises as :func:`export`."""
+    inside, requirements = held.files, held.requirements
     entry: dict[str, Any] = json.loads(inside["nbfn.json"])
-    requirements = _requirements(image)
-    dockerfile = _dockerfile(about, str(entry["python"]), image.labels.get(BASE_LABEL, ""), requirements)
+    dockerfile = _dockerfile(about, str(entry["python"]), held.base, requirements)
     entry[DOCKERFILE_KEY] = hashlib.sha256(dockerfile.encode()).hexdigest()
     texts = {
         "func.yaml": yamlfile.dump(_func_yaml(about, entry.get("secrets") or ())),

@@ -114,6 +114,11 @@ def _style(tree: ast.Module, handler: str, path: Path) -> Literal["values", "con
     )
 
 
+def stand_in() -> dict[str, bytes]:
+    """The stand-in for Fn's FDK, by path."""
+    return {path.relative_to(_STAND_IN).as_posix(): path.read_bytes() for path in _walk(_STAND_IN)}
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     """All that lies in the folder, and the stand-in for the FDK, by path."""
     found, total = {}, 0

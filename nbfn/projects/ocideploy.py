@@ -72,6 +72,10 @@ def _detached(document: Document) -> dict[str, Any]:
             raise _wrong(document, (*at, key), "has no ocid", f"give the {kind}'s, 'ocid: ocid1.…'")
         notes[f"{_PREFIX}{name}Kind"] = kind.upper()
         notes |= {f"{_PREFIX}{name}Ocid": ocid} if ocid else {}
+        channel = fields.text(document, *at, key, "channel_id")
+        if channel and kind != "queue":
+            raise _wrong(document, (*at, key), "has a channel_id", "only queues have channels: leave it out")
+        notes |= {f"{_PREFIX}{name}ChannelId": channel} if channel else {}
     return notes
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import httpx
 
@@ -66,8 +67,9 @@ class Server(Protocol):
         """
         ...
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
-        """Make it hold the function by its code alone, without an image.
+    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
+        """Make it hold the function by its code alone, without an image; what it would not give
+        back is kept below ``state``.
 
         Raises:
             ImageError: it takes images only.

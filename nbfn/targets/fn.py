@@ -14,6 +14,7 @@ from nbfn.invoke import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nbfn.deploy.control import Control
     from nbfn.deploy.fn import FnTarget
@@ -49,7 +50,7 @@ class FnServer:
     def prepare(self, image: str) -> None:
         """Nothing: registries are no affair of its."""
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
+    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
         raise ImageError(f"{self.endpoint.url} takes images only, and {spec.name!r} has none")
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:

@@ -14,10 +14,12 @@ from nbfn.deploy.oci.invoke import invoke
 from nbfn.deploy.oci.limits import PAYLOAD_MAX_BYTES
 from nbfn.errors import NbfnError
 from nbfn.invoke import Caller
+from nbfn.projects import keep
 from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nbfn.contexts import Context
     from nbfn.deploy.oci.watching import Counts
@@ -55,8 +57,12 @@ class OciServer:
     def prepare(self, image: str) -> None:
         self.target.prepare(image)
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture) -> Deployment:
-        return self.target.apply_archive(spec, make_archive(spec, capture), capture.fingerprint)
+    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
+        stored = bool(self.target.settings.bucket)
+        archive = make_archive(spec, capture, stored=stored)
+        made = self.target.apply_archive(spec, archive, capture.fingerprint)
+        keep(state, spec.app, spec.name, archive.source.data)
+        return made
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         return self.client.post(url, content=content, headers=headers, timeout=_TIMEOUT)

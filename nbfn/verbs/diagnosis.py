@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import checks
 from nbfn import session as sessions
 from nbfn.deploy.oci import causes
+from nbfn.deploy.oci.codes import CODES
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -68,14 +69,16 @@ def doctor(function: str = "", *, app: str = "", session: Session | None = None)
 def explain(code: str) -> str:
     """What to do about an error that OCI calls ``code``, such as ``FunctionInvokeImageNotAvailable``.
 
+    Where there is no code, what OCI says of it does as well.
+
     Raises:
         BadInput: OCI Functions has no such code.
     """
     found = causes.code_hint(code)
     if not found:
-        near = [each for each in causes.CODES if code.lower() in each.lower()]
+        near = [each for each in CODES if code.lower() in each.lower()]
         raise BadInput(
-            f"OCI Functions has no error code {code!r}", hint=f"codes are: {', '.join(near or causes.CODES)}"
+            f"OCI Functions has no error code {code!r}", hint=f"codes are: {', '.join(near or CODES)}"
         )
     return found
 

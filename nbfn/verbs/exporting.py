@@ -54,7 +54,11 @@ def export(
     cell = ours.settings.state / "cells" / repository(named, function).removeprefix("nbfn.local/")
     if (cell / "func.yaml").is_file():
         return projects.copy(projects.find_func_file(cell), place, force=force)
-    limits = Limits(held.memory_mb, held.timeout_s, held.idle_timeout_s)
+    idle_s = held.idle_timeout_s or Limits().idle_timeout_s  # OCI's own affair, which it does not tell
+    limits = Limits(held.memory_mb, held.timeout_s, idle_s)
     about = projects.Export(function, limits, held.config, build_image, run_image)
+    if digest := projects.archive_digest(held.image):
+        data = projects.kept(ours.settings.state, named, function, digest)
+        return projects.export_archive(data, about, place, force=force)
     image = ours.layout.get(ImageRef.parse(held.image))
     return projects.export(image, about, place, force=force)

@@ -10,7 +10,7 @@ from nbfn.checks import CHECKS, diagnose
 from nbfn.checks.facts import Asked, Cloud, Executor, Facts, Machine
 from nbfn.contexts import Context
 from nbfn.contexts.context import local
-from nbfn.deploy.oci.causes import CODES
+from nbfn.deploy.oci.codes import CODES
 from nbfn.errors import LoginFailed, NbfnError, NotFound
 from nbfn.verbs import explain
 from tests.oci.people import COMPARTMENT

@@ -24,19 +24,21 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.oci import services
 from tests.oci.artifacts import Artifacts
 from tests.oci.instances import Fleet
+from tests.oci.objects import Objects
 from tests.oci.people import Person, a_key, token
-from tests.oci.seen import SERVICES, Watch
+from tests.oci.seen import Watch
 from tests.oci.signatures import Gate, Refused
 from tests.oci.store import Problem, Store, Thing, Work, need, not_found
+from tests.oci.versions import OLD, from_old, to_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
-_OLD = "20181201"
 _PAGE_MAX = 50
 _PAYLOAD_MAX_BYTES = 6 * 1024 * 1024
 _HOP = frozenset({"content-length", "connection", "transfer-encoding", "date", "server"})
@@ -72,6 +74,8 @@ class Cloud:
         self.clock_offset_s = 0.0
         self.watch = Watch()
         self.artifacts = Artifacts()
+        self.objects = Objects()
+        self.store.read_object = self.objects.read
         self._planned: list[tuple[str, Problem]] = []
         self._planned_work: list[tuple[str, tuple[str, str]]] = []
 
@@ -100,10 +104,13 @@ class Cloud:
         self.fleet.layouts.clear()
         self.store = Store(self.store.endpoint)
         self.clock_offset_s = 0.0
+        self.detached, self.detached_done = deque(), threading.Semaphore(0)
         self.requests.clear()
         self.refused.clear()
         self.denied.clear()
         self.artifacts = Artifacts()
+        self.objects = Objects()
+        self.store.read_object = self.objects.read
         self.watch = Watch()
         self._planned.clear()
         self._planned_work.clear()
@@ -114,7 +121,8 @@ class Cloud:
         request_id = seen.headers.get("opc-request-id") or uuid.uuid4().hex.upper()
         try:
             try:
-                self.gate.check(seen.method, seen.path, seen.headers, seen.body)
+                signs_body = not services.is_upload(seen.method, seen.path)
+                self.gate.check(seen.method, seen.path, seen.headers, seen.body, with_body=signs_body)
             except Refused as error:
                 self.refused.append(str(error))
                 text = (
@@ -123,35 +131,26 @@ class Cloud:
                 raise Problem(401, "NotAuthenticated", text) from error
             response = self._route(seen)
         except Problem as problem:
-            body = {"code": problem.code, "message": problem.message}
+            body = None if seen.method == "HEAD" else {"code": problem.code, "message": problem.message}
             response = _json(problem.status, body, **problem.headers)
         response.headers["opc-request-id"] = request_id
         return response
 
     def _route(self, seen: Seen) -> Response:
         path, _, query = seen.path.partition("?")
-        if path == "/20160918/container/repositories":
-            if f"{seen.method} repositories" in self.denied:
-                raise not_found("repositories")
-            return _json(200, self.artifacts.answer(seen.method, seen.body, dict(parse_qsl(query))))
-        if path in SERVICES:
-            operation, serve = SERVICES[path]
-            if operation in self.denied:
-                raise not_found(operation)
-            return _json(200, serve(self.watch, json.loads(seen.body), dict(parse_qsl(query))))
+        if (service := services.find(self, seen.method, path)) is not None:
+            operation, serve = service
+            self._refuse(operation)
+            reply = serve(seen.body, seen.headers, dict(parse_qsl(query, keep_blank_values=True)))
+            return _json(reply.status, reply.document, **reply.headers)
         version, _, rest = path.lstrip("/").partition("/")
         for method, pattern, operation, handle in _ROUTES:
             found = re.fullmatch(pattern, rest)
-            if not found or version not in (_OLD, "20260325") or method != seen.method:
+            if not found or version not in (OLD, "20260325") or method != seen.method:
                 continue
-            if version == _OLD and operation.startswith(("WorkRequest", "ListRuntimes")):
+            if version == OLD and operation.startswith(("WorkRequest", "ListRuntimes")):
                 continue
-            for index, (planned, problem) in enumerate(self._planned):
-                if planned == operation:
-                    del self._planned[index]
-                    raise problem
-            if operation in self.denied:
-                raise not_found(operation)
+            self._refuse(operation)
             call = Call(
                 self, version, seen, dict(parse_qsl(query, keep_blank_values=True)), [*found.groups()]
             )
@@ -161,8 +160,17 @@ class Cloud:
                 return handle(call)
         raise Problem(404, "NotFound", "No such route")
 
+    def _refuse(self, operation: str) -> None:
+        """Raises Problem if a test has planned so, or no policy allows it."""
+        for index, (planned, problem) in enumerate(self._planned):
+            if planned == operation:
+                del self._planned[index]
+                raise problem
+        if operation in self.denied:
+            raise not_found(operation)
+
     def begin(self, version: str, operation: str, thing: Thing) -> Work | None:
-        if version == _OLD:
+        if version == OLD:
             return None
         error = None
         for index, (planned, what) in enumerate(self._planned_work):
@@ -193,7 +201,7 @@ class Call:
             document = json.loads(self.seen.body)
         except ValueError:
             raise Problem(400, "CannotParseRequest", "Incorrectly formatted request") from None
-        return _from_old(document) if self.version == _OLD else document
+        return from_old(document) if self.version == OLD else document
 
     def thing(self, things: dict[str, Thing]) -> Thing:
         found = things.get(self.parts[0])
@@ -205,7 +213,7 @@ class Call:
 
     def shown(self, thing: Thing) -> dict[str, Any]:
         document = thing.seen()
-        return _to_old(document) if self.version == _OLD else document
+        return to_old(document) if self.version == OLD else document
 
     def full(self, thing: Thing, work: Work | None = None) -> Response:
         headers = {"etag": thing.etag} | ({"opc-work-request-id": work.id} if work else {})
@@ -317,14 +325,15 @@ def _invoke(call: Call) -> Response:
     given["fn-call-id"] = call_id
     fleet, cloud, body = call.cloud.fleet, call.cloud, call.seen.body
     if call.seen.headers.get("fn-invoke-type") == "detached":
+        ended, done = cloud.detached, cloud.detached_done  # those of this test, whenever it ends
 
         def run() -> None:
             try:
                 status = fleet.call(app, fn, body, given).status
             except Problem as problem:
                 status = problem.status
-            cloud.detached.append((fn.document["displayName"], status))
-            cloud.detached_done.release()
+            ended.append((fn.document["displayName"], status))
+            done.release()
 
         threading.Thread(target=run, daemon=True).start()
         return Response(status_code=202, headers={"Fn-Call-Id": call_id})
@@ -352,23 +361,9 @@ _ROUTES: list[tuple[str, str, str, Callable[[Call], Response]]] = [
 ]
 
 
-def _from_old(document: dict[str, Any]) -> dict[str, Any]:
-    """The older version's ``image`` and ``imageDigest`` as the newer one has them."""
-    if "sourceDetails" in document and document["sourceDetails"]["sourceType"] != "PRE_BUILT_FUNCTIONS":
-        raise Problem(400, "InvalidParameter", "sourceType is not supported")
-    image = {name: document.pop(name) for name in ("image", "imageDigest") if name in document}
-    return {**document, **({"sourceDetails": {"sourceType": "CONTAINER_IMAGE", **image}} if image else {})}
-
-
-def _to_old(document: dict[str, Any]) -> dict[str, Any]:
-    details = document.get("sourceDetails") or {}
-    if details.get("sourceType") != "CONTAINER_IMAGE":
-        return document
-    rest = {name: value for name, value in document.items() if name != "sourceDetails"}
-    return {**rest, **{name: value for name, value in details.items() if name != "sourceType"}}
-
-
 def _json(status: int, document: object, **headers: str) -> Response:
+    if document is None:
+        return Response(None, status, dict(headers))
     return Response(json.dumps(document), status, dict(headers), media_type="application/json")
 
 
@@ -385,7 +380,7 @@ def serve(cloud: Cloud) -> Iterator[Cloud]:
         response.headers["date"] = email.utils.formatdate(time.time() + cloud.clock_offset_s, usegmt=True)
         return response
 
-    methods = ["GET", "POST", "PUT", "DELETE"]
+    methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none", date_header=False

@@ -9,9 +9,13 @@ import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MEMORY_MB = (128, 256, 512, 1024, 2048, 3072)
+_DIRECT_MAX_BYTES = 25 * 1024 * 1024
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -93,6 +97,8 @@ class Store:
     works: dict[str, Work] = field(default_factory=dict)
     architectures: dict[str, str] = field(default_factory=dict)
     """Of images, by digest, where it is not x86."""
+    read_object: Callable[[dict[str, str]], bytes] = lambda _: b""
+    """What an archive in Object Storage holds. Raises Problem."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -148,7 +154,7 @@ class Store:
             "timeCreated": now(), "timeUpdated": now(),
         }  # fmt: skip
         made = Thing(document)
-        _take_archive(made)
+        self._take_archive(made)
         self.fns[document["id"]] = made
         return made
 
@@ -169,9 +175,27 @@ class Store:
             for name in ("shape", "subnetIds", "compartmentId", "displayName"):
                 if name in body:
                     raise Problem(400, "InvalidParameter", f"{name} cannot be changed")
-        thing.document |= {**body, "timeUpdated": now()}
+        changed = Thing({**thing.document, **body, "timeUpdated": now()}, archive=thing.archive)
+        self._take_archive(changed)
+        thing.document, thing.archive = changed.document, changed.archive
         thing.version += 1
-        _take_archive(thing)
+
+    def _take_archive(self, fn: Thing) -> None:
+        """The zip is kept aside; of it an answer shows the digest alone."""
+        details = fn.document.get("sourceDetails") or {}
+        held = details.get("archiveSourceDetails") or {}
+        if held.get("archiveSourceType") == "OBJECT_STORAGE_ARCHIVE":
+            need(held, "namespace", "bucketName", "objectName")
+            fn.archive = self.read_object(held)
+        elif "archiveFile" in held:
+            fn.archive = base64.b64decode(held["archiveFile"])
+            if len(fn.archive) > _DIRECT_MAX_BYTES:
+                raise Problem(413, "PayloadTooLarge", "archiveFile exceeds 25 MB")
+        else:
+            return
+        digest = base64.b64encode(hashlib.sha256(fn.archive).digest()).decode()
+        kept = {name: value for name, value in held.items() if name != "archiveFile"}
+        fn.document["sourceDetails"] = {**details, "archiveSourceDetails": kept, "sourceCodeSha256": digest}
 
     def remove_app(self, app_id: str) -> None:
         if any(fn.document["applicationId"] == app_id for fn in self.fns.values()):
@@ -212,16 +236,3 @@ def need(body: dict[str, Any], *names: str) -> None:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _take_archive(fn: Thing) -> None:
-    """The zip is kept aside; of it an answer shows the digest alone."""
-    details = fn.document.get("sourceDetails") or {}
-    held = details.get("archiveSourceDetails") or {}
-    if "archiveFile" in held:
-        fn.archive = base64.b64decode(held["archiveFile"])
-        digest = base64.b64encode(hashlib.sha256(fn.archive).digest()).decode()
-        kept = {name: value for name, value in held.items() if name != "archiveFile"}
-        fn.document["sourceDetails"] = {
-            **details, "archiveSourceDetails": kept, "sourceCodeSha256": digest
-        }  # fmt: skip

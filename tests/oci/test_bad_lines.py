@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 import nbfn
 from nbfn import config
@@ -59,6 +60,35 @@ def test_an_encrypted_key_without_a_pass_phrase(home: Path, cloud: Cloud) -> Non
     said = refused("list", "apps")
     assert "the pass phrase does not open the key" in said
     assert "wrong" not in said
+
+
+def test_a_key_file_that_is_not_there_or_no_key(home: Path) -> None:
+    key = home / ".oci" / "key.pem"
+    nbfn.update_context("oracle.key-file", str(home / "gone.pem"))
+    assert f"{home / 'gone.pem'} cannot be read: No such file" in refused("list", "apps")
+    nbfn.update_context("oracle.key-file", str(key))
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    key.write_bytes(private.public_key().public_bytes(serialization.Encoding.PEM, form))
+    assert str(key) in refused_anew("list", "apps")
+    key.write_text("nonsense")
+    said = refused_anew("list", "apps")
+    assert str(key) in said
+    assert "nonsense" not in said
+
+
+def test_a_fingerprint_of_another_key(home: Path) -> None:
+    nbfn.update_context("oracle.fingerprint", ":".join(["aa"] * 16))
+    assert "fingerprint" in refused("list", "apps")
+
+
+def test_a_profile_that_lacks_a_line(home: Path) -> None:
+    profile = home / ".oci" / "config"
+    kept = [line for line in profile.read_text().splitlines() if not line.startswith("user=")]
+    profile.write_text("\n".join(kept) + "\n")
+    said = refused("list", "apps")
+    assert "the profile has no user" in said
+    assert "add user=… to it in ~/.oci/config" in said
 
 
 def test_a_region_that_is_not_known(home: Path) -> None:

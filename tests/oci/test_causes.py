@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nbfn.deploy.oci import causes
 from nbfn.deploy.oci.api import operation_of
 from nbfn.deploy.oci.causes import Failure, Place, hint
+from nbfn.deploy.oci.codes import BY_CODE
 from nbfn.deploy.oci.retry import Backoff, is_passing, may_repeat
 from tests.oci.people import COMPARTMENT, TENANCY
 
@@ -71,7 +72,7 @@ def test_each_cause_has_its_next_step(status: int, code: str, message: str, word
     assert words in told(status, code, message)
 
 
-@pytest.mark.parametrize("code", causes.BY_CODE)
+@pytest.mark.parametrize("code", BY_CODE)
 def test_every_code_of_the_manual_has_a_hint(code: str) -> None:
     assert told(502, code)
 

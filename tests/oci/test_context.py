@@ -129,7 +129,7 @@ def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, 
     nbfn.update_context("oracle.subnet-ids", SUBNET)
     nbfn.update_context("oracle.image-compartment-id", "ocid1.compartment.oc1..images")
     fn("init", "--runtime", "python", "hello")
-    cloud.denied.add("POST repositories")
+    cloud.denied.add("CreateContainerRepository")
     done = fn("deploy", "--app", "app01", "--create-app", "hello")
     assert done.code == 1
     assert "to manage repos in compartment id ocid1.compartment.oc1..images" in done.err
@@ -152,6 +152,8 @@ def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, 
         ("update f app01 f --memory 300", "next larger one is 512"),
         ("update f app01 f --timeout 301", "1 to 300 s"),
         ("create f app01 f iad.ocir.io/ns/f:1 --memory 64", "next larger one is 128"),
+        ("create f app01 f iad.ocir.io/ns/f:1 --min-instances 1", "provisioned concurrency keeps instances"),
+        ("update f app01 f --max-instances 2", "leave min_instances and max_instances out"),
         ("create f app01 f phx.ocir.io/ns/f:1", "registry of us-phoenix-1"),
         ("create f app01 f iad.ocir.io/ns/f", "has no tag"),
         ("create f app01 f iad.ocir.io/ns/f:1 -c A-B=1", "letters, digits"),
@@ -175,6 +177,20 @@ def test_a_cell_whose_memory_oci_does_not_have_is_neither_built_nor_sent(home: P
     with pytest.raises(BadInput, match="memory is 300 MB"):
         nbfn.deploy(lambda: 1, name="one", memory=300)
     assert cloud.requests == []
+
+
+def test_numbers_of_instances_are_refused_before_anything_is_built(home: Path, cloud: Cloud) -> None:
+    use_oracle(cloud, "localhost:1/ns")
+    with pytest.raises(BadInput, match="the number of instances is to be 1 to 3"):
+        nbfn.deploy(lambda: 1, name="one", memory=128, min_instances=1, max_instances=3)
+    fn("init", "--runtime", "python", "f")
+    path = home / "f" / "func.yaml"
+    path.write_text(path.read_text() + "annotations:\n  nbfn.org/max-instances: 2\n")
+    done = fn("deploy", "--app", "app01", "--create-app", "f")
+    assert done.code == 1
+    assert "the number of instances is to be at most 2" in done.err
+    assert cloud.requests == []
+    assert not list((home / "state").rglob("blobs/sha256/*")), "nothing was built"
 
 
 def test_triggers_are_refused_before_a_deployment(home: Path, cloud: Cloud) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nbfn.deploy.oci import Destination, Extras
+from nbfn.deploy.oci import Destination, Extras, limits
 from nbfn.errors import (
     BadInput,
     Changed,
@@ -229,6 +231,10 @@ def test_another_service_is_told_apart(target_of: MakeTarget, cloud: Cloud) -> N
         (Limits(), {}, Extras(detached_timeout_s=4), "5 to 3600"),
         (Limits(128, 30, 30), {}, Extras(provisioned_units=20), "multiples of 40"),
         (Limits(1024, 30, 30), {}, Extras(provisioned_units=15), "multiples of 10"),
+        (Limits(), {}, Extras(freeform_tags={f"t{n}": "" for n in range(10)}), "at most 9"),
+        (Limits(), {}, Extras(defined_tags={"ns": {f"t{n}": "" for n in range(65)}}), "64"),
+        (Limits(), {}, Extras(freeform_tags={"a b": "1"}), "without spaces and periods"),
+        (Limits(), {}, Extras(defined_tags={"ns": {"k": "x" * 257}}), "256"),
         (Limits(), {"BIG": "x" * 4030}, Extras(), "4096"),
         (Limits(), {"A-B": "1"}, Extras(), "letters, digits"),
         (Limits(), {"A": "a\nb"}, Extras(), "printable"),
@@ -276,6 +282,32 @@ def test_an_application_needs_a_subnet(target_of: MakeTarget) -> None:
 def test_a_destination_of_no_kind() -> None:
     with pytest.raises(BadInput, match="email"):
         Destination("email", "x")
+    with pytest.raises(BadInput, match="'stream' has a channel"):
+        Destination("stream", "x", "c")
+
+
+@given(
+    st.dictionaries(st.text(st.characters(codec="ascii"), max_size=110), st.text(max_size=300), max_size=12),
+    st.dictionaries(
+        st.sampled_from("ab"), st.dictionaries(st.from_regex(r"[a-z]{3}", fullmatch=True), st.text())
+    ),
+)
+def test_tags_are_taken_or_refused_by_what_oci_keeps(
+    freeform: dict[str, str], defined: dict[str, dict[str, str]]
+) -> None:
+    keys = [*freeform, *(key for tags in defined.values() for key in tags)]
+    values = [*freeform.values(), *(value for tags in defined.values() for value in tags.values())]
+    taken = (
+        len(freeform) <= 9
+        and sum(map(len, defined.values())) <= 64
+        and all(0 < len(key) <= 100 and key.isprintable() and not {" ", "."} & set(key) for key in keys)
+        and all(len(value) <= 256 for value in values)
+    )
+    if taken:
+        limits.check_tags(freeform, defined)
+    else:
+        with pytest.raises(BadInput):
+            limits.check_tags(freeform, defined)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ deploy:
       count: 20
     detached_mode:
       timeout: 1800
-      on_success: {type: queue, ocid: ocid1.queue.oc1.iad.q}
+      on_success: {type: queue, ocid: ocid1.queue.oc1.iad.q, channel_id: team}
       on_failure: {type: notification, ocid: ocid1.onstopic.oc1.iad.t}
     freeform_tags: {team: data}
     defined_tags:
@@ -69,13 +69,16 @@ def test_a_project_with_all_that_oci_has(home: Path, cloud: Cloud) -> None:
     held = made.document
     assert held["provisionedConcurrencyConfig"] == {"strategy": "CONSTANT", "count": 20}
     assert held["detachedModeTimeoutInSeconds"] == 1800
-    assert held["successDestination"] == {"kind": "QUEUE", "queueId": "ocid1.queue.oc1.iad.q"}
+    assert held["successDestination"] == {
+        "kind": "QUEUE", "queueId": "ocid1.queue.oc1.iad.q", "channelId": "team",
+    }  # fmt: skip
     assert held["failureDestination"] == {"kind": "NOTIFICATION", "topicId": "ocid1.onstopic.oc1.iad.t"}
     assert held["freeformTags"].keys() == {"team", "nbfn-fingerprint"}
     assert held["definedTags"] == {"Operations": {"CostCenter": 42}}
     shown = json.loads(fn("inspect", "f", "app01", "hello", "annotations").out)
     assert shown[f"{P}freeformTags"] == {"team": "data"}
     assert shown[f"{P}provisionedConcurrencyCount"] == 20
+    assert shown[f"{P}successDestinationChannelId"] == "team"
     assert shown[f"{P}failureDestinationKind"] == "NOTIFICATION"
 
     # Again: nothing differs. And tags that OCI or others gave stay when ours change.

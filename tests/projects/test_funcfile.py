@@ -162,6 +162,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: 
         ("provisioned_concurrency: 40", "is not 'key: value' lines"),
         ("detached_mode: {on_success: {type: mail}}", "has the type 'mail'"),
         ("detached_mode: {on_failure: {type: queue}}", "deploy.oci.detached_mode.on_failure has no ocid"),
+        ("detached_mode: {on_success: {type: stream, ocid: o, channel_id: c}}", "has a channel_id"),
         ("freeform_tags: [a]", "is not 'key: value' lines"),
         ("defined_tags: {a: b}", "deploy.oci.defined_tags.a is not 'key: value' lines"),
         ("pbf: {listing_id: ocid1.pbf}", "names a pre-built function"),

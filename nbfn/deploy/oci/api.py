@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from nbfn.deploy.oci.reach import is_lasting, unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal, work_failure
 from nbfn.deploy.oci.retry import Backoff, is_passing, may_repeat
 from nbfn.deploy.rest import NOTHING_SENT
@@ -23,8 +24,20 @@ _PAGE = 100
 _DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "NEEDS_ATTENTION"})
 # Where what a route is for is not what its method says.
 _LISTS = {"applications": "ListApp", "functions": "ListFunctions", "workRequests": "ListWorkRequests"}
-_ONE = {"applications": "App", "functions": "Function", "workRequests": "WorkRequest"}
-_ACTIONS = {"search": "SearchLogs", "metrics/actions/summarizeMetricsData": "SummarizeMetrics"}
+_ONE = {
+    "applications": "App",
+    "functions": "Function",
+    "workRequests": "WorkRequest",
+    "pbfListings": "PbfListing",
+}
+_ACTIONS = {
+    ("POST", "search"): "SearchLogs",
+    ("POST", "metrics/actions/summarizeMetricsData"): "SummarizeMetrics",
+    ("GET", "container/repositories"): "ListContainerRepositories",
+    ("POST", "container/repositories"): "CreateContainerRepository",
+    ("GET", "pbfListings"): "ListPbfListings",
+    ("GET", "pbfListingVersions"): "ListPbfListingVersions",
+}
 _VERBS = {"GET": "Get", "POST": "Create", "PUT": "Update", "DELETE": "Delete"}
 
 
@@ -90,6 +103,31 @@ class Api:
     def delete(self, path: str, etag: str = "") -> Answer:
         return self._request("DELETE", path, etag=etag)
 
+    def ask(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool = False,
+    ) -> Answer:
+        """Any request, which policies call ``operation``; one that is ``idempotent`` is sent again after a
+        connection that broke, whatever its method."""
+        return self._request(
+            method,
+            path,
+            params=params,
+            json=json,
+            content=content,
+            headers=headers,
+            operation=operation,
+            idempotent=idempotent,
+        )
+
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
         """Every item of a list, page after page (some lists are bare arrays, others in ``items``)."""
         query = {"limit": str(_PAGE), **params}
@@ -133,16 +171,22 @@ class Api:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
-        json: Mapping[str, Any] | None = None,
         etag: str = "",
+        operation: str = "",
+        idempotent: bool = False,
+        headers: Mapping[str, str] | None = None,
+        **parts: Any,
     ) -> Answer:
-        operation = operation_of(method, path)
+        operation = operation or operation_of(method, path)
+        url = "/".join(part for part in (self.where, self.version, path) if part)
+        told = {**(headers or {}), **({"if-match": etag} if etag else {})}
         attempt = 0
         while True:
             attempt += 1
-            response = self._send(method, path, params, json, etag, attempt, operation)
-            if response is None:
+            try:
+                response = self._client.request(method, url, headers=told, **parts)
+            except httpx.TransportError as error:
+                self._wait_or_raise(error, method, attempt, operation, idempotent=idempotent)
                 continue
             if response.is_success:
                 return self._answer(response)
@@ -154,35 +198,16 @@ class Api:
                 raise refusal(failure, self.where, self.place, time.time())
             time.sleep(delay_s)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        json: Mapping[str, Any] | None,
-        etag: str,
-        attempt: int,
-        operation: str,
-    ) -> httpx.Response | None:
-        """The answer; None if there was none and it is to be sent again."""
-        headers = {"if-match": etag} if etag else {}
-        try:
-            return self._client.request(
-                method, f"{self.where}/{self.version}/{path}", params=params, json=json, headers=headers
-            )
-        except httpx.TransportError as error:
-            sent = not isinstance(error, NOTHING_SENT)
-            delay_s = self._delay_s(attempt) if may_repeat(method, sent=sent) else None
-            if delay_s is None:
-                told = "did not answer" if sent else "cannot be reached for"
-                raise TargetUnavailable(
-                    f"{self.where} {told} {operation}: {error}",
-                    hint="is the region right, and does this machine reach it (proxy, firewall)?"
-                    if not sent
-                    else "it may have been done: look before you repeat it",
-                ) from error
-            time.sleep(delay_s)
-            return None
+    def _wait_or_raise(
+        self, error: httpx.TransportError, method: str, attempt: int, operation: str, *, idempotent: bool
+    ) -> None:
+        """Return once the request may be sent again."""
+        sent = not isinstance(error, NOTHING_SENT)
+        repeats = not is_lasting(error) and (idempotent or may_repeat(method, sent=sent))
+        delay_s = self._delay_s(attempt) if repeats else None
+        if delay_s is None:
+            raise unreachable(error, self.where, operation, self.place, sent=sent) from error
+        time.sleep(delay_s)
 
     def _delay_s(self, attempt: int, retry_after: str = "") -> float | None:
         asked = float(retry_after) if retry_after.isdecimal() else None
@@ -211,8 +236,8 @@ class Api:
 def operation_of(method: str, path: str) -> str:
     """The name that policies have for a request."""
     kind, _, rest = path.partition("/")
-    if path in _ACTIONS:
-        return _ACTIONS[path]
+    if (method, path) in _ACTIONS:
+        return _ACTIONS[method, path]
     if not rest and method == "GET":
         return _LISTS.get(kind, f"List {kind}")
     return f"{_VERBS[method]}{_ONE.get(kind, kind)}"

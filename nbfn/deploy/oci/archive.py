@@ -19,7 +19,7 @@ import nbfn.runtime
 from nbfn.containerize import host, packages, recipe
 from nbfn.containerize.layers import Entry, arrange
 from nbfn.deploy.oci.dialect import ArchiveSource
-from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES
+from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES, STORED_ARCHIVE_MAX_BYTES
 from nbfn.errors import BadInput, ImageError, LimitError
 
 if TYPE_CHECKING:
@@ -64,15 +64,16 @@ class Archive:
         return "sha256:" + base64.b64decode(self.source.sha256).hex()
 
 
-def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "") -> Archive:
+def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "", stored: bool = False) -> Archive:
     """The archive of ``capture`` deployed as ``spec``.
 
-    ``runtime`` is one of OCI's, as ``python312.ol9``; that of the capture's own Python if empty.
+    ``runtime`` is one of OCI's, as ``python312.ol9``; that of the capture's own Python if empty. ``stored``
+    lets it be as large as one that goes by way of Object Storage may be.
 
     Raises:
         BadInput: OCI has no runtime of this Python; or code that is tied to one Python should run on another.
         RequirementError: a package is missing, or its files are not known.
-        LimitError: it is larger than what OCI takes directly.
+        LimitError: it is larger than what OCI takes in this way.
         ImageError: a data file has a path that cannot be, or files changed meanwhile.
     """
     plan = recipe.plan(spec, capture, {})
@@ -85,7 +86,7 @@ def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "") -> 
         data = _zip(arrange(entries))
     except OSError as error:
         raise ImageError(f"the archive cannot be made: {error}") from error
-    _check_size(data, entries, spec)
+    _check_size(data, entries, spec, stored=stored)
     digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
     return Archive(ArchiveSource(data, digest, HANDLER, name), needed)
 
@@ -146,8 +147,9 @@ def _zip(entries: Iterable[Entry]) -> bytes:
     return buffer.getvalue()
 
 
-def _check_size(data: bytes, entries: Iterable[Entry], spec: FunctionSpec) -> None:
-    if len(data) <= ARCHIVE_MAX_BYTES:
+def _check_size(data: bytes, entries: Iterable[Entry], spec: FunctionSpec, *, stored: bool) -> None:
+    most = STORED_ARCHIVE_MAX_BYTES if stored else ARCHIVE_MAX_BYTES
+    if len(data) <= most:
         return
     sizes: dict[str, int] = {}
     for entry in entries:
@@ -155,8 +157,12 @@ def _check_size(data: bytes, entries: Iterable[Entry], spec: FunctionSpec) -> No
         sizes[part] = sizes.get(part, 0) + entry.size
     largest = sorted(sizes, key=lambda part: sizes[part], reverse=True)[:_LARGEST]
     told = ", ".join(f"{part} {sizes[part] / 2**20:.0f} MB" for part in largest)
+    takes = f"{most >> 20} MB {'from a bucket' if stored else 'directly'}"
+    bucket = len(data) <= STORED_ARCHIVE_MAX_BYTES
     raise LimitError(
-        f"the archive of {spec.name} is {len(data) / 2**20:.1f} MB, and OCI takes 25 MB directly "
-        f"(unpacked: {told})",
-        hint="deploy it as an image, or let it need less",
+        f"the archive of {spec.name} is {len(data) / 2**20:.1f} MB, and OCI takes {takes} (unpacked: {told})",
+        hint="let it go by way of a bucket, up to 250 MB: `fn update context oracle.bucket NAME`; or "
+        "deploy it as an image, or let it need less"
+        if bucket
+        else "deploy it as an image, or let it need less",
     )

@@ -52,6 +52,8 @@ def settings_of(context: Context, environ: Mapping[str, str] | None = None) -> O
             endpoint=context.api_url,
             image_compartment_id=told.get("image-compartment-id", ""),
             subnet_ids=tuple(listed(told.get("subnet-ids", ""))),
+            bucket=told.get("bucket", ""),
+            context=context.name,
             shape=told.get("shape") or "GENERIC_X86",
             # Whether there is such a version, the settings say themselves.
             api_version=cast("ApiVersion", told.get("api-version") or "20260325"),

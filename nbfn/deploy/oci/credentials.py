@@ -33,7 +33,7 @@ class ApiKey:
         if missing:
             raise CredentialsError(
                 f"the profile has no {', '.join(missing)}",
-                hint="`oci setup config` writes a whole profile",
+                hint=f"add {missing[0]}=… to it in ~/.oci/config; `oci setup config` writes a whole one",
             )
         pass_phrase = profile.get("pass_phrase", "")
         if profile.get("key_content"):

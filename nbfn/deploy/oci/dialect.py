@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.deploy.oci.settings import ApiVersion
+    from nbfn.deploy.oci.storage import Stored
     from nbfn.spec import ImageRef
 
 OLD: ApiVersion = "20181201"
 _IMAGE, _ARCHIVE = "CONTAINER_IMAGE", "ARCHIVE"
+_STORED = "OBJECT_STORAGE_ARCHIVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class ArchiveSource:
     """Base64, as OCI shows it."""
     handler: str
     runtime: str
+    stored: Stored | None = None
+    """Where it is in Object Storage; None: it is sent along."""
 
 
 Source = ImageSource | ArchiveSource
@@ -61,22 +65,49 @@ def source_body(version: ApiVersion, source: Source) -> dict[str, Any]:
         digest = {"imageDigest": source.digest} if source.digest else {}
         image = {"image": source.image, **digest}
         return image if version == OLD else {"sourceDetails": {"sourceType": _IMAGE, **image}}
-    if version == OLD:
-        raise BadInput("API version 20181201 knows no archives", hint="use 20260325, or deploy an image")
+    check_version(version, source)
     return {
         "sourceDetails": {
             "sourceType": _ARCHIVE,
             "handler": source.handler,
-            "archiveSourceDetails": {
-                "archiveSourceType": "DIRECT_ARCHIVE",
-                "archiveFile": base64.b64encode(source.data).decode(),
-            },
+            "archiveSourceDetails": _archive_details(source),
             "runtimeConfig": {
                 "runtimeConfigType": "FUNCTION_UPDATE",
                 "functionsRuntimeName": source.runtime,
             },
         }
     }
+
+
+def check_version(version: ApiVersion, source: Source) -> None:
+    """Raises BadInput unless this version of the API has functions of such code."""
+    if version == OLD and not isinstance(source, ImageSource):
+        raise BadInput(
+            f"API version {OLD} knows no archives",
+            hint="use 20260325 (`fn update context oracle.api-version 20260325`), or deploy an image",
+        )
+
+
+def _archive_details(source: ArchiveSource) -> dict[str, Any]:
+    if source.stored is None:
+        return {
+            "archiveSourceType": "DIRECT_ARCHIVE",
+            "archiveFile": base64.b64encode(source.data).decode(),
+        }
+    return {
+        "archiveSourceType": _STORED,
+        "namespace": source.stored.namespace,
+        "bucketName": source.stored.bucket,
+        "objectName": source.stored.name,
+    }
+
+
+def stored_object(fn: Mapping[str, Any]) -> tuple[str, str]:
+    """Bucket and name of the object that the function's code is in; empty if it is in none."""
+    held = (fn.get("sourceDetails") or {}).get("archiveSourceDetails") or {}
+    if held.get("archiveSourceType") != _STORED:
+        return "", ""
+    return str(held.get("bucketName") or ""), str(held.get("objectName") or "")
 
 
 def has_source(fn: Mapping[str, Any], source: Source) -> bool:

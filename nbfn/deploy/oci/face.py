@@ -13,6 +13,7 @@ from nbfn.deploy.oci.contexts import listed
 from nbfn.deploy.oci.plan import extra_fields
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.errors import BadInput, NotFound
+from nbfn.scale import Scale
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class FnFace:
         """Return if OCI would take what ``body`` gives, in Fn's names. Asks nobody.
 
         Raises:
-            LimitError: memory, timeout, or the size of the configuration.
+            LimitError: memory, timeout, numbers of instances, or the size of the configuration.
             BadInput: a key of the configuration, an annotation, or an image that it could not pull.
         """
         if body.get("memory"):
@@ -127,6 +128,7 @@ class FnFace:
             limits.check_timeout(body["timeout"])
         limits.check_config(body.get("config") or {})
         told = body.get("annotations") or {}
+        limits.check_scale(Scale.of(told))
         for name in told:
             if name not in (*_READ_ONLY, *_TAKEN):
                 raise BadInput(
@@ -140,8 +142,11 @@ class FnFace:
     def delete(self, path: str) -> None:
         """Remove it."""
         kind, object_id = _split(path)
-        answer = self._api.delete(f"{_KINDS[kind]}/{object_id}")
+        place = f"{_KINDS[kind]}/{object_id}"
+        held = self._api.get(place).document if kind == _FNS and self._target.settings.bucket else {}
+        answer = self._api.delete(place)
         self._api.finish(answer, "DeleteApp" if kind == _APPS else "DeleteFunction")
+        self._target.uploads.tidy(held)
 
     def _fields(self, kind: str, body: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
         """OCI's fields for what ``body`` says in Fn's."""

@@ -20,10 +20,18 @@ DETACHED_TIMEOUT_S = range(5, 3600 + 1)
 CONFIG_MAX_BYTES = 4096
 PAYLOAD_MAX_BYTES = 6 * 1024 * 1024
 ARCHIVE_MAX_BYTES = 25 * 1024 * 1024
+"""Of an archive that is sent with the function."""
+STORED_ARCHIVE_MAX_BYTES = 250 * 1024 * 1024
+"""Of one by way of Object Storage."""
+# As Oracle's tagging overview has them; a free-form tag is nbfn's own.
+FREEFORM_TAGS_MAX = 10 - 1
+DEFINED_TAGS_MAX = 64
+TAG_VALUE_MAX = 256
 TEMPORARY_MB = {128: 32, 256: 64, 512: 128, 1024: 256, 2048: 512, 3072: 768}
 """Size of a function's ``/tmp``, by its memory."""
 
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_TAG_KEY = re.compile(r"[!-\-/-~]{1,100}", re.ASCII)
 _RESERVED = frozenset({"OCI_TRACING_ENABLED", "OCI_TRACE_COLLECTOR_URL"})
 _UNITS_STEP = {128: 40, 256: 20}
 _DESTINATIONS = {"stream": "streamId", "queue": "queueId", "notification": "topicId", "none": ""}
@@ -36,6 +44,8 @@ class Destination:
 
     kind: str
     ocid: str = ""
+    channel_id: str = ""
+    """Of a queue: the channel that its records go to."""
 
     def __post_init__(self) -> None:
         if self.kind not in _DESTINATIONS:
@@ -43,11 +53,14 @@ class Destination:
         if bool(self.ocid) != bool(_DESTINATIONS[self.kind]):
             has, give = ("an id", "leave it out") if self.ocid else ("no id", "give its OCID")
             raise BadInput(f"destination {self.kind!r} has {has}", hint=give)
+        if self.channel_id and self.kind != "queue":
+            raise BadInput(f"destination {self.kind!r} has a channel", hint="only queues have: leave it out")
 
     @property
     def document(self) -> dict[str, str]:
         """As OCI's API has it."""
-        return {"kind": self.kind.upper()} | ({_DESTINATIONS[self.kind]: self.ocid} if self.ocid else {})
+        told = {"kind": self.kind.upper(), _DESTINATIONS[self.kind]: self.ocid, "channelId": self.channel_id}
+        return {name: value for name, value in told.items() if name and value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,35 @@ def check_extras(extras: Extras, memory_mb: int | None = None) -> None:
         raise LimitError(f"the timeout of detached calls is {timeout_s} s", hint="OCI takes 5 to 3600 s")
     if extras.provisioned_units and memory_mb is not None:
         check_units(extras.provisioned_units, memory_mb)
+    check_tags(extras.freeform_tags, extras.defined_tags or {})
+
+
+def check_tags(freeform: Mapping[str, str], defined: Mapping[str, Mapping[str, object]]) -> None:
+    """Raises BadInput or LimitError unless OCI keeps these tags, and nbfn's own beside them."""
+    if len(freeform) > FREEFORM_TAGS_MAX:
+        raise LimitError(
+            f"{len(freeform)} free-form tags are given",
+            hint=f"OCI keeps 10 with a thing, and nbfn needs one of them: give at most {FREEFORM_TAGS_MAX}",
+        )
+    count = sum(map(len, defined.values()))
+    if count > DEFINED_TAGS_MAX:
+        raise LimitError(f"{count} defined tags are given", hint=f"OCI keeps {DEFINED_TAGS_MAX} with a thing")
+    spaces: Mapping[str, Mapping[str, object]] = {"": freeform, **defined}
+    for space, tags in spaces.items():
+        for key, value in tags.items():
+            _check_tag(f"{space}.{key}" if space else key, key, value)
+
+
+def _check_tag(shown: str, key: str, value: object) -> None:
+    if not _TAG_KEY.fullmatch(key):
+        raise BadInput(
+            f"the tag {shown!r} cannot be",
+            hint="OCI takes names of 1 to 100 printable ASCII characters, without spaces and periods",
+        )
+    if len(str(value)) > TAG_VALUE_MAX:
+        raise LimitError(
+            f"the tag {shown!r} has {len(str(value))} characters", hint=f"OCI keeps {TAG_VALUE_MAX} of a tag"
+        )
 
 
 def check_memory(memory_mb: int) -> None:

@@ -23,7 +23,7 @@ _DESTINATIONS = {"success": f"{_PREFIX}successDestination", "failure": f"{_PREFI
 OF_BOTH = (FREEFORM_TAGS, DEFINED_TAGS)
 OF_FUNCTIONS = (
     *(STRATEGY, COUNT, DETACHED_TIMEOUT),
-    *(f"{name}{end}" for name in _DESTINATIONS.values() for end in ("Kind", "Ocid")),
+    *(f"{name}{end}" for name in _DESTINATIONS.values() for end in ("Kind", "Ocid", "ChannelId")),
 )
 _OCIDS = ("streamId", "queueId", "topicId")
 
@@ -78,6 +78,7 @@ def shown(thing: Mapping[str, Any]) -> dict[str, Any]:
         if held.get("kind", "NONE") != "NONE":
             ocid = next((held[key] for key in _OCIDS if key in held), "")
             notes |= {f"{name}Kind": held["kind"], f"{name}Ocid": ocid}
+            notes |= {f"{name}ChannelId": held["channelId"]} if held.get("channelId") else {}
     return notes
 
 
@@ -117,7 +118,8 @@ def _destination(annotations: Mapping[str, Any], name: str) -> Destination | Non
         return None
     plain = str(kind).strip().lower().removesuffix("s")
     try:
-        return Destination(plain, str(annotations.get(f"{name}Ocid") or ""))
+        ocid, channel = (str(annotations.get(f"{name}{end}") or "") for end in ("Ocid", "ChannelId"))
+        return Destination(plain, ocid, channel)
     except BadInput as error:
         raise BadInput(f"{name}: {error.message}", hint=error.hint) from None
 

@@ -47,6 +47,12 @@ class Change:
     body: Mapping[str, Any] = field(repr=False)
 
 
+def check(version: ApiVersion, want: Wanted) -> None:
+    """Return if :func:`creation` could say it. Raises BadInput."""
+    _config(want.spec, "")
+    dialect.check_version(version, want.source)
+
+
 def creation(version: ApiVersion, want: Wanted, app_id: str, fresh_key: str) -> Change:
     """The body that makes the function."""
     spec = want.spec

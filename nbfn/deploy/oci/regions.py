@@ -96,6 +96,11 @@ class Region:
         return f"https://artifacts.{self.id}.oci.{self.domain}"
 
     @property
+    def storage_url(self) -> str:
+        """Where Object Storage is."""
+        return f"https://objectstorage.{self.id}.{self.domain}"
+
+    @property
     def auth_url(self) -> str:
         """Where an instance's certificate is exchanged for a token."""
         return f"https://auth.{self.id}.{self.domain}/v1/x509"

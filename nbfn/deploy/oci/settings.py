@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ApiVersion = Literal["20260325", "20181201"]
 API_VERSIONS: tuple[ApiVersion, ...] = ("20260325", "20181201")
 SHAPES = ("GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _AUTHS = ("api_key", "security_token", "instance_principal", "instance_obo_user", "resource_principal")
 
 
@@ -45,6 +47,10 @@ class OciSettings:
     """Compartment of the repositories that images are pushed to."""
     subnet_ids: tuple[str, ...] = ()
     """One to three, for applications that are made."""
+    bucket: str = ""
+    """Of Object Storage: archives of more than 25 MB go there; it is made if it is missing."""
+    context: str = ""
+    """Name of the context that says all this, for messages."""
     shape: str = "GENERIC_X86"
     api_version: ApiVersion = "20260325"
     auth: str = ""
@@ -71,6 +77,11 @@ class OciSettings:
             raise BadInput(f"shape {self.shape!r} is none of OCI's", hint=f"use one of: {', '.join(SHAPES)}")
         if self.auth and self.auth not in _AUTHS:
             raise BadInput(f"auth {self.auth!r} is not known", hint=f"use one of: {', '.join(_AUTHS)}")
+        if self.bucket and not _BUCKET.fullmatch(self.bucket):
+            raise BadInput(
+                f"{self.bucket!r} cannot name a bucket",
+                hint="1 to 256 letters, digits, '_', '-' and '.'; the name alone, without its namespace",
+            )
         if len(self.subnet_ids) > 3:
             raise BadInput(f"{len(self.subnet_ids)} subnets are given", hint="an application has 1 to 3")
         if self.endpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,25 +14,27 @@ import httpx
 from nbfn import __version__
 from nbfn.deploy.base import DeployedFunction
 from nbfn.deploy.oci import dialect, limits
+from nbfn.deploy.oci.absent import Absent
 from nbfn.deploy.oci.api import Api
 from nbfn.deploy.oci.causes import Place
 from nbfn.deploy.oci.notes import extras_of
-from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, creation, key_of, update
+from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, check, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
 from nbfn.deploy.oci.regions import registry_region
 from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
 from nbfn.deploy.oci.settings import SHAPES, Account
 from nbfn.deploy.oci.signing import Signature
+from nbfn.deploy.oci.storage import Storage
+from nbfn.deploy.oci.uploads import UploadRefused, Uploads
 from nbfn.deploy.oci.watching import LOGGING_VERSION, METRICS_VERSION, Watching
 from nbfn.deploy.plan import FINGERPRINT_ANNOTATION
-from nbfn.errors import BadInput, Conflict, NotFound, TargetError
+from nbfn.errors import BadInput, Conflict, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.spec import Deployment, ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbfn.deploy.history import Revisions
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
@@ -40,14 +43,14 @@ if TYPE_CHECKING:
     from nbfn.deploy.oci.settings import OciSettings
     from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
-    from nbfn.spec import CallRecord, FunctionSpec, LogLine, RunningInstance
+    from nbfn.spec import FunctionSpec, LogLine
 
 _ATTEMPTS = 4
 _CONTROL_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[\d.]+|\[::1\])(:\d+)?$")
 
 
-class OciTarget:
+class OciTarget(Absent):
     """A :class:`nbfn.deploy.base.Target` that is OCI Functions, in one compartment of one region.
 
     ``client`` signs: it reaches the management and the invocation endpoints alike, and a
@@ -68,6 +71,9 @@ class OciTarget:
             compartment_id=settings.compartment_id,
             region=region.id if region else "",
             registry=region.registries[0] if region else "",
+            functions_url=region.functions_url if region else "",
+            bucket=settings.bucket,
+            context=settings.context,
         )
         self.client = httpx.Client(
             base_url=endpoint,
@@ -79,16 +85,21 @@ class OciTarget:
             trust_env=not _LOOPBACK.match(endpoint),
         )
         self.api = Api(self.client, settings.api_version, self.place, backoff=backoff, patience=patience)
-        logging = region.logging_url if region and self.account.is_real else endpoint
-        metrics = region.metrics_url if region and self.account.is_real else endpoint
+        # Other services of the same region; an emulator is all of them at one address.
+        near = region if self.account.is_real else None
+
+        def service(version: str, url: str) -> Api:
+            return Api(self.client, version, self.place, base=url, backoff=backoff)
+
         self.watching = Watching(
-            Api(self.client, LOGGING_VERSION, self.place, base=logging, backoff=backoff),
-            Api(self.client, METRICS_VERSION, self.place, base=metrics, backoff=backoff),
+            service(LOGGING_VERSION, near.logging_url if near else endpoint),
+            service(METRICS_VERSION, near.metrics_url if near else endpoint),
             settings.compartment_id,
         )
-
-        artifacts = region.artifacts_url if region and self.account.is_real else endpoint
-        self._artifacts = Api(self.client, ARTIFACTS_VERSION, self.place, base=artifacts, backoff=backoff)
+        self._artifacts = service(ARTIFACTS_VERSION, near.artifacts_url if near else endpoint)
+        storage = service("", near.storage_url if near else endpoint)
+        bucket = settings.bucket
+        self.uploads = Uploads(Storage(storage, bucket, settings.compartment_id) if bucket else None)
 
     def close(self) -> None:
         """End its connections."""
@@ -112,9 +123,17 @@ class OciTarget:
     def apply_archive(
         self, spec: FunctionSpec, archive: Archive, fingerprint: str, *, extras: Extras | None = None
     ) -> Deployment:
-        """The same with code alone, which OCI's own runtime for Python runs: no image, no registry."""
+        """The same with code alone, which OCI's own runtime for Python runs: no image, no registry.
+
+        An archive of more than 25 MB goes by way of the settings' bucket; what it was before is removed
+        there once the function is made of the new one.
+        """
+        self.uploads.check(archive.size)
         ref = ImageRef(f"archive/{archive.source.runtime}", archive.digest)
-        return self._apply(spec, archive.source, ref, fingerprint, extras)
+        try:
+            return self._apply(spec, archive.source, ref, fingerprint, extras)
+        except UploadRefused as refused:
+            raise refused.error from refused.error.__cause__
 
     def inspect(self, app: str, name: str) -> DeployedFunction:
         """See :meth:`Target.inspect`."""
@@ -147,6 +166,7 @@ class OciTarget:
             self.api.finish(self.api.delete(f"functions/{fn['id']}", etag), "DeleteFunction")
         except NotFound:
             return False
+        self.uploads.tidy(fn)
         return True
 
     def logs(self, fn_id: str, *, call_id: str | None = None, limit: int = 1000) -> Iterator[LogLine]:
@@ -160,43 +180,6 @@ class OciTarget:
     def counts(self, fn_id: str, *, minutes: int = 60) -> Counts:
         """What OCI Monitoring has counted of the function. Raises as :meth:`logs`."""
         return self.watching.counts(fn_id, minutes=minutes)
-
-    def instances(self, fn_id: str) -> Sequence[RunningInstance]:
-        """Always raises TargetError: OCI does not show its containers."""
-        raise TargetError(
-            "OCI Functions does not show instances",
-            hint="each answer tells which instance gave it, and its age",
-        )
-
-    def stop_instances(self, fn_id: str) -> None:
-        """Always raises TargetError: as :meth:`instances`."""
-        self.instances(fn_id)
-
-    def call(self, call_id: str) -> CallRecord:
-        """Always raises TargetError: OCI keeps no record of single calls."""
-        raise TargetError(
-            "OCI Functions keeps no calls that one could ask for",
-            hint="what a call gave and cost comes with its answer",
-        )
-
-    def cancel(self, call_id: str) -> bool:
-        """Always raises TargetError: OCI ends no call before its time."""
-        raise TargetError(
-            "OCI Functions cannot end a call",
-            hint="it ends by itself, at the latest when the function's time limit is over",
-        )
-
-    def revisions(self, fn_id: str) -> Revisions:
-        """Always raises TargetError: OCI keeps none."""
-        raise TargetError(
-            "OCI Functions keeps no revisions",
-            hint="deploy the earlier code again; its image is in the registry, by version or digest",
-        )
-
-    def rollback(self, spec: FunctionSpec, number: int) -> Deployment:
-        """Always raises TargetError: as :meth:`revisions`."""
-        self.revisions("")
-        raise AssertionError  # the line before raises
 
     def applications(self, name: str | None = None) -> Iterator[dict[str, Any]]:
         """Applications of the compartment as OCI describes them; those called ``name``, if given."""
@@ -294,7 +277,7 @@ class OciTarget:
         limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
         limits.check_scale(spec.scale)
         want = Wanted(spec, source, fingerprint, extras)
-        creation(self.settings.api_version, want, "", fresh_key)  # what this version cannot say, it says now
+        check(self.settings.api_version, want)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 app, held, changed = self._step(want, fresh_key)
@@ -322,16 +305,22 @@ class OciTarget:
         if app is None:
             app = self.create_application(want.spec.app)
         if fn is None:
-            answer = self.api.post("functions", creation(version, want, app["id"], fresh_key).body)
-            self.api.finish(answer, "CreateFunction")
+            with self.uploads.sent(want, app["id"]) as sent:
+                answer = self.api.post("functions", creation(version, sent, app["id"], fresh_key).body)
+                self.api.finish(answer, "CreateFunction")
             fn = answer.document
             # A function on its way has no endpoint yet.
             return app, fn if fn.get("invokeEndpoint") else self._function(fn["id"])[0], True
-        change = update(version, fn, want, fresh_key)
-        if change is None:
-            return app, fn, False
-        answer = self.api.put(f"functions/{fn['id']}", change.body, etag)
-        self.api.finish(answer, "UpdateFunction")
+        dialect.check_switch(fn, want.source)
+        is_new = not dialect.has_source(fn, want.source)
+        with self.uploads.sent(want, app["id"]) if is_new else nullcontext(want) as sent:
+            change = update(version, fn, sent, fresh_key)
+            if change is None:
+                return app, fn, False
+            answer = self.api.put(f"functions/{fn['id']}", change.body, etag)
+            self.api.finish(answer, "UpdateFunction")
+        if is_new:
+            self.uploads.tidy(fn)
         return app, self._function(fn["id"])[0], True
 
     def _read(self, app: str, name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str]:
@@ -376,6 +365,7 @@ class OciTarget:
             idle_timeout_s=0,
             url=self.url_of(fn),
             annotations=notes,
+            config={key: value for key, value in (fn.get("config") or {}).items() if key != KEY_VARIABLE},
             created_at=fn.get("timeCreated", ""),
             updated_at=fn.get("timeUpdated", ""),
         )
