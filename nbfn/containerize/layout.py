@@ -256,7 +256,8 @@ class Layout:
         """
         path = self._own / "layers" / key.removeprefix("sha256:")
         with files.explained(self.path, "the list of layers"):
-            files.replace(path, encode(descriptor.document()), self._temporary)
+            # What cannot be read is made again, so the disk need not be waited for.
+            files.replace(path, encode(descriptor.document()), self._temporary, lasting=False)
 
     def note(self, kind: str, key: str) -> Path:
         """Where something of ``kind`` that can be found out again is noted under the digest ``key``."""
