@@ -484,3 +484,19 @@ class TestBrokenLines:
             pull(ref, layout, ANYBODY)
         assert layout.refs() == {}
         assert not layout.blob(image.layers[0].descriptor.digest).exists()
+
+    def test_a_disk_that_fills_up_while_it_is_compressed(
+        self, line: BadLine, name: str, tmp_path: Path, small_disk: Path, state: Path
+    ) -> None:
+        """Nothing half-written is left here or there; with more space it goes."""
+        settings = config.load({"NBFN_STATE": str(state)})
+        layout, where = Layout(small_disk / "images"), f"{line.host}/{name}:1"
+        layout.put(large_image(tmp_path / "blobs", 600_000), "nbfn.local/a/large")
+        for _ in range(2):
+            with pytest.raises(StateError, match=r"no space left in .* for the compressed base layer"):
+                publish("nbfn.local/a/large", where, layout, settings=settings)
+        assert not list((layout.path / ".nbfn/tmp").iterdir())
+        assert not [method for method, _ in line.log if method in ("PUT", "PATCH")]
+        subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+        there = publish("nbfn.local/a/large", where, layout, settings=settings)
+        assert pull(Reference.parse(where), Layout(tmp_path / "other"), ANYBODY).digest == there.digest
