@@ -28,7 +28,7 @@ def debian_base() -> Path:
 @functools.cache
 def _has_toolchains() -> bool:
     """The images that ``.ci/toolchains`` makes."""
-    names = [f"nbfn-test/{name}" for name in ("base", "go-dev", "node", "python-dev")]
+    names = [f"nbfn-test/{name}" for name in ("base", "go-dev", "java", "java-dev", "node", "python-dev")]
     done = subprocess.run(["docker", "image", "inspect", *names], capture_output=True, check=False)
     return done.returncode == 0
 

@@ -14,7 +14,7 @@ from nbfn.containerize.manage import Listed, Pruned, find, listed, prune, tag, v
 from nbfn.containerize.packages import Package
 from nbfn.containerize.publish import publish
 from nbfn.containerize.requirements import read_requirements
-from nbfn.containerize.unpack import unpack
+from nbfn.containerize.unpack import sweep_unpacked, unpack
 from nbfn.containerize.validate import validate
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "prune",
     "publish",
     "read_requirements",
+    "sweep_unpacked",
     "tag",
     "unpack",
     "validate",

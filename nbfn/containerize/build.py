@@ -144,7 +144,7 @@ class _Maker:
     def small(self, what: str, entries: tuple[Entry, ...]) -> tuple[Layer, bool]:
         """The layer of ``entries``, which are in memory; and whether it was here."""
         digest, size = layers.measure(entries)
-        if self._layout.has(digest, size):
+        if self._layout.use(digest, size):
             return self._layer(what, digest, size), True
         return self._write(what, list(entries)), False
 

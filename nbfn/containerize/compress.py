@@ -37,9 +37,14 @@ def compressed(image: Image, layout: Layout, *, progress: Progress | None = None
         ImageError: a layer is missing.
         StateError: the layout cannot be written.
     """
+    return layout.keep(compress_layers(image, layout, progress=progress))
+
+
+def compress_layers(image: Image, layout: Layout, *, progress: Progress | None = None) -> Image:
+    """The same, but of it only the layers are kept so far. Raises as :func:`compressed`."""
     plain = [layer for layer in image.layers if layer.descriptor.media_type in PLAIN_TYPES]
     if not plain:
-        return layout.keep(image)
+        return image
     total, done = sum(layer.descriptor.size for layer in plain), 0
     layers = []
     for layer in image.layers:
@@ -50,14 +55,24 @@ def compressed(image: Image, layout: Layout, *, progress: Progress | None = None
         done += layer.descriptor.size
         if progress is not None:
             progress("compress", done, total)
-    return layout.keep(Image.made_of(image.config, layers))
+    return Image.made_of(image.config, layers)
+
+
+def plain_layers(image: Image, layout: Layout) -> list[Layer]:
+    """Those that are still to be compressed."""
+    plain = [layer for layer in image.layers if layer.descriptor.media_type in PLAIN_TYPES]
+    return [layer for layer in plain if layout.recall(_key(layer)) is None]
+
+
+def _key(layer: Layer) -> str:
+    return digest_of(encode({"compress": _compressor()[0], "digest": layer.descriptor.digest}))
 
 
 def _compressed(layer: Layer, layout: Layout) -> Layer:
-    name, make = _compressor()
-    key = digest_of(encode({"compress": name, "digest": layer.descriptor.digest}))
+    key = _key(layer)
     known = layout.recall(key)
     if known is None:
+        _, make = _compressor()
 
         def fill(sink: Sink) -> None:
             compressor = make()

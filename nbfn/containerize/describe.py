@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import host, recipe
+from nbfn.containerize.image import Descriptor, Layer
 from nbfn.containerize.members import read_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from nbfn.containerize.image import Image, Layer
+    from nbfn.containerize.image import Image
 
 # A layer with more files than this is shown by its packages or its number of files.
 _LISTED_FILES = 12
@@ -133,7 +136,13 @@ def readable(size: int) -> str:
 
 def packages_in(layer: Layer) -> tuple[DescribedPackage, ...]:
     """The packages in one layer. Raises as :func:`describe`."""
-    return _described(layer).packages
+    about = layer.descriptor
+    return _packages(about.media_type, about.digest, about.size, layer.path)
+
+
+@functools.lru_cache(maxsize=64)  # a layer is what its digest says
+def _packages(media_type: str, digest: str, size: int, path: Path) -> tuple[DescribedPackage, ...]:
+    return _described(Layer(Descriptor(media_type, digest, size), "", path)).packages
 
 
 def _described(layer: Layer) -> DescribedLayer:

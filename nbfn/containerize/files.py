@@ -71,17 +71,19 @@ def temporary(folder: Path) -> Iterator[Sink]:
         path.unlink(missing_ok=True)
 
 
-def replace(path: Path, data: bytes, folder: Path) -> None:
+def replace(path: Path, data: bytes, folder: Path, *, lasting: bool = True) -> None:
     """Make ``path`` hold ``data``: readers see what was there before or all of it.
 
-    ``folder``, on the same file system, takes the temporary file.
+    ``folder``, on the same file system, takes the temporary file. What need not be ``lasting`` may be lost,
+    or be there in part, after a power cut; of a killed process it is whole.
 
     Raises:
         OSError: it cannot be written; ``path`` is as it was.
     """
     with temporary(folder) as sink:
         sink.write(data)
-        sink.flush()
+        if lasting:
+            sink.flush()
         sink.path.replace(path)
 
 

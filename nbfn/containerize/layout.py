@@ -105,6 +105,14 @@ class Layout:
         except OSError:
             return False
 
+    def use(self, digest: str, size: int) -> bool:
+        """The same, of a blob that is about to be needed: it counts as new again."""
+        if not self.has(digest, size):
+            return False
+        with contextlib.suppress(OSError):  # a store that cannot be written is not pruned either
+            os.utime(self.blob(digest))
+        return True
+
     def reachable(self, digests: Iterable[str]) -> set[str]:
         """The digests of every blob that the images ``digests`` and the index need.
 
@@ -149,7 +157,7 @@ class Layout:
     def keep(self, image: Image) -> Image:
         """``image`` as it is here, found by its digest alone. Raises as :meth:`put`."""
         for layer in image.layers:
-            if not self.has(layer.descriptor.digest, layer.descriptor.size):
+            if not self.use(layer.descriptor.digest, layer.descriptor.size):
                 self._copy(layer)
         self.add_bytes(image.config_bytes, "an image's config")
         self.add_bytes(image.manifest_bytes, "an image's manifest")
@@ -190,7 +198,8 @@ class Layout:
             StateError: no space, no permission; nothing of it is left.
         """
         try:
-            if self.blob(digest_of(data)).read_bytes() == data:
+            digest = digest_of(data)
+            if self.blob(digest).read_bytes() == data and self.use(digest, len(data)):
                 return
         except OSError:
             pass  # not there, or not readable: writing it anew tells which
@@ -246,7 +255,7 @@ class Layout:
             descriptor = Descriptor.read(document, "a remembered layer")
         except (OSError, ValueError, ImageError):
             return None  # it is a cache: what cannot be read is made again
-        return descriptor if self.has(descriptor.digest, descriptor.size) else None
+        return descriptor if self.use(descriptor.digest, descriptor.size) else None
 
     def remember(self, key: str, descriptor: Descriptor) -> None:
         """Note that inputs with the digest ``key`` gave this layer.
@@ -256,7 +265,8 @@ class Layout:
         """
         path = self._own / "layers" / key.removeprefix("sha256:")
         with files.explained(self.path, "the list of layers"):
-            files.replace(path, encode(descriptor.document()), self._temporary)
+            # What cannot be read is made again, so the disk need not be waited for.
+            files.replace(path, encode(descriptor.document()), self._temporary, lasting=False)
 
     def note(self, kind: str, key: str) -> Path:
         """Where something of ``kind`` that can be found out again is noted under the digest ``key``."""

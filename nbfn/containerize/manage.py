@@ -131,6 +131,17 @@ def tag(layout: Layout, ref: ImageRef | str, name: ImageRef | str) -> ImageRef:
     return layout.put(image, new.repository, new.tag or "latest")
 
 
+def let_go(layout: Layout, repository: str) -> list[str]:
+    """Forget every name of ``repository``, whatever its tag; returns them. Their blobs stay until a prune.
+
+    Raises:
+        ImageError: the index itself is damaged.
+        StateError: the layout cannot be written.
+    """
+    names = [name for name in layout.refs() if name.rpartition(":")[0] == repository]
+    return [name for name in names if layout.remove(name)]
+
+
 def verify(layout: Layout) -> dict[str, list[str]]:
     """Each name with what is wrong with its image; empty if all are sound. Reads every byte once a name.
 
@@ -153,9 +164,9 @@ def verify(layout: Layout) -> dict[str, list[str]]:
 def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> Pruned:
     """Remove the blobs that no image of ``roots`` (digests) and no name needs.
 
-    A deployed function needs its image by digest alone: its digest must be in ``roots``. What is younger
-    than ``grace_s`` stays, since another process may be about to name it. A kill at any moment leaves every
-    needed image whole.
+    A deployed function needs its image by digest alone: its digest must be in ``roots``. What came or was
+    used by a build within ``grace_s`` stays, since another process may be about to name it. A kill at any
+    moment leaves every needed image whole.
 
     Raises:
         ImageError: an image that is needed is missing or damaged: nothing was removed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ _PYTHON_ROOT = "python"
 _WITHOUT_BYTECODE = frozenset({"test", "tests"})
 
 
+@functools.cache  # a process that runs one version does not come to run another
 def runtime_key() -> str:
     """Digest over the runtime's own text."""
     texts = {path: digest_of(source.read_bytes()) for path, source in _runtime_files()}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from nbfn import config
 from nbfn.containerize import places
 from nbfn.containerize.bases import BASE_LABEL
-from nbfn.containerize.compress import compressed
-from nbfn.containerize.registry import Access, Reference, push
+from nbfn.containerize.compress import compress_layers, plain_layers
+from nbfn.containerize.registry import Access, Ahead, Reference, push
+from nbfn.containerize.registry.push import SMALL_BYTES
 from nbfn.errors import BadInput
 from nbfn.spec import ImageRef
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from nbfn.containerize.layout import Layout
 
     Progress = Callable[[str, int, int], None]
+
+_MOST_BEGUN = 2
 
 
 def publish(
@@ -48,15 +52,28 @@ def publish(
     if not isinstance(place, places.Remote):
         place.store(image, progress=progress)
         return ImageRef(where, digest=image.digest)
-    zipped = compressed(image, layout, progress=progress)
-    return push(
-        zipped,
-        place.ref,
-        place.access,
-        mount_from=_base_repository(image, place.ref),
-        memory=layout.path / ".nbfn" / "registries",
-        progress=progress,
-    )
+    with Ahead(place.ref, place.access, layout.path / ".nbfn" / "registries") as ahead:
+        ahead.expect(_uploads(image, layout) if ahead.known else 0)
+        zipped = compress_layers(image, layout, progress=progress)
+        # Its manifest is written here while the registry writes it there.
+        with ThreadPoolExecutor(1) as threads:
+            kept = threads.submit(layout.keep, zipped)
+            pushed = push(
+                zipped,
+                place.ref,
+                place.access,
+                mount_from=_base_repository(image, place.ref),
+                progress=progress,
+                ahead=ahead,
+            )
+            kept.result()
+    return pushed
+
+
+def _uploads(image: Image, layout: Layout) -> int:
+    """How many small blobs a registry that has the last version is sent: what changed, and the config."""
+    plain = [x for x in plain_layers(image, layout) if x.descriptor.size <= SMALL_BYTES]
+    return min(len(plain) + 1, _MOST_BEGUN) if plain else 0
 
 
 def _base_repository(image: Image, ref: Reference) -> tuple[str, ...]:

@@ -13,16 +13,19 @@ from nbfn.containerize import files, host
 from nbfn.containerize.image import digest_of_file
 from nbfn.containerize.members import OPAQUE, WHITEOUT, member_problems, read_members
 from nbfn.errors import ImageError
+from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.containerize.image import Image, Layer
+    from nbfn.containerize.layout import Layout
     from nbfn.containerize.members import Member
 
 _CHUNK = 1 << 20
 # An instance may run as another user than the one who unpacks.
 _FOLDER_MODE = 0o755
+_ROOT = "-root"
 
 
 def unpack(image: Image, into: Path) -> list[Path]:
@@ -43,9 +46,31 @@ def unpack(image: Image, into: Path) -> list[Path]:
     return [_unpacked(layer, into, own_root=own_root) for layer in image.layers]
 
 
+def sweep_unpacked(layout: Layout, into: Path) -> int:
+    """Remove the folders of layers that no image of ``layout`` has any more; how many.
+
+    Nobody may be using them: it is for the start of whoever unpacks into ``into``.
+    """
+    try:
+        folders = [each for each in into.iterdir() if each.is_dir() and ".tmp-" not in each.name]
+    except OSError:
+        return 0
+    if not folders:
+        return 0
+    needed: set[str] = set()
+    for digest in layout.manifests():
+        with contextlib.suppress(ImageError):  # a damaged image is not run either
+            layers = layout.get(ImageRef("", digest=digest)).layers
+            needed.update(layer.diff_id.removeprefix("sha256:") for layer in layers)
+    gone = [each for each in folders if each.name.removesuffix(_ROOT) not in needed]
+    for folder in gone:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)
+
+
 def _unpacked(layer: Layer, into: Path, *, own_root: bool) -> Path:
     folder = into / layer.diff_id.removeprefix("sha256:")
-    rooted = folder.with_name(f"{folder.name}-root")
+    rooted = folder.with_name(f"{folder.name}{_ROOT}")
     for known in (folder, rooted) if own_root else (folder,):
         if known.is_dir():
             return known

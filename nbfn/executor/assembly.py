@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from nbfn.errors import StateError
 from nbfn.executor import gateway
 from nbfn.executor.api import FnApi
 from nbfn.executor.catalog import Catalog
@@ -27,11 +30,16 @@ from nbfn.executor.streams import Leases
 from nbfn.executor.syslog import Syslog
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from nbfn.config import Settings
     from nbfn.drivers.base import Driver
+
+log = logging.getLogger(__name__)
+
+# How long after its start, and then how often, an executor looks for images that nothing needs.
+_FIRST_SWEEP_S = 5.0
+_SWEEP_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ async def assembled(
     """
     store, metrics = StoreThread(settings.state / "nbfn.db"), Metrics()
     syslog = Syslog(metrics)
+    sweeping: asyncio.Task[None] | None = None
     try:
         events, leases = Events(), Leases()
         recorder = Recorder(store, metrics)
@@ -76,6 +85,7 @@ async def assembled(
         pool = Pool(driver, events, recorder, memory_mb, metrics, syslog)
         catalog = Catalog(store, pool, events, Images(settings.images))
         await catalog.load()
+        sweeping = asyncio.create_task(_sweep_images(catalog))
         results = Results()
         own = OwnApi(
             catalog=catalog,
@@ -99,8 +109,22 @@ async def assembled(
         yield Assembly(app, catalog, pool, events, recorder, leases, ways)
         await recorder.flush()
     finally:
+        if sweeping is not None:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
         await syslog.close()
         store.close()
+
+
+async def _sweep_images(catalog: Catalog) -> None:
+    """Not at once: whoever started it wants something else first."""
+    await asyncio.sleep(_FIRST_SWEEP_S)
+    while True:
+        try:
+            await catalog.sweep_images()
+        except StateError as error:
+            log.warning("images that nothing needs stay: %s", error)
+        await asyncio.sleep(_SWEEP_S)
 
 
 def _description(settings: Settings, driver: Driver) -> dict[str, object]:

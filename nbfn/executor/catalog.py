@@ -61,6 +61,10 @@ class Catalog:
         """What ``query`` reads."""
         return await self._store.run(query)
 
+    async def sweep_images(self) -> None:
+        """Let go of images that no function needs."""
+        await self._store.run(lambda store: self._images.sweep(store.images()))
+
     # Applications
 
     async def create_app(self, document: Document) -> App:
@@ -87,7 +91,10 @@ class Catalog:
         """Its functions and triggers go with it."""
 
         def work(store: Store) -> tuple[App, list[Fn]]:
-            return store.app(app_id), store.remove_app(app_id)
+            app, fns = store.app(app_id), store.remove_app(app_id)
+            for fn in fns:
+                self._images.function_removed(app.name, fn.name)
+            return app, fns
 
         app, fns = await self._store.run(work)
         self._ways.remove_app(app.name)
@@ -151,8 +158,13 @@ class Catalog:
 
     async def remove_fn(self, fn_id: str) -> None:
         """Its triggers go with it."""
-        app, fn = await self._store.run(lambda store: store.remove_fn(fn_id))
-        self._removed(app, fn)
+
+        def work(store: Store) -> tuple[App, Fn]:
+            app, fn = store.remove_fn(fn_id)
+            self._images.function_removed(app.name, fn.name)
+            return app, fn
+
+        self._removed(*await self._store.run(work))
 
     def require(self, fn_id: str) -> None:
         """Raises NotFound if there is no such function."""

@@ -124,7 +124,7 @@ public class HelloFunction {
     }
 
     public Greeting handleRequest(Person person) {
-        return new Greeting("Hello " + (person == null ? "World" : person.name));
+        return new Greeting("Hello " + person.name);
     }
 }
 """
@@ -140,7 +140,7 @@ public class HelloFunctionTest {
 
     @Test
     public void greetsTheWorld() {
-        assertEquals("Hello World", new HelloFunction().handleRequest(null).message);
+        assertEquals("Hello World", new HelloFunction().handleRequest(new HelloFunction.Person()).message);
     }
 }
 """

@@ -7,11 +7,14 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.containerize import Image, Layer, Layout, build, validate
+from nbfn import config
+from nbfn.containerize import Image, Layer, Layout, build, publish, validate
 from nbfn.containerize.compress import compressed
 from nbfn.containerize.image import (
     DOCKER_LAYER_GZIP_TYPE,
@@ -23,7 +26,7 @@ from nbfn.containerize.image import (
     digest_of,
     encode,
 )
-from nbfn.containerize.registry import Access, Reference, Repository, pull, push
+from nbfn.containerize.registry import Access, Ahead, Reference, Repository, pull, push
 from nbfn.errors import ImageError, LoginFailed, RegistryError, StateError
 from tests.containerize.conftest import make_capture, make_spec
 from tests.containerize.registries import PASSWORD, USER, bad_line, certificates, htpasswd, running
@@ -155,10 +158,69 @@ def test_what_a_repository_is_known_to_have_is_not_asked_for(
     push_version(1)
     image = push_version(2)
     methods = [method for method, _ in line.log]
-    assert (methods[0], sorted(methods[1:5]), methods[5:]) == ("GET", ["POST", "POST", "PUT", "PUT"], ["PUT"])
+    assert (sorted(methods[:4]), methods[4:]) == (["POST", "POST", "PUT", "PUT"], ["PUT"])
     line.log.clear()
     push(image, ref, ANYBODY, memory=memory)
-    assert [method for method, _ in line.log] == ["GET", "HEAD"]
+    assert [method for method, _ in line.log] == ["HEAD"]
+
+
+def test_uploads_are_begun_while_the_changed_line_is_compressed(
+    line: BadLine, layout: Layout, name: str, state: Path
+) -> None:
+    """``publish`` sends what ``push`` sends; what was begun in vain is ended."""
+    where = f"{line.host}/{name}:1"
+
+    def publish_version(number: int) -> Image:
+        capture = make_capture(f"def greet(name):\n    return name * {number}\n")
+        built = build(make_spec(), capture, layout).image
+        line.log.clear()
+        return layout.get(publish(built, where, layout, settings=config.load({"NBFN_STATE": str(state)})))
+
+    publish_version(1)
+    there = publish_version(2)
+    methods = [method for method, _ in line.log]
+    assert (sorted(methods[:4]), methods[4:]) == (["POST", "POST", "PUT", "PUT"], ["PUT"])
+    assert validate(there) == []
+    assert pull(Reference.parse(where), Layout(state / "other"), ANYBODY).digest == there.digest
+    assert publish_version(2).digest == there.digest
+    assert [method for method, _ in line.log] == ["HEAD"]
+
+    with Ahead(Reference.parse(where), ANYBODY, layout.path / ".nbfn/registries") as ahead:
+        line.log.clear()
+        ahead.expect(2)
+        assert "/blobs/uploads/" in ahead.location()
+    assert sorted(method for method, _ in line.log) == ["DELETE", "POST", "POST"]
+
+
+@pytest.mark.needs("openssl")
+def test_a_registry_that_has_changed_its_ways_since(
+    tmp_path: Path, layout: Layout, built: Image, other: Layout
+) -> None:
+    """At the same address it asks for a login now, then speaks TLS, and then is as it was."""
+    memory, trusting = tmp_path / "memory", access(tmp_path / "docker", "", ca=tmp_path / "ca.pem")
+    options = htpasswd(tmp_path)
+    with running(tmp_path / "registry") as registry:
+        ref = Reference.parse(f"{registry.host}/a/b:1")
+        push(built, ref, ANYBODY, memory=memory)
+
+        def changed(number: int, options: dict[str, object], how: Access) -> None:
+            registry.stop()
+            registry.options = options
+            registry.start()
+            capture = make_capture(f"def greet(name):\n    return name * {number}\n")
+            image = layout.get(build(make_spec(), capture, layout).image)
+            for _ in range(2):
+                assert push(image, ref, how, memory=memory).digest == image.digest
+            assert pull(ref, other, how).digest == image.digest
+
+        changed(1, options, access(tmp_path / "docker", registry.host))
+        changed(2, {}, ANYBODY)
+        changed(3, certificates(tmp_path), trusting)
+        changed(4, {}, ANYBODY)
+        registry.stop()
+        for _ in range(2):
+            with pytest.raises(RegistryError, match=r"cannot be reached|connection to .* broke"):
+                push(built, ref, ANYBODY, memory=memory)
 
 
 def test_a_repository_that_dropped_what_it_was_known_to_have(
@@ -238,6 +300,24 @@ def test_bearer_tokens_are_asked_for_and_renewed(
         pull(ref, Layout(tmp_path / "third"), known)
     assert "has expired" in caught.value.hint
     assert "token-" not in str(caught.value)
+
+
+def test_threads_share_a_token(line: BadLine, name: str, tmp_path: Path) -> None:
+    """Those that are refused at once ask for one, and all go on with it."""
+    known = access(tmp_path / "docker", line.host)
+    with Repository(Reference.parse(f"{line.host}/{name}:1"), known, push=True) as repository:
+        repository.connect()
+        line.tokens = True
+        with ThreadPoolExecutor(4) as threads:
+            together = threading.Barrier(4)
+
+            def begin() -> str:
+                together.wait()
+                return repository.location(repository.request("POST", "blobs/uploads/"))
+
+            places = [thread.result() for thread in [threads.submit(begin) for _ in range(4)]]
+    assert len(set(places)) == 4
+    assert len(line.asked) == 1
 
 
 def test_the_image_of_a_list_for_the_platform(
@@ -404,3 +484,19 @@ class TestBrokenLines:
             pull(ref, layout, ANYBODY)
         assert layout.refs() == {}
         assert not layout.blob(image.layers[0].descriptor.digest).exists()
+
+    def test_a_disk_that_fills_up_while_it_is_compressed(
+        self, line: BadLine, name: str, tmp_path: Path, small_disk: Path, state: Path
+    ) -> None:
+        """Nothing half-written is left here or there; with more space it goes."""
+        settings = config.load({"NBFN_STATE": str(state)})
+        layout, where = Layout(small_disk / "images"), f"{line.host}/{name}:1"
+        layout.put(large_image(tmp_path / "blobs", 600_000), "nbfn.local/a/large")
+        for _ in range(2):
+            with pytest.raises(StateError, match=r"no space left in .* for the compressed base layer"):
+                publish("nbfn.local/a/large", where, layout, settings=settings)
+        assert not list((layout.path / ".nbfn/tmp").iterdir())
+        assert not [method for method, _ in line.log if method in ("PUT", "PATCH")]
+        subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+        there = publish("nbfn.local/a/large", where, layout, settings=settings)
+        assert pull(Reference.parse(where), Layout(tmp_path / "other"), ANYBODY).digest == there.digest

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbfn.containerize import Image, Layer, Layout, unpack, validate
+from nbfn.containerize import Image, Layer, Layout, sweep_unpacked, unpack, validate
 from nbfn.containerize.host import HOST_LABEL
 from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, digest_of
 from nbfn.containerize.members import Member, member_problems
@@ -106,6 +106,20 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     (folder,) = unpack(image, tmp_path / "into")
     (tmp_path / "layer").unlink()
     assert unpack(image, tmp_path / "into") == [folder]
+
+
+def test_folders_of_layers_that_no_image_has_are_swept(tmp_path: Path) -> None:
+    layout, into = Layout(tmp_path / "images"), tmp_path / "layers"
+    assert sweep_unpacked(layout, into) == 0
+    kept = layout.keep(image_of(tmp_path, GOOD))
+    system = tar_of(("./x", LINK, "/etc/passwd"))
+    (stays,), (goes,) = unpack(kept, into), unpack(image_of(tmp_path, system, host=False), into)
+    assert goes.name.endswith("-root")
+    part = into / "x.tmp-1-2"  # another process's, perhaps
+    part.mkdir()
+    assert sweep_unpacked(layout, into) == 1
+    assert sorted(into.iterdir()) == sorted((stays, part))
+    assert unpack(kept, into) == [stays]
 
 
 def test_two_processes_at_once(tmp_path: Path) -> None:

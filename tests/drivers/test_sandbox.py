@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbfn import config
+from nbfn.containerize import Layout
 from nbfn.drivers import Guarded, SandboxDriver, make_driver
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.sandbox import interpreter
@@ -101,6 +102,28 @@ class TestSandboxOnUvloop(DriverConformance):
     @pytest.fixture
     def zygotes(self) -> str:
         return "4"
+
+
+async def test_what_was_unpacked_of_images_that_are_gone_goes_with_the_next_start(state: Path) -> None:
+    settings = config.load({"NBFN_STATE": str(state), "NBFN_DRIVER": "sandbox", "NBFN_ZYGOTES": "0"})
+    gone = make_image(settings.images, {"function/gone.txt": b"gone"})
+    stays = make_image(settings.images)
+    driver = make_driver(settings)
+    await driver.prepare(gone)
+    await driver.prepare(stays)
+    layers = state / "layers"
+    assert len(list(layers.iterdir())) == 3  # the actor is in both
+    Layout(settings.images).blob(gone.digest).unlink()
+    await driver.sweep()
+    assert len(list(layers.iterdir())) == 3, "not while it may be running"
+    await driver.close()
+    successor = make_driver(settings)
+    await successor.sweep()
+    assert len(list(layers.iterdir())) == 2
+    assert not list(layers.rglob("gone.txt"))
+    instance = await successor.start(make_request(stays), Output())
+    await instance.stop()
+    await successor.close()
 
 
 async def test_its_environment_is_exactly_what_it_should_be(

@@ -46,6 +46,7 @@ FDKS = (
     Fdk("node", "fdk-node/", "function failed"),
     # It recovers from nothing: Go's HTTP server hangs up.
     Fdk("go", "fdk-go/", "error receiving function response"),
+    Fdk("java", "fdk-java/", "function failed"),
 )
 
 

@@ -53,6 +53,15 @@ def shouting(folder: Path, *steps: str) -> Path:
     return folder
 
 
+def local_images(folder: Path, build: str, run: str) -> None:
+    """Have ``func.yaml`` name the images of ``.ci/toolchains``."""
+    path = folder / "func.yaml"
+    kept = [
+        line for line in path.read_text().splitlines() if not line.startswith(("build_image", "run_image"))
+    ]
+    path.write_text("\n".join([*kept, f"build_image: nbfn-test/{build}", f"run_image: nbfn-test/{run}", ""]))
+
+
 @contextlib.contextmanager
 def names_taken_off(*functions: str) -> Iterator[None]:
     """What is built meanwhile for these stays as the cache of later runs, without a name."""

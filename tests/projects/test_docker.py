@@ -16,7 +16,7 @@ from nbfn.errors import BuildFailed, ImageError
 from nbfn.projects import build_by_docker, find_func_file
 from tests.commands.fnline import at_home, fn
 from tests.containerize.registries import running
-from tests.projects.daemon import dying_daemon, names_taken_off, shouting
+from tests.projects.daemon import dying_daemon, local_images, names_taken_off, shouting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +37,6 @@ def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def _no_name_stays_in_the_daemon() -> Iterator[None]:
     with names_taken_off("hello", "shout"):
         yield
-
-
-def local_images(folder: Path, build: str, run: str) -> None:
-    """Have ``func.yaml`` name the images of ``.ci/toolchains``."""
-    path = folder / "func.yaml"
-    kept = [
-        line for line in path.read_text().splitlines() if not line.startswith(("build_image", "run_image"))
-    ]
-    path.write_text("\n".join([*kept, f"build_image: nbfn-test/{build}", f"run_image: nbfn-test/{run}", ""]))
 
 
 def test_a_folder_with_a_dockerfile(home: Path) -> None:
@@ -92,6 +83,23 @@ def test_node(home: Path) -> None:
     done = fn("deploy", "--app", "a", "--create-app", "hello")
     assert done.code == 0, done.err
     assert json.loads(fn("invoke", "a", "hello", body='{"name": "Bo"}').out) == {"message": "Hello Bo"}
+
+
+def test_java(home: Path) -> None:
+    """What ``init`` writes: tested by Maven as it is built; what the compiler says is shown."""
+    fn("init", "--runtime", "java17", "hello")
+    local_images(home / "hello", "java-dev", "java")
+    done = fn("deploy", "--app", "a", "--create-app", "--verbose", "--no-cache", "hello")
+    assert done.code == 0, done.err
+    assert "Tests run: 1, Failures: 0" in done.out
+    assert json.loads(fn("invoke", "a", "hello", body='{"name": "Ana"}').out) == {"message": "Hello Ana"}
+    assert json.loads(fn("invoke", "a", "hello", body="{}").out) == {"message": "Hello World"}
+    (home / "hello/src/main/java/com/example/fn/HelloFunction.java").write_text("class Nothing { nowhere }\n")
+    done = fn("deploy", "--app", "a", "hello")
+    assert done.code == 1
+    assert '`RUN ["mvn", "package"]` ended with exit code 1' in done.err
+    assert "HelloFunction.java:[1,24] <identifier> expected" in done.err
+    assert json.loads(fn("invoke", "a", "hello", body="{}").out) == {"message": "Hello World"}
 
 
 def test_python_by_docker_if_asked(home: Path) -> None:

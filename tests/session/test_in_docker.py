@@ -18,6 +18,7 @@ from nbfn import session as sessions
 from nbfn.errors import CallError, ExecutorLost
 from nbfn.function import Function, function
 from nbfn.session import Session
+from tests.containerize.registries import running as running_registry
 from tests.session import running
 from tests.session.notebook import Notebook
 
@@ -153,3 +154,25 @@ def test_containers_of_a_killed_executor_are_swept_by_the_next(
     assert [type(error) for error in errors] == [ExecutorLost]
     assert wait(False) == "here"
     assert not set(before) & set(containers(daemon, session.settings))
+
+
+@pytest.mark.needs("docker-registry", "base")
+def test_a_base_in_a_registry(session: Session, notebook: Notebook, daemon: Any, tmp_path: Path) -> None:
+    """Pushed there by Docker, fetched by nbfn; what is built on it runs as a container."""
+    with running_registry(tmp_path / "registry") as registry:
+        name = f"{registry.host}/bases/debian"
+        assert daemon.images.get("nbfn-test/base").tag(name, "1")
+        try:
+            said = list(daemon.images.push(name, "1", stream=True, decode=True))
+        finally:
+            daemon.images.remove(f"{name}:1", noprune=True)
+        assert not [line for line in said if "error" in line]
+        base = f"localhost:{registry.host.rpartition(':')[2]}/bases/debian:1"
+        place = of_cell(PLACE, "place", notebook, base=base)
+        assert heard(place)[0] == ["go", 1000, "/function", True]
+        assert containers(daemon, session.settings)
+        assert place.image is not None
+        assert base in session.layout.get(place.image).labels.values()
+        registry.stop()
+        changed = PLACE.replace("[word,", "[word * 2,")
+        assert of_cell(changed, "place", notebook, base=base)("go")[0] == "gogo", "the base is here now"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -59,6 +60,7 @@ class Authorization:
         self._scopes = {f"repository:{ref.repository}:{'pull,push' if push else 'pull'}"}
         self._doing = doing
         self._header = ""
+        self._lock = threading.Lock()
 
     def headers(self) -> dict[str, str]:
         """To be sent to the registry itself, and to nobody else."""
@@ -75,6 +77,12 @@ class Authorization:
             LoginFailed: the login is refused.
             RegistryError: the token server is not there, or gives no token.
         """
+        with self._lock:
+            if response.request.headers.get("authorization", "") != self._header:
+                return True  # another thread has got it meanwhile
+            return self._answered(response)
+
+    def _answered(self, response: httpx.Response) -> bool:
         for challenge in challenges(", ".join(response.headers.get_list("www-authenticate"))):
             if challenge.scheme == "bearer":
                 header = f"Bearer {self._token(challenge.parameters, response.request.url)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nbfn.containerize.image import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _MOST = 256
@@ -27,7 +27,9 @@ class Known:
     def __init__(self, folder: Path | None, repository: str) -> None:
         name = digest_of(f"blobs {repository}".encode()).removeprefix("sha256:")
         self._path = folder / name if folder is not None else None
-        self._digests = self._read()
+        found = self._read()
+        self._digests = _strings(found.get("digests"))
+        self._root = str(found.get("root") or "")
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._digests
@@ -35,26 +37,37 @@ class Known:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def _read(self) -> list[str]:
+    @property
+    def root(self) -> str:
+        """Where the registry was that took it, if it needed no login and no TLS."""
+        return self._root if self._digests else ""
+
+    def _read(self) -> Mapping[str, object]:
         if self._path is None:
-            return []
+            return {}
         try:
             found = json.loads(self._path.read_bytes())
         except (OSError, ValueError):
-            return []
-        return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+            return {}
+        return found if isinstance(found, dict) else {}
 
-    def add(self, digests: Iterable[str]) -> None:
-        """A manifest that has these was taken."""
+    def add(self, digests: Iterable[str], root: str) -> None:
+        """A manifest that has these was taken, by the registry at ``root``."""
         new = list(dict.fromkeys(digests))
         kept = [*new, *(each for each in self._digests if each not in new)][:_MOST]
-        if kept != self._digests:
-            self._digests = kept
+        if (kept, root) != (self._digests, self._root):
+            self._digests, self._root = kept, root
+            self._write()
+
+    def forget_root(self) -> None:
+        """It could not be reached there, or refused."""
+        if self._root:
+            self._root = ""
             self._write()
 
     def forget(self) -> None:
         """It was wrong."""
-        self._digests = []
+        self._digests, self._root = [], ""
         self._write()
 
     def _write(self) -> None:
@@ -65,7 +78,11 @@ class Known:
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                part.write_text(json.dumps(self._digests))
+                part.write_text(json.dumps({"root": self._root, "digests": self._digests}))
                 part.replace(self._path)
             finally:
                 part.unlink(missing_ok=True)
+
+
+def _strings(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

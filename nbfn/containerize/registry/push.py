@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
 
 from nbfn.containerize.image import CONFIG_TYPE, Descriptor, digest_of
-from nbfn.containerize.registry.known import Known
-from nbfn.containerize.registry.repository import Repository
+from nbfn.containerize.registry.ahead import Ahead
 from nbfn.errors import RegistryError
 from nbfn.spec import ImageRef
 
@@ -21,13 +19,15 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.registry.access import Access
+    from nbfn.containerize.registry.known import Known
     from nbfn.containerize.registry.reference import Reference
+    from nbfn.containerize.registry.repository import Repository
 
     Progress = Callable[[str, int, int], None]
 
 CHUNK_BYTES = 16 << 20
-_SMALL_BYTES = 64 << 10
-_AT_ONCE = 4
+SMALL_BYTES = 64 << 10
+"""Blobs up to here are sent without asking for them, several at once."""
 _TRIES = 4
 _DOES_NOT_HAVE = (400, 404)
 """What a registry answers to a manifest with blobs that it lacks: MANIFEST_BLOB_UNKNOWN, BLOB_UNKNOWN."""
@@ -42,36 +42,46 @@ def push(
     memory: Path | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     progress: Progress | None = None,
+    ahead: Ahead | None = None,
 ) -> ImageRef:
     """Make ``ref`` name ``image`` in its registry, byte for byte; returns it by digest.
 
     Blobs that the repository has are not sent; those that one of ``mount_from``, other repositories of the
     same registry, has are mounted. ``memory`` is a folder that remembers what repositories have, so that they
     are not asked again, and uploads which broke off, so that another process can go on with them.
-    ``progress`` is told ``push``, and how many of how many bytes of the layers are there.
+    ``progress`` is told ``push``, and how many of how many bytes of the layers are there. ``ahead``, of the
+    same repository and ``memory``, is a connection that is there already.
 
     Raises:
         LoginFailed: the registry does not know us, or does not let us; says which part is wrong.
         RegistryError: not reached, broken off, refused. The tag is as it was; a retry sends what is missing.
         ImageError: a layer is missing here, or has another size or digest than it should.
     """
+    with contextlib.ExitStack() as stack:
+        mine = ahead or stack.enter_context(Ahead(ref, access, memory))
+        uploads = _Uploads(mine, mount_from, chunk_bytes, progress)
+        return _push(image, ref, mine.known, uploads)
+
+
+def _push(image: Image, ref: Reference, known: Known, uploads: _Uploads) -> ImageRef:
     config = Descriptor.read(image.manifest.get("config"), "the config")
     config = Descriptor(CONFIG_TYPE, digest_of(image.config_bytes), config.size)
-    known = Known(memory, ref.name)
-    with Repository(ref, access, push=True) as repository:
-        repository.connect()
-        uploads = _Uploads(repository, known, mount_from, memory, chunk_bytes, progress)
+    repository = uploads.repository
+    try:
         if known and _is_there(image, ref, known, repository):
             uploads.all_there(image)
             return ImageRef(ref.name, digest=image.digest)
-        try:
-            _send(image, config, ref, uploads)
-        except RegistryError as error:
-            if not known or error.status not in _DOES_NOT_HAVE:
-                raise
-            known.forget()  # the registry has dropped what it had: look at every blob
-            _send(image, config, ref, uploads)
-        known.add([config.digest, *(layer.descriptor.digest for layer in image.layers)])
+        _send(image, config, ref, uploads)
+    except RegistryError as error:
+        if not known:
+            raise
+        if error.status not in _DOES_NOT_HAVE:
+            known.forget_root()  # there may be another registry now: look at the next try
+            raise
+        # It has dropped what it had, or speaks TLS now: look at everything.
+        uploads.ahead.again()
+        _send(image, config, ref, uploads)
+    known.add([config.digest, *(layer.descriptor.digest for layer in image.layers)], repository.open_root)
     return ImageRef(ref.name, digest=image.digest)
 
 
@@ -88,15 +98,13 @@ def _send(image: Image, config: Descriptor, ref: Reference, uploads: _Uploads) -
     for layer in image.layers:
         if not uploads.there(layer.descriptor):
             with layer.open() as file:
-                if layer.descriptor.size <= _SMALL_BYTES:
+                if layer.descriptor.size <= SMALL_BYTES:
                     small.append((layer.descriptor, file.read()))
                 else:
                     uploads.send(layer.descriptor, file)
         uploads.tell(layer.descriptor.size)
     # Each is two requests that a registry takes its time for, and hardly any bytes.
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for _ in threads.map(lambda each: uploads.post(*each), small):
-            pass
+    uploads.ahead.each(lambda blob: uploads.post(*blob), small)
     uploads.repository.put_manifest(image.manifest_bytes, image.media_type, ref.tag or image.digest)
 
 
@@ -105,17 +113,16 @@ class _Uploads:
 
     def __init__(
         self,
-        repository: Repository,
-        known: Known,
+        ahead: Ahead,
         mount_from: tuple[str, ...],
-        memory: Path | None,
         chunk_bytes: int,
         progress: Progress | None,
     ) -> None:
-        self.repository = repository
-        self._known = known
+        self.ahead = ahead
+        self.repository = ahead.repository()
+        self._known = ahead.known
         self._mount_from = mount_from
-        self._memory = memory
+        self._memory = ahead.memory
         self._chunk_bytes = chunk_bytes
         self._progress = progress
         self._done = self._total = 0
@@ -134,7 +141,7 @@ class _Uploads:
         if descriptor.digest in self._known:
             return True
         # Where much is known, what is not is new: to send a small one takes no longer than to ask.
-        if self._known and descriptor.size <= _SMALL_BYTES:
+        if self._known and descriptor.size <= SMALL_BYTES:
             return False
         if self.repository.has_blob(descriptor):
             return True
@@ -166,7 +173,7 @@ class _Uploads:
                 lost = error.status in (400, 404, 416)
                 if not tries or (error.status and not lost):
                     raise
-                at, location = (0, self._begin()) if lost else self._asked(location)
+                at, location = (0, self.ahead.location()) if lost else self._asked(location)
             self._remember(descriptor, location)
             self.tell(0, now=at)
         self._finish(descriptor, location)
@@ -178,11 +185,7 @@ class _Uploads:
         Raises:
             ImageError: it is not what its digest says; nothing was sent.
         """
-        location = self._begin()
-        self._finish(descriptor, location, data)
-
-    def _begin(self) -> str:
-        return self.repository.location(self.repository.request("POST", "blobs/uploads/"))
+        self._finish(descriptor, self.ahead.location(), data)
 
     def _patch(self, location: str, data: bytes, at: int) -> tuple[int, str]:
         headers = {
@@ -207,7 +210,7 @@ class _Uploads:
         """Where an upload stands, by the registry's own word; a new one if that is not known."""
         response = self.repository.request("GET", location, allow=range(400, 500))
         if not response.is_success:
-            return 0, self._begin()
+            return 0, self.ahead.location()
         known = "location" in response.headers
         return _taken(response, 0), self.repository.location(response) if known else location
 
@@ -219,7 +222,7 @@ class _Uploads:
                 return self._asked(str(httpx.URL(location)))
             except (OSError, ValueError, KeyError, TypeError, httpx.InvalidURL):
                 pass  # none is known: begin
-        return 0, self._begin()
+        return 0, self.ahead.location()
 
     def _remember(self, descriptor: Descriptor, location: str) -> None:
         path = self._note(descriptor)

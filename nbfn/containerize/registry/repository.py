@@ -36,21 +36,31 @@ _PLAIN = {"Accept-Encoding": "identity"}
 
 
 class Repository:
-    """A repository, as ``ref`` names it; a context manager that closes its connections."""
+    """A repository, as ``ref`` names it; a context manager that closes its connections.
 
-    def __init__(self, ref: Reference, access: Access, *, push: bool = False) -> None:
+    ``root`` is what :attr:`open_root` was before: it is not asked for again.
+    """
+
+    def __init__(self, ref: Reference, access: Access, *, push: bool = False, root: str = "") -> None:
         self.ref = ref
         self.doing = "pushing" if push else "pulling"
         self._access = access
         self._push = push
         self._client = self._open("http")
         self._root = ""
+        self._guess = root
         self._authorization: Authorization | None = None
+        self.open_root = ""
+        """Where its registry is, if that speaks plain http and asks nobody for a login."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
         self._client.close()
 
     def connect(self) -> None:
@@ -60,6 +70,11 @@ class Repository:
             LoginFailed, RegistryError: as :meth:`request`.
         """
         self._authorized()
+
+    def reconnect(self) -> None:
+        """Connect as if nothing was known of the registry. Raises as :meth:`connect`."""
+        self._guess, self._authorization = "", None
+        self.connect()
 
     # Manifests
 
@@ -225,12 +240,19 @@ class Repository:
     def _authorized(self) -> Authorization:
         """Connected on first use: which scheme it speaks, and what it asks for."""
         if self._authorization is None:
-            with self._explained():
-                response = self._connect()
+            self.open_root = self._root = self._guess
+            response = None
+            if not self._guess:
+                with self._explained():
+                    response = self._connect()
             login = self._access.login(self.ref)
             self._authorization = Authorization(
                 self._client, self.ref, login, push=self._push, doing=self.doing
             )
+            if response is None:
+                return self._authorization
+            if response.is_success and self._root.startswith("http:"):
+                self.open_root = self._root
             if response.status_code == httpx.codes.UNAUTHORIZED and not self._authorization.answer(response):
                 raise self._refused(response)
         return self._authorization

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from nbfn.containerize import Layout
+from nbfn.containerize import Layout, sweep_unpacked
 from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed, StartRequest
 from nbfn.drivers.sandbox import image as images
@@ -111,7 +111,10 @@ class SandboxDriver:
         await asyncio.to_thread(self._zygotes.sweep)
         if self._groups:
             await asyncio.to_thread(self._groups.sweep)
-        return await asyncio.to_thread(leftovers.sweep, self._run, frozenset(self._alive))
+        swept = await asyncio.to_thread(leftovers.sweep, self._run, frozenset(self._alive))
+        if not self._programs:
+            await asyncio.to_thread(sweep_unpacked, self._layout, self._layers)
+        return swept
 
     async def close(self) -> None:
         """The guard has stopped the instances; what is left are zygotes."""
