@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         list_contexts,
         load_folder,
         logs,
+        migrate_project,
         prune_images,
         pull_image,
         push_image,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         update_function,
         use_context,
         verify_images,
+        watch_project,
     )
 
 __version__ = "0.1.0"
@@ -140,6 +142,7 @@ __all__ = [
     "load_ipython_extension",
     "logs",
     "panel",
+    "migrate_project",
     "prune_images",
     "pull_image",
     "push_image",
@@ -157,6 +160,7 @@ __all__ = [
     "update_function",
     "use_context",
     "verify_images",
+    "watch_project",
 ]
 
 # Loaded when first asked for: the executor and its instances' images import this package too, and need
@@ -200,6 +204,7 @@ _LAZY = {
     "list_contexts": "nbfn.verbs",
     "load_folder": "nbfn.verbs",
     "logs": "nbfn.verbs",
+    "migrate_project": "nbfn.verbs",
     "push_project": "nbfn.verbs",
     "stats": "nbfn.verbs",
     "rollback_function": "nbfn.verbs",
@@ -216,6 +221,7 @@ _LAZY = {
     "push_image": "nbfn.verbs",
     "tag_image": "nbfn.verbs",
     "verify_images": "nbfn.verbs",
+    "watch_project": "nbfn.verbs",
     "secret": "nbfn.secrets",
     "show": "nbfn.function",
     "dashboard": "nbfn.notebook.dashboard.dashboard",

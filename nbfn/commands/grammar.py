@@ -33,6 +33,8 @@ _OTHER_NAMES = {
     "un": "unset",
     "g": "get",
     "cf": "config",
+    "m": "migrate",
+    "w": "watch",
 }
 _OTHER_NOUNS = {
     "a": "app",
@@ -54,6 +56,7 @@ _OTHER_NOUNS = {
     "rev": "revision",
     "revs": "revision",
     "revisions": "revision",
+    "sv": "server",
     "cf": "config",
 }
 
@@ -134,7 +137,14 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--memory``, ``--timeout``, ``--idle-timeout``."""
     for option in (
         click.option("--idle-timeout", type=int, metavar="S", help="What an idle instance waits, seconds."),
-        click.option("--timeout", type=int, metavar="S", help="What a call may take, seconds."),
+        click.option(
+            "--timeout",
+            "--timeout-in-seconds",
+            "timeout",
+            type=int,
+            metavar="S",
+            help="What a call may take, seconds.",
+        ),
         click.option("--memory", "-m", type=int, metavar="MB", help="What an instance may use, MB."),
     ):
         command = option(command)

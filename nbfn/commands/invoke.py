@@ -16,11 +16,24 @@ if TYPE_CHECKING:
     from nbfn.verbs import Answer
 
 
+_DETACHED = "detached"
+
+
 class CallFailed(CallError):
     """The function's answer is a failure, or there is none."""
 
 
-@click.command(context_settings=HELP)
+class Invoke(click.Command):
+    """``invoke detached APP FUNCTION`` is ``invoke --fn-invoke-type detached APP FUNCTION``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == [_DETACHED]:
+            ctx.meta[_DETACHED] = True
+            args = args[1:]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=Invoke, context_settings=HELP)
 @click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
 @click.argument("function", metavar="[FUNCTION]", required=False, shell_complete=complete.functions)
 @click.option("--content-type", default="", help="Of the body. [func.yaml's content_type, text/plain]")
@@ -31,14 +44,17 @@ class CallFailed(CallError):
 @click.option(
     "--fn-invoke-type",
     default="sync",
-    type=click.Choice(["sync", "detached"]),
+    type=click.Choice(["sync", _DETACHED]),
     help="sync waits for the answer; detached prints the call's id at once.",
 )
+@click.option("--no-endpoint-cache", is_flag=True, hidden=True, help="Nothing is ever cached.")
+@click.option("--endpoint-cache-ttl", hidden=True, help="Nothing is ever cached.")
 @click.option("--is-dry-run", is_flag=True, help="Only ask whether it may be called (OCI).")
 @output_option
 @edge
 def invoke(
     edge: Edge,
+    /,
     app: str | None,
     function: str | None,
     content_type: str,
@@ -49,14 +65,19 @@ def invoke(
     fn_invoke_type: str,
     is_dry_run: bool,
     output: str | None,
+    **_: object,
 ) -> None:
     """Call a function with what is piped in (in a notebook: the cell's body). Exit code 1 if it fails.
 
-    A detached call goes on by itself: `nbfn.call(ID)` in Python, or GET /nbfn/v1/calls/ID, tells what became
-    of it.
+    `invoke detached APP FUNCTION` is the same as --fn-invoke-type detached. A detached call goes on by
+    itself: `nbfn.call(ID)` in Python, or GET /nbfn/v1/calls/ID, tells what became of it.
     """
     from nbfn.verbs import invoke_function
 
+    word = bool(click.get_current_context().meta.get(_DETACHED))
+    if word and app and not function and not endpoint:  # an application of that name
+        app, function, word = _DETACHED, app, False
+    detached = word or fn_invoke_type == _DETACHED
     if not endpoint and not (app and function):
         raise click.UsageError("name an application and a function")
     body = edge.read_input() if data is None else data.encode()
@@ -70,10 +91,10 @@ def invoke(
             **({"Is-Dry-Run": "true"} if is_dry_run else {}),
         },
         endpoint=endpoint,
-        detached=fn_invoke_type == "detached",
+        detached=detached,
         session=edge.session,
     )
-    if display_call_id and fn_invoke_type != "detached":
+    if display_call_id and not detached:
         edge.show.say(f"Call ID: {answer.call_id}")
     if output:
         headers = {name.title(): [value] for name, value in answer.headers.items()}
@@ -82,7 +103,7 @@ def invoke(
         raise answer.error or _failure(answer)
     if output:
         return
-    if fn_invoke_type == "detached":
+    if detached:
         edge.show.say(f"Call ID: {answer.call_id}")
     else:
         edge.show.body(answer.body, answer.headers.get("content-type", ""))

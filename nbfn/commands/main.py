@@ -7,7 +7,7 @@ import sys
 import click
 
 from nbfn import __version__
-from nbfn.commands import configuration, contexts, objects, revisions
+from nbfn.commands import configuration, contexts, objects, revisions, triggers
 from nbfn.commands.complete import contexts as complete_contexts
 from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
@@ -16,7 +16,8 @@ from nbfn.commands.grammar import HELP, Words, verb
 from nbfn.commands.images import images, pull
 from nbfn.commands.invoke import invoke
 from nbfn.commands.past import logs, stats
-from nbfn.commands.projects import build, bump, deploy, init, push
+from nbfn.commands.projects import build, bump, deploy, init, migrate, push, watch
+from nbfn.commands.refused import build_server, update_server
 from nbfn.commands.serve import serve
 from nbfn.commands.simulate import simulate
 from nbfn.commands.start import start
@@ -55,14 +56,15 @@ _VERBS = {
         "get": "Show a configuration key.",
     }.items()
 }
-for _module in (contexts, objects, configuration, revisions):
+for _module in (contexts, objects, triggers, configuration, revisions):
     _module.register(_VERBS)
+_VERBS["update"].add_command(update_server)
 for _command in (
-    *(init, build, bump, push, pull, deploy, invoke, export, images, revisions.rollback),
+    *(init, migrate, build, bump, push, pull, deploy, watch, invoke, export, images, revisions.rollback),
     *_VERBS.values(),
     configuration.config,
     *(logs, stats),
-    *(serve, start, status, stop, simulate, doctor, version),
+    *(serve, start, status, stop, simulate, doctor, version, build_server),
 ):
     cli.add_command(_command)
 

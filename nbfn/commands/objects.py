@@ -1,4 +1,4 @@
-"""``create``, ``list``, ``inspect``, ``update`` and ``delete`` of applications, functions and triggers."""
+"""``create``, ``list``, ``inspect``, ``update`` and ``delete`` of applications and functions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from nbfn.commands.grammar import (
     page_options,
     scale_options,
 )
-from nbfn.errors import NotFound
+from nbfn.commands.listing import cursor_option, listed, pick_options, property_of, show_list
+from nbfn.commands.oracle import end_options, mode_options, notes_for, tag_options, untag_options
+from nbfn.commands.refused import MATCHING, OF_APPS, OF_FUNCTIONS, WAITING, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    Pairs = tuple[tuple[str, Any], ...]
 
 app_argument = click.argument("app", metavar="APP", shell_complete=complete.apps)
 function_argument = click.argument("function", metavar="FUNCTION", shell_complete=complete.functions)
-trigger_argument = click.argument("trigger", metavar="TRIGGER", shell_complete=complete.triggers)
 property_argument = click.argument("prop", metavar="[PROPERTY[.KEY]]", required=False)
+subnet_option = click.option(
+    "--subnet-id", "subnet_ids", multiple=True, metavar="OCID", help="Its subnets (OCI); repeatable."
+)
 syslog_option = click.option("--syslog-url", metavar="URL", help="Where a Fn server sends logs.")
 
 _INVOKE_URL = "fnproject.io/fn/invokeEndpoint"
-_TRIGGER_URL = "fnproject.io/trigger/httpEndpoint"
 
 
 @click.command("app", context_settings=HELP)
@@ -43,20 +46,20 @@ _TRIGGER_URL = "fnproject.io/trigger/httpEndpoint"
     metavar="SHAPE",
     help="OCI's: GENERIC_X86 (default), GENERIC_ARM or GENERIC_X86_ARM.",
 )
+@subnet_option
+@tag_options
+@refused({**WAITING, **OF_APPS})
 @edge
 def create_app(
-    edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, shape: str
+    edge: Edge, /, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, shape: str, **oci: Any
 ) -> None:
-    """Make an application.
-
-    In OCI it has one to three subnets: --annotation 'oracle.com/oci/subnetIds=["ocid1.subnet.…"]'.
-    """
+    """Make an application. In OCI it has one to three subnets."""
     from nbfn import verbs
 
     made = verbs.create_app(
         app,
         config=dict(config),
-        annotations=dict(annotation),
+        annotations={**dict(annotation), **notes_for(edge, oci)},
         syslog_url=syslog_url or "",
         shape=shape,
         session=edge.session,
@@ -66,11 +69,13 @@ def create_app(
 
 @click.command("app", context_settings=HELP)
 @page_options
+@cursor_option
+@pick_options
 @edge
-def list_apps(edge: Edge, limit: int, output: str | None) -> None:
+def list_apps(edge: Edge, /, limit: int, cursor: str, output: str | None, **pick: Any) -> None:
     """List the applications."""
-    held = edge.session.control.apps.list(limit=limit)
-    _list(edge, held, ("name", "id"), output, "No apps found")
+    held = listed(edge, edge.session.control.apps, limit, cursor, pick)
+    show_list(edge, held, ("name", "id"), output, "No apps found")
 
 
 @click.command("app", context_settings=HELP)
@@ -79,7 +84,7 @@ def list_apps(edge: Edge, limit: int, output: str | None) -> None:
 @edge
 def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
     """Show an application, or one of its properties."""
-    edge.show.document(_property(edge.session.control.app(app), prop))
+    edge.show.document(property_of(edge.session.control.app(app), prop))
 
 
 @click.command("app", context_settings=HELP)
@@ -87,15 +92,22 @@ def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
 @config_option
 @annotation_option
 @syslog_option
+@subnet_option
+@tag_options
+@untag_options
+@refused({**MATCHING, **OF_APPS})
 @edge
-def update_app(edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None) -> None:
+def update_app(
+    edge: Edge, /, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, **oci: Any
+) -> None:
     """Change an application; KEY= (without a value) removes a key."""
     from nbfn import verbs
 
+    notes = notes_for(edge, oci, lambda: edge.session.control.app(app).get("annotations") or {})
     verbs.update_app(
         app,
         config=dict(config),
-        annotations=dict(annotation),
+        annotations={**dict(annotation), **notes},
         syslog_url=syslog_url,
         session=edge.session,
     )
@@ -106,6 +118,7 @@ def update_app(edge: Edge, app: str, config: Pairs, annotation: Pairs, syslog_ur
 @app_argument
 @click.option("--force", "-f", is_flag=True, help="Taken for the Fn CLI's sake: nothing is asked.")
 @click.option("--recursive", "-r", is_flag=True, help="Delete its functions and triggers first.")
+@refused(MATCHING)
 @edge
 def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
     """Delete an application."""
@@ -118,34 +131,49 @@ def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
 @click.command("function", context_settings=HELP)
 @app_argument
 @click.argument("function", metavar="FUNCTION")
-@click.argument("image", metavar="IMAGE:TAG")
+@click.argument("image", metavar="[IMAGE:TAG]", required=False)
+@click.option(
+    "--image", "named", default="", metavar="IMAGE:TAG", help="Its image, instead of the third name."
+)
 @limit_options
 @scale_options
 @config_option
 @annotation_option
+@tag_options
+@mode_options
+@refused({**WAITING, **OF_FUNCTIONS})
 @edge
 def create_function(
     edge: Edge,
     /,
     app: str,
     function: str,
-    image: str,
+    image: str | None,
+    named: str,
     config: Pairs,
     annotation: Pairs,
+    memory: int | None,
+    timeout: int | None,
+    idle_timeout: int | None,
     min_instances: int | None,
     max_instances: int | None,
-    **limits: int | None,
+    **oci: Any,
 ) -> None:
     """Make a function of an image that the server can read."""
     from nbfn import verbs
 
+    if bool(image) == bool(named):
+        raise click.UsageError("name the image once, as IMAGE:TAG or with --image")
+
     made = verbs.create_function(
         app,
         function,
-        image,
-        **limits,
+        image or named,
+        memory=memory,
+        timeout=timeout,
+        idle_timeout=idle_timeout,
         config=dict(config),
-        annotations=dict(annotation),
+        annotations={**dict(annotation), **notes_for(edge, oci)},
         min_instances=min_instances,
         max_instances=max_instances,
         session=edge.session,
@@ -156,12 +184,14 @@ def create_function(
 @click.command("function", context_settings=HELP)
 @app_argument
 @page_options
+@cursor_option
+@pick_options
 @edge
-def list_functions(edge: Edge, app: str, limit: int, output: str | None) -> None:
+def list_functions(edge: Edge, /, app: str, limit: int, cursor: str, output: str | None, **pick: Any) -> None:
     """List the functions of an application."""
     control = edge.session.control
-    held = control.functions.list(limit=limit, app_id=control.app(app)["id"])
-    _list(edge, held, ("name", "image", "id"), output, f"No functions found for app: {app}")
+    held = listed(edge, control.functions, limit, cursor, pick, app_id=control.app(app)["id"])
+    show_list(edge, held, ("name", "image", "id"), output, f"No functions found for app: {app}")
 
 
 @click.command("function", context_settings=HELP)
@@ -178,7 +208,7 @@ def inspect_function(edge: Edge, app: str, function: str, prop: str | None, endp
     if endpoint:
         edge.show.say(str((held.get("annotations") or {}).get(_INVOKE_URL, "")))
     else:
-        edge.show.document(_property(held, prop))
+        edge.show.document(property_of(held, prop))
 
 
 @click.command("function", context_settings=HELP)
@@ -189,20 +219,44 @@ def inspect_function(edge: Edge, app: str, function: str, prop: str | None, endp
 @scale_options
 @config_option
 @annotation_option
+@tag_options
+@untag_options
+@mode_options
+@end_options
+@refused({**MATCHING, **OF_FUNCTIONS})
 @edge
 def update_function(
-    edge: Edge, /, app: str, function: str, image: str, config: Pairs, annotation: Pairs, **limits: int | None
+    edge: Edge,
+    /,
+    app: str,
+    function: str,
+    image: str,
+    config: Pairs,
+    annotation: Pairs,
+    memory: int | None,
+    timeout: int | None,
+    idle_timeout: int | None,
+    min_instances: int | None,
+    max_instances: int | None,
+    **oci: Any,
 ) -> None:
     """Change a function; KEY= (without a value) removes a key."""
     from nbfn import verbs
 
+    notes = notes_for(
+        edge, oci, lambda: edge.session.control.function(app, function).get("annotations") or {}
+    )
     verbs.update_function(
         app,
         function,
         image=image,
-        **limits,
+        memory=memory,
+        timeout=timeout,
+        idle_timeout=idle_timeout,
+        min_instances=min_instances,
+        max_instances=max_instances,
         config=dict(config),
-        annotations=dict(annotation),
+        annotations={**dict(annotation), **notes},
         session=edge.session,
     )
     edge.show.say(f"{app} {function} updated")
@@ -213,6 +267,7 @@ def update_function(
 @function_argument
 @click.option("--force", "-f", is_flag=True, help="Taken for the Fn CLI's sake: nothing is asked.")
 @click.option("--recursive", "-r", is_flag=True, help="Taken too: its triggers always go first.")
+@refused(MATCHING)
 @edge
 def delete_function(edge: Edge, app: str, function: str, force: bool, recursive: bool) -> None:
     """Delete a function and its triggers."""
@@ -222,133 +277,14 @@ def delete_function(edge: Edge, app: str, function: str, force: bool, recursive:
     edge.show.say(f"{app} {function} deleted")
 
 
-@click.command("trigger", context_settings=HELP)
-@app_argument
-@function_argument
-@click.argument("trigger", metavar="TRIGGER")
-@click.option("--source", required=True, help="Its path: /t/APP + this, which begins with '/'.")
-@click.option("--type", "kind", default="http", type=click.Choice(["http"]), help="Only http.")
-@annotation_option
-@edge
-def create_trigger(
-    edge: Edge, app: str, function: str, trigger: str, source: str, kind: str, annotation: Pairs
-) -> None:
-    """Make a way to a function by HTTP."""
-    control = edge.session.control
-    held = control.function(app, function)
-    body = {
-        "name": trigger,
-        "type": kind,
-        "source": source,
-        "app_id": held["app_id"],
-        "fn_id": held["id"],
-        **({"annotations": dict(annotation)} if annotation else {}),
-    }
-    made = control.triggers.create(body)
-    edge.show.say(f"Successfully created trigger: {made['name']}")
-    edge.show.say(f"Trigger Endpoint: {(made.get('annotations') or {}).get(_TRIGGER_URL, source)}")
-
-
-@click.command("trigger", context_settings=HELP)
-@app_argument
-@click.argument("function", metavar="[FUNCTION]", required=False, shell_complete=complete.functions)
-@page_options
-@edge
-def list_triggers(edge: Edge, app: str, function: str | None, limit: int, output: str | None) -> None:
-    """List the triggers of an application, or of one function."""
-    control = edge.session.control
-    app_id = control.app(app)["id"]
-    of = {"fn_id": control.function(app, function)["id"]} if function else {}
-    names = {each["id"]: each["name"] for each in control.functions.list(app_id=app_id)}
-    held = [
-        {
-            **each,
-            "function": names.get(each["fn_id"], ""),
-            "endpoint": (each.get("annotations") or {}).get(_TRIGGER_URL, ""),
-        }
-        for each in control.triggers.list(limit=limit, app_id=app_id, **of)
-    ]
-    fields = ("function", "name", "id", "type", "source", "endpoint")
-    _list(edge, held, fields, output, f"No triggers found for {app}{f' {function}' if function else ''}")
-
-
-@click.command("trigger", context_settings=HELP)
-@app_argument
-@function_argument
-@trigger_argument
-@property_argument
-@edge
-def inspect_trigger(edge: Edge, app: str, function: str, trigger: str, prop: str | None) -> None:
-    """Show a trigger, or one of its properties."""
-    edge.show.document(_property(edge.session.control.trigger(app, function, trigger), prop))
-
-
-@click.command("trigger", context_settings=HELP)
-@app_argument
-@function_argument
-@trigger_argument
-@annotation_option
-@edge
-def update_trigger(edge: Edge, app: str, function: str, trigger: str, annotation: Pairs) -> None:
-    """Change a trigger's annotations."""
-    control = edge.session.control
-    held = control.trigger(app, function, trigger)
-    control.triggers.update(
-        held["id"], {**{key: held[key] for key in _TRIGGER_KEYS}, "annotations": dict(annotation)}
-    )
-    edge.show.say(f"{app} {function} {trigger} updated")
-
-
-@click.command("trigger", context_settings=HELP)
-@app_argument
-@function_argument
-@trigger_argument
-@edge
-def delete_trigger(edge: Edge, app: str, function: str, trigger: str) -> None:
-    """Delete a trigger."""
-    from nbfn import verbs
-
-    verbs.delete_trigger(app, function, trigger, session=edge.session)
-    edge.show.say(f"{app} {function} {trigger} deleted")
-
-
-Pairs = tuple[tuple[str, Any], ...]
-_TRIGGER_KEYS = ("id", "name", "app_id", "fn_id", "type", "source")
-
-
-def _list(
-    edge: Edge, held: Sequence[Mapping[str, Any]], fields: Sequence[str], output: str | None, none: str
-) -> None:
-    if output:
-        edge.show.document([{name: each.get(name, "") for name in fields} for each in held])
-    elif held:
-        rows = [[str(each.get(name, "")) for name in fields] for each in held]
-        edge.show.table([name.upper() for name in fields], rows)
-    else:
-        edge.show.note(none)
-
-
-def _property(held: Mapping[str, Any], prop: str | None) -> Any:
-    """``held``, or what is at a dotted path in it; keys of annotations have dots themselves."""
-    value: Any = held
-    rest = prop or ""
-    while rest:
-        keys = value if isinstance(value, dict) else {}
-        found = max((key for key in keys if f"{rest}.".startswith(f"{key}.")), key=len, default=None)
-        if found is None:
-            raise NotFound(f"{held.get('name')} has no {prop!r}", hint=f"it has: {', '.join(keys) or 'none'}")
-        value, rest = value[found], rest[len(found) + 1 :]
-    return value
-
-
 def register(verbs: dict[str, Nouns]) -> None:
-    """Say these verbs of applications, functions and triggers."""
+    """Say these verbs of applications and functions."""
     for name, commands in (
-        ("create", (create_app, create_function, create_trigger)),
-        ("list", (list_apps, list_functions, list_triggers)),
-        ("inspect", (inspect_app, inspect_function, inspect_trigger)),
-        ("update", (update_app, update_function, update_trigger)),
-        ("delete", (delete_app, delete_function, delete_trigger)),
+        ("create", (create_app, create_function)),
+        ("list", (list_apps, list_functions)),
+        ("inspect", (inspect_app, inspect_function)),
+        ("update", (update_app, update_function)),
+        ("delete", (delete_app, delete_function)),
     ):
         for command in commands:
             verbs[name].add_command(command)

@@ -1,4 +1,4 @@
-"""``init``, ``build``, ``bump``, ``push``, ``deploy``: project folders."""
+"""``init``, ``migrate``, ``build``, ``bump``, ``push``, ``deploy``, ``watch``: project folders."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ from nbfn.commands.grammar import (
     working_dir_option,
 )
 from nbfn.commands.images import push_image
+from nbfn.commands.oracle import for_file, mode_options, tag_options
+from nbfn.commands.refused import OF_FUNCTIONS, OF_START, refused
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbfn.verbs import Building
+
+_OF_OCI = (
+    *("tags", "defined_tags", "provisioned_concurrency", "detached_timeout"),
+    *("on_success", "on_failure"),
+)
 
 folder_argument = click.argument("folder", metavar="[FOLDER]", required=False)
 registry_option = click.option("--registry", default="", help="Prefix of image names, for this time.")
@@ -53,8 +60,11 @@ def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @limit_options
 @config_option
 @annotation_option
-@click.option("--force", is_flag=True, help="Overwrite func.yaml (never code).")
+@tag_options
+@mode_options
+@click.option("--force", is_flag=True, help="Overwrite func.yaml (never code but an init image's).")
 @working_dir_option
+@refused({"--pbf": OF_FUNCTIONS["--pbf"]})
 @edge
 def init(
     edge: Edge,
@@ -66,22 +76,40 @@ def init(
     annotation: tuple[tuple[str, Any], ...],
     **options: Any,
 ) -> None:
-    """Make a function: func.yaml, and code that greets. Needs no network."""
+    """Make a function: func.yaml, and code that greets. Needs no network, but for an init image."""
     from nbfn.projects import init as make
 
-    if init_image:
-        raise BadInput(
-            "an init image is run by Docker, with which this version of nbfn does not work",
-            hint="--runtime python, go, node or java write their files themselves",
-        )
     place = _place(folder, working_dir)
+    oci = {name: options.pop(name) for name in _OF_OCI}
     if folder and place.exists() and not options["force"]:
         raise BadInput(f"{place} is there already", hint="--force makes it a function all the same")
     if folder:
         edge.show.say(f"Creating function at: ./{folder}")
-    function = make(place, config=dict(config), annotations=dict(annotation), **options)
-    edge.show.say("Function boilerplate generated." if options["runtime"] else f"Runtime: {function.runtime}")
+    if init_image:
+        edge.show.say(f"Building from init-image: {init_image}")
+    function = make(
+        place,
+        config=dict(config),
+        annotations=dict(annotation),
+        oci=for_file(oci),
+        init_image=init_image,
+        **options,
+    )
+    written = options["runtime"] or init_image
+    edge.show.say("Function boilerplate generated." if written else f"Runtime: {function.runtime}")
     edge.show.say(f"{function.path.name} created.")
+
+
+@click.command(context_settings=HELP)
+@working_dir_option
+@edge
+def migrate(edge: Edge, working_dir: str | None) -> None:
+    """Bring a func.yaml from before 2018 to today's schema; func.yaml.bak is what it was."""
+    from nbfn.verbs import migrate_project
+
+    function = migrate_project(_place(None, working_dir))
+    name = function.path.name
+    edge.show.say(f"Successfully migrated {name} and created a back up {name}.bak")
 
 
 @click.command(context_settings=HELP)
@@ -167,6 +195,7 @@ def push(edge: Edge, image: str | None, where: str | None, registry: str, verbos
 @registry_option
 @working_dir_option
 @verbose_option
+@refused({"--local-debug": OF_START["--local-debug"]})
 @edge
 def deploy(
     edge: Edge,
@@ -202,6 +231,47 @@ def deploy(
         create_app=create_app,
         bump=not no_bump,
         how=_building(verbose, docker, no_cache, build_arg),
+        session=edge.session,
+        say=edge.show.say,
+    )
+
+
+@click.command(context_settings=HELP)
+@click.option("--app", default="", shell_complete=complete.apps, help="Application (default: app.yaml's).")
+@click.option("--debounce", default="500ms", show_default=True, metavar="TIME", help="Wait for more changes.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Do not look at what matches; repeatable, as .fnignore.",
+)
+@working_dir_option
+@docker_options
+@verbose_option
+@edge
+def watch(
+    edge: Edge,
+    /,
+    app: str,
+    debounce: str,
+    ignore: tuple[str, ...],
+    working_dir: str | None,
+    verbose: bool,
+    **how: Any,
+) -> None:
+    """Deploy the function here again whenever a file of it changes, until interrupted.
+
+    It is `deploy --local --no-bump` each time. A deployment that fails is said, and the next change tried.
+    """
+    from nbfn.projects.durations import seconds
+    from nbfn.verbs import watch_project
+
+    watch_project(
+        _place(None, working_dir),
+        app,
+        quiet_s=float(seconds(debounce, "--debounce")),
+        ignore=ignore,
+        how=_building(verbose, **how),
         session=edge.session,
         say=edge.show.say,
     )

@@ -7,6 +7,7 @@ from nbfn.projects.export import Export, Exported, copy, export, export_archive
 from nbfn.projects.folder import capture_folder
 from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
 from nbfn.projects.init import RUNTIMES, init
+from nbfn.projects.migrate import migrate
 from nbfn.projects.version import bumped
 from nbfn.projects.ways import Way, build_by_docker, dockerfile_of, run_commands, way_of
 from nbfn.projects.zipped import archive_digest, keep, kept
@@ -32,6 +33,7 @@ __all__ = [
     "init",
     "keep",
     "kept",
+    "migrate",
     "run_commands",
     "walk",
     "way_of",

@@ -112,7 +112,7 @@ class FuncFile:
         if not found:
             raise BadInput(
                 f"{self.path} has no schema_version, as before 2018: its keys may mean other things",
-                hint=f"add 'schema_version: {SCHEMA}', and make its path a trigger (as `fn migrate`)",
+                hint="`fn migrate` in its folder brings it up to date",
             )
         raise BadInput(
             f"{self.where('schema_version')}: schema_version is {found}",

@@ -1,4 +1,4 @@
-"""``fn init``: a new function's folder, written without a network."""
+"""``fn init``: a new function's folder, written without a network (but for an init image's)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn import yamlfile
 from nbfn.errors import BadInput, NameRefused, StateError
+from nbfn.projects import initimage
 from nbfn.projects.boilerplate import RUNTIMES, Boilerplate, find
 from nbfn.projects.funcfile import NAMES, SCHEMA, FuncFile
 from nbfn.projects.version import INITIAL, check_version
@@ -35,15 +36,19 @@ def init(
     idle_timeout: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    oci: Mapping[str, Any] | None = None,
+    init_image: str = "",
     force: bool = False,
 ) -> FuncFile:
     """Make ``folder`` (if need be) a function: ``func.yaml``, and the runtime's files unless they are there.
 
-    Without a ``runtime``, the folder's own files say it; a Dockerfile means ``docker``. ``force``
-    overwrites ``func.yaml``, never code.
+    Without a ``runtime``, the folder's own files say it; a Dockerfile means ``docker``. An ``init_image``
+    is run by Docker and gives files and runtime instead. ``oci`` is ``deploy.oci``, for OCI Functions.
+    ``force`` overwrites ``func.yaml``, never code but an init image's.
 
     Raises:
         BadInput: a runtime, name, version or trigger that cannot be; or there is a func.yaml already.
+        ImageError: there is no Docker, or no such init image, or it failed.
         LimitError: memory or a timeout out of range.
         StateError: the folder cannot be written.
     """
@@ -55,16 +60,18 @@ def init(
     present = next((each for each in NAMES if (folder / each).exists()), None)
     if present and not force:
         raise BadInput(f"{folder / present} is there already", hint="--force overwrites it")
-    runtime, boilerplate = _runtime(folder, runtime)
+    if init_image and runtime:
+        raise BadInput("a runtime and an init image are given", hint="the image says the runtime: give one")
+    template = initimage.ask(init_image, named) if init_image else None
+    runtime, boilerplate = ("", Boilerplate("", "")) if template else _runtime(folder, runtime)
+    given: dict[str, Any] = dict(template.about) if template else _given(runtime, boilerplate)
     about: dict[str, Any] = {
         "schema_version": SCHEMA,
         "name": named,
         "version": version,
-        "runtime": runtime,
-        "build_image": boilerplate.build_image,
-        "run_image": boilerplate.run_image,
-        "cmd": cmd or boilerplate.cmd,
-        "entrypoint": entrypoint or boilerplate.entrypoint,
+        **given,
+        "cmd": cmd or given.get("cmd"),
+        "entrypoint": entrypoint or given.get("entrypoint"),
         "memory": memory or boilerplate.memory,
         "timeout": timeout,
         "idle_timeout": idle_timeout,
@@ -73,9 +80,12 @@ def init(
         "triggers": [{"name": f"{named}-trigger", "type": "http", "source": f"/{named}-trigger"}]
         if trigger
         else [],
+        "deploy": _with_oci(given.get("deploy"), oci or {}),
     }
     text = yamlfile.dump({key: value for key, value in about.items() if value})
     target = folder / (present if present and present != "func.json" else "func.yaml")
+    if template:
+        template.write(folder, force=force)
     try:
         for file, content in boilerplate.files.items():
             path = folder / file
@@ -87,6 +97,22 @@ def init(
         raise StateError(f"{folder} cannot be written: {error.strerror}") from error
     yamlfile.write_text(target, text)
     return FuncFile(target)
+
+
+def _given(runtime: str, boilerplate: Boilerplate) -> dict[str, Any]:
+    """What a runtime has in ``func.yaml``."""
+    return {
+        "runtime": runtime,
+        "build_image": boilerplate.build_image,
+        "run_image": boilerplate.run_image,
+        "cmd": boilerplate.cmd,
+        "entrypoint": boilerplate.entrypoint,
+    }
+
+
+def _with_oci(deploy: object, oci: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = dict(deploy) if isinstance(deploy, dict) else {}
+    return {**told, "oci": {**told.get("oci", {}), **oci}} if oci else told
 
 
 def _runtime(folder: Path, runtime: str) -> tuple[str, Boilerplate]:

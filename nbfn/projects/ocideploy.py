@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn.errors import BadInput
 from nbfn.projects import fields
+from nbfn.projects.durations import whole_seconds
 
 if TYPE_CHECKING:
     from nbfn.yamlfile import Document, Key
@@ -58,9 +59,10 @@ def _detached(document: Document) -> dict[str, Any]:
     at = (*_AT, "detached_mode")
     fields.mapping(document, *at)
     notes: dict[str, Any] = {}
-    timeout_s = fields.number(document, *at, "timeout")
-    if timeout_s is not None:
-        notes[f"{_PREFIX}detachedModeTimeoutInSeconds"] = timeout_s
+    timeout = fields.text(document, *at, "timeout")
+    if timeout not in ("", "0"):
+        where = f"{document.where(*at, 'timeout')}: {'.'.join(at)}.timeout"
+        notes[f"{_PREFIX}detachedModeTimeoutInSeconds"] = whole_seconds(timeout, where)
     for key, name in (("on_success", "successDestination"), ("on_failure", "failureDestination")):
         if not fields.mapping(document, *at, key):
             continue

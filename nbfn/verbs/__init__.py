@@ -48,6 +48,7 @@ from nbfn.verbs.projects import (
     push_project,
 )
 from nbfn.verbs.statistics import FunctionStats, Stats, stats
+from nbfn.verbs.watching import migrate_project, watch_project
 
 __all__ = [
     "Answer",
@@ -87,6 +88,7 @@ __all__ = [
     "list_contexts",
     "load_folder",
     "logs",
+    "migrate_project",
     "prune_images",
     "pull_image",
     "push_image",
@@ -100,4 +102,5 @@ __all__ = [
     "update_function",
     "use_context",
     "verify_images",
+    "watch_project",
 ]
