@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem
 
@@ -84,6 +84,16 @@ def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _items(_names(ctx, app, function), incomplete)
 
 
+def config_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Configuration keys of the application or function that was named before."""
+    return _items(sorted(_held(ctx).get("config") or {}), incomplete)
+
+
+def properties(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the object that was named before has."""
+    return _items(sorted(_held(ctx)), incomplete)
+
+
 def revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Numbers of the revisions of the function that was named before, newest first."""
     app, function = str(ctx.params.get("app") or ""), str(ctx.params.get("function") or "")
@@ -105,6 +115,28 @@ def _names(ctx: click.Context, app: str, function: str) -> list[str]:
         return _asked(Control(Rest(client)), app, function)
 
     return _ask(ctx, names, lambda context: _of_oci(context, app, function))
+
+
+def _held(ctx: click.Context) -> dict[str, Any]:
+    """The application, function or trigger that was named before, if its server is at hand."""
+    from nbfn.verbs.objects import shown
+
+    app, function, trigger = (str(ctx.params.get(each) or "") for each in ("app", "function", "trigger"))
+    found: list[dict[str, Any]] = []
+
+    def look(client: httpx.Client) -> list[str]:
+        from nbfn.deploy.control import Control
+        from nbfn.deploy.rest import Rest
+
+        control = Control(Rest(client))
+        if trigger:
+            found.append(control.trigger(app, function, trigger))
+        else:
+            found.append(shown(control.function(app, function)) if function else control.app(app))
+        return []
+
+    _ask(ctx, look)
+    return found[0] if found else {}
 
 
 def _ask(

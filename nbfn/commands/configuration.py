@@ -9,61 +9,47 @@ import click
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, Nouns
-from nbfn.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nbfn.deploy.control import Collection, Object
-
-
-def _find(edge: Edge, app: str, function: str | None) -> tuple[Collection, Object, str]:
-    """Where it is kept, what is kept, and what to call it."""
-    from nbfn.verbs.objects import shown
-
-    control = edge.session.control
-    if function is None:
-        return control.apps, control.app(app), app
-    return control.functions, shown(control.function(app, function)), f"{app} {function}"
-
 
 def _set(edge: Edge, app: str, key: str, value: str, function: str | None = None) -> None:
-    collection, held, name = _find(edge, app, function)
+    from nbfn import verbs
+
     if not key or not value:
         raise click.UsageError("a key and its value are not empty: `fn unset config` removes one")
-    collection.update(held["id"], {"config": {key: value}})
-    edge.show.say(f"{name} updated {key} with {value}")
+    verbs.set_config(app, key, value, function, session=edge.session)
+    edge.show.say(f"{_name(app, function)} updated {key} with {value}")
 
 
 def _get(edge: Edge, app: str, key: str, function: str | None = None) -> None:
-    _, held, name = _find(edge, app, function)
-    edge.show.say(_value(held, key, name))
+    from nbfn import verbs
+
+    edge.show.say(verbs.get_config(app, key, function, session=edge.session))
 
 
 def _list(edge: Edge, app: str, output: str | None, function: str | None = None) -> None:
-    _, held, name = _find(edge, app, function)
-    config = held.get("config") or {}
+    from nbfn import verbs
+
+    config = verbs.list_config(app, function, session=edge.session)
     if output:
-        edge.show.document(config)
+        edge.show.document(dict(config))
     elif config:
         edge.show.table(("KEY", "VALUE"), sorted(config.items()))
     else:
-        edge.show.note(f"No config found for {name}")
+        edge.show.note(f"No config found for {_name(app, function)}")
 
 
 def _unset(edge: Edge, app: str, key: str, function: str | None = None) -> None:
-    collection, held, name = _find(edge, app, function)
-    _value(held, key, name)
-    collection.update(held["id"], {"config": {key: ""}})
-    edge.show.say(f"Removed key '{key}' from {name}")
+    from nbfn import verbs
+
+    verbs.unset_config(app, key, function, session=edge.session)
+    edge.show.say(f"Removed key '{key}' from {_name(app, function)}")
 
 
-def _value(held: Object, key: str, name: str) -> str:
-    config = held.get("config") or {}
-    if key not in config:
-        hint = f"its keys: {', '.join(sorted(config))}" if config else "it has no configuration"
-        raise NotFound(f"{name} has no configuration key {key!r}", hint=hint, status=404)
-    return str(config[key])
+def _name(app: str, function: str | None) -> str:
+    return app if function is None else f"{app} {function}"
 
 
 def _commands(action: Callable[..., None], what: str, more: Sequence[str]) -> list[click.Command]:
@@ -94,6 +80,8 @@ def _parameter(name: str) -> click.Parameter:
         case "output":
             kind = click.Choice(["json"], case_sensitive=False)
             return click.Option(["--output"], type=kind, help="Print JSON instead of a table.")
+        case "key":
+            return click.Argument([name], shell_complete=complete.config_keys)
         case _:
             return click.Argument([name])
 

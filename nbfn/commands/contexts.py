@@ -107,11 +107,9 @@ def use(edge: Edge, name: str) -> None:
 @edge
 def unset(edge: Edge) -> None:
     """Use no context: 'default' is then meant."""
-    from nbfn import session as sessions
+    from nbfn.verbs import unset_context
 
-    store = Contexts()
-    store.unset()
-    sessions.current().use_context(store.current())
+    unset_context()
     edge.show.say("Successfully unset current context")
 
 

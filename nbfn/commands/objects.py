@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 app_argument = click.argument("app", metavar="APP", shell_complete=complete.apps)
 function_argument = click.argument("function", metavar="FUNCTION", shell_complete=complete.functions)
-property_argument = click.argument("prop", metavar="[PROPERTY[.KEY]]", required=False)
+property_argument = click.argument(
+    "prop", metavar="[PROPERTY[.KEY]]", required=False, shell_complete=complete.properties
+)
 subnet_option = click.option(
     "--subnet-id", "subnet_ids", multiple=True, metavar="OCID", help="Its subnets (OCI); repeatable."
 )

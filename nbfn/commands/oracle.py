@@ -168,7 +168,8 @@ def notes_for(
     Raises:
         BadInput: they contradict each other, or a time cannot be.
     """
-    given = {name: value for name, value in told.items() if value not in (None, False, (), "")}
+    # No units of provisioned concurrency, 0, are something to say.
+    given = {name: value for name, value in told.items() if value or (value == 0 and value is not False)}
     if not given:
         return {}
     if not edge.session.context.is_oracle:

@@ -151,11 +151,9 @@ def build(
 @edge
 def bump(edge: Edge, part: Any, working_dir: str | None, verbose: bool) -> None:
     """Raise the version in func.yaml. Nothing else in the file changes."""
-    from nbfn.projects import find_func_file
+    from nbfn.verbs import bump_project
 
-    function = find_func_file(_place(None, working_dir))
-    function.set_version(function.next_version(part))
-    edge.show.say(f"Bumped to version {function.version}")
+    edge.show.say(f"Bumped to version {bump_project(_place(None, working_dir), part)}")
 
 
 @click.command(context_settings=HELP)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 trigger_argument = click.argument("trigger", metavar="TRIGGER", shell_complete=complete.triggers)
 
 _TRIGGER_URL = "fnproject.io/trigger/httpEndpoint"
-_TRIGGER_KEYS = ("id", "name", "app_id", "fn_id", "type", "source")
 
 
 @click.command("trigger", context_settings=HELP)
@@ -26,26 +25,25 @@ _TRIGGER_KEYS = ("id", "name", "app_id", "fn_id", "type", "source")
 @function_argument
 @click.argument("trigger", metavar="TRIGGER")
 @click.option("--source", "-s", required=True, help="Its path: /t/APP + this, which begins with '/'.")
-@click.option("--type", "-t", "kind", default="http", type=click.Choice(["http"]), help="Only http.")
+@click.option(
+    "--type", "-t", default="http", type=click.Choice(["http"]), expose_value=False, help="Only http."
+)
 @annotation_option
 @edge
-def create_trigger(
-    edge: Edge, app: str, function: str, trigger: str, source: str, kind: str, annotation: Pairs
-) -> None:
+def create_trigger(edge: Edge, app: str, function: str, trigger: str, source: str, annotation: Pairs) -> None:
     """Make a way to a function by HTTP."""
-    control = edge.session.control
-    held = control.function(app, function)
-    body = {
-        "name": trigger,
-        "type": kind,
-        "source": source,
-        "app_id": held["app_id"],
-        "fn_id": held["id"],
-        **({"annotations": dict(annotation)} if annotation else {}),
-    }
-    made = control.triggers.create(body)
-    edge.show.say(f"Successfully created trigger: {made['name']}")
-    edge.show.say(f"Trigger Endpoint: {(made.get('annotations') or {}).get(_TRIGGER_URL, source)}")
+    from nbfn import verbs
+
+    made = verbs.create_trigger(
+        app,
+        function,
+        trigger,
+        source=source,
+        annotations=dict(annotation),
+        session=edge.session,
+    )
+    edge.show.say(f"Successfully created trigger: {made.name}")
+    edge.show.say(f"Trigger Endpoint: {made.url or source}")
 
 
 @click.command("trigger", context_settings=HELP)
@@ -93,11 +91,9 @@ def inspect_trigger(edge: Edge, app: str, function: str, trigger: str, prop: str
 @edge
 def update_trigger(edge: Edge, app: str, function: str, trigger: str, annotation: Pairs) -> None:
     """Change a trigger's annotations."""
-    control = edge.session.control
-    held = control.trigger(app, function, trigger)
-    control.triggers.update(
-        held["id"], {**{key: held[key] for key in _TRIGGER_KEYS}, "annotations": dict(annotation)}
-    )
+    from nbfn import verbs
+
+    verbs.update_trigger(app, function, trigger, annotations=dict(annotation), session=edge.session)
     edge.show.say(f"{app} {function} {trigger} updated")
 
 

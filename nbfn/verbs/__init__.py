@@ -6,7 +6,15 @@ Each works in the current session's context, or in the session that it is given.
 from __future__ import annotations
 
 from nbfn.verbs.building import Building
-from nbfn.verbs.contexts import create_context, delete_context, list_contexts, update_context, use_context
+from nbfn.verbs.configuration import get_config, list_config, set_config, unset_config
+from nbfn.verbs.contexts import (
+    create_context,
+    delete_context,
+    list_contexts,
+    unset_context,
+    update_context,
+    use_context,
+)
 from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
 from nbfn.verbs.exporting import export
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
@@ -37,18 +45,31 @@ from nbfn.verbs.objects import (
     triggers,
     update_app,
     update_function,
+    update_trigger,
+)
+from nbfn.verbs.oracle import (
+    PreBuilt,
+    PreBuiltVersion,
+    change_compartment,
+    prebuilt_function,
+    prebuilt_functions,
+    prebuilt_triggers,
+    prebuilt_version,
+    prebuilt_versions,
 )
 from nbfn.verbs.past import counts, logs
 from nbfn.verbs.projects import (
     Deployed,
     build_project,
+    bump_project,
     deploy_all,
     deploy_project,
     init_project,
+    migrate_project,
     push_project,
 )
 from nbfn.verbs.statistics import FunctionStats, Stats, stats
-from nbfn.verbs.watching import migrate_project, watch_project
+from nbfn.verbs.watching import watch_project
 
 __all__ = [
     "Answer",
@@ -60,9 +81,13 @@ __all__ = [
     "FolderFunction",
     "FunctionStats",
     "HttpTrigger",
+    "PreBuilt",
+    "PreBuiltVersion",
     "Stats",
     "apps",
     "build_project",
+    "bump_project",
+    "change_compartment",
     "counts",
     "create_app",
     "create_context",
@@ -81,25 +106,36 @@ __all__ = [
     "export",
     "function_revisions",
     "functions",
+    "get_config",
     "images",
     "init_project",
     "inspect_image",
     "invoke_function",
+    "list_config",
     "list_contexts",
     "load_folder",
     "logs",
     "migrate_project",
+    "prebuilt_function",
+    "prebuilt_functions",
+    "prebuilt_triggers",
+    "prebuilt_version",
+    "prebuilt_versions",
     "prune_images",
     "pull_image",
     "push_image",
     "push_project",
     "rollback_function",
+    "set_config",
     "stats",
     "tag_image",
     "triggers",
+    "unset_config",
+    "unset_context",
     "update_app",
     "update_context",
     "update_function",
+    "update_trigger",
     "use_context",
     "verify_images",
     "watch_project",

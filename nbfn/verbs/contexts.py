@@ -36,6 +36,15 @@ def use_context(name: str, *, session: Session | None = None) -> Context:
     return context
 
 
+def unset_context(*, session: Session | None = None) -> Context:
+    """Have no current context, and move this session to the one that is then meant: ``default``."""
+    store = Contexts()
+    store.unset()
+    context = store.current()
+    (session or sessions.current()).use_context(context)
+    return context
+
+
 def create_context(name: str, *, provider: str = "default", api_url: str = "", registry: str = "") -> Context:
     """Make a context. Raises BadInput if it cannot be, or is there already."""
     return Contexts().create(name, provider=provider, api_url=api_url, registry=registry)

@@ -220,13 +220,29 @@ def triggers(
 
 
 def create_trigger(
-    app: str, function: str, name: str, *, source: str, session: Session | None = None
+    app: str,
+    function: str,
+    name: str,
+    *,
+    source: str,
+    annotations: Mapping[str, Any] | None = None,
+    session: Session | None = None,
 ) -> HttpTrigger:
     """Make a way to a function: ``/t/APP`` + ``source``, which begins with ``/``."""
     control = _control(session)
     held = control.function(app, function)
     body = {"name": name, "type": "http", "source": source, "app_id": held["app_id"], "fn_id": held["id"]}
-    return _trigger(control.triggers.create(body))
+    return _trigger(control.triggers.create({**body, **_told(None, annotations)}))
+
+
+def update_trigger(
+    app: str, function: str, name: str, *, annotations: Mapping[str, Any], session: Session | None = None
+) -> HttpTrigger:
+    """Change annotations of a trigger; one of ``""`` is removed."""
+    control = _control(session)
+    held = control.trigger(app, function, name)
+    body = {key: held[key] for key in ("id", "name", "app_id", "fn_id", "type", "source")}
+    return _trigger(control.triggers.update(held["id"], {**body, "annotations": dict(annotations)}))
 
 
 def delete_trigger(app: str, function: str, name: str, *, session: Session | None = None) -> None:

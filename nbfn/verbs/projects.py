@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbfn.containerize import Built
     from nbfn.deploy.control import Object
     from nbfn.projects import FuncFile
+    from nbfn.projects.version import Part
     from nbfn.session import Session
     from nbfn.spec import ImageRef
     from nbfn.verbs.building import Building
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 init_project = projects.init
+migrate_project = projects.migrate
 
 # What Fn takes if nobody says.
 _FN_LIMITS = Limits(memory_mb=128, timeout_s=30, idle_timeout_s=30)
@@ -42,6 +44,18 @@ class Deployed:
     image: ImageRef
     changed: bool
     """False if the server had exactly this."""
+
+
+def bump_project(folder: str | Path = ".", part: Part = "patch") -> str:
+    """Raise the version in a folder's ``func.yaml``, and change nothing else in it; tells the new one.
+
+    Raises:
+        BadInput: there is no such file, or it cannot be understood.
+        StateError: it cannot be written.
+    """
+    function = projects.find_func_file(Path(folder))
+    function.set_version(function.next_version(part))
+    return function.version
 
 
 def build_project(

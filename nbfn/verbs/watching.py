@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from nbfn.session import Session
     from nbfn.verbs.building import Building
 
-migrate_project = projects.migrate
-
 _POLL_S = 0.1
 
 

@@ -1,0 +1,140 @@
+"""What only OCI Functions has: compartments of applications, and pre-built functions.
+
+Raises (each function, beside what it says itself):
+    BadInput: the context is of another server, or cannot be used.
+    NotFound, TargetError: OCI refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from nbfn import session as sessions
+from nbfn.errors import BadInput, NotFound
+from nbfn.targets.oci import OciServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nbfn.deploy.oci.api import Api
+    from nbfn.session import Session
+
+_LISTINGS, _VERSIONS = "pbfListings", "pbfListingVersions"
+
+
+@dataclass(frozen=True, slots=True)
+class PreBuilt:
+    """A function that Oracle keeps ready, as OCI lists it."""
+
+    id: str
+    name: str
+    publisher: str = ""
+    updated: str = ""
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreBuiltVersion:
+    """One version of a pre-built function."""
+
+    id: str
+    name: str
+    state: str = ""
+    updated: str = ""
+    min_memory_mb: int | None = None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def change_compartment(app: str, compartment_id: str, *, session: Session | None = None) -> None:
+    """Move an application to another compartment. Contexts of the old one see it no more."""
+    ours = session or sessions.current()
+    api = _api(ours, "compartments")
+    if not compartment_id.startswith("ocid1."):
+        raise BadInput(f"{compartment_id!r} is not the id of a compartment", hint="it begins with ocid1.")
+    held = ours.control.app(app)
+    path = f"applications/{held['id']}/actions/changeCompartment"
+    api.finish(api.post(path, {"compartmentId": compartment_id}), "ChangeAppCompartment")
+
+
+def prebuilt_functions(
+    *, search: str = "", trigger: str = "", limit: int = 10, session: Session | None = None
+) -> Sequence[PreBuilt]:
+    """Pre-built functions, at most ``limit``: those with ``search`` in their names, or with a trigger."""
+    api = _api(session or sessions.current(), "pre-built functions")
+    told = {"nameContains": search, "trigger": trigger}
+    found = api.items(_LISTINGS, **{key: value for key, value in told.items() if value})
+    return [_listing(each) for each in islice(found, limit)]
+
+
+def prebuilt_function(name: str, *, session: Session | None = None) -> Mapping[str, Any]:
+    """All that OCI says of a pre-built function, by its name or id. Raises NotFound."""
+    api = _api(session or sessions.current(), "pre-built functions")
+    return dict(api.get(f"{_LISTINGS}/{_id_of(api, name)}").document)
+
+
+def prebuilt_versions(
+    name: str, *, current: bool = False, limit: int = 10, session: Session | None = None
+) -> Sequence[PreBuiltVersion]:
+    """Versions of a pre-built function, by its name or id; ``current``: only the one that is in use now."""
+    api = _api(session or sessions.current(), "pre-built functions")
+    told = {"pbfListingId": _id_of(api, name), **({"isCurrentVersion": "true"} if current else {})}
+    return [_version(each) for each in islice(api.items(_VERSIONS, **told), limit)]
+
+
+def prebuilt_version(version_id: str, *, session: Session | None = None) -> PreBuiltVersion:
+    """One version of a pre-built function, by its id. Raises NotFound."""
+    api = _api(session or sessions.current(), "pre-built functions")
+    return _version(api.get(f"{_VERSIONS}/{version_id}").document)
+
+
+def prebuilt_triggers(name: str = "", *, limit: int = 10, session: Session | None = None) -> Sequence[str]:
+    """What pre-built functions can be triggered by; ``name``: only this."""
+    api = _api(session or sessions.current(), "pre-built functions")
+    found: Iterator[dict[str, Any]] = api.items(f"{_LISTINGS}/triggers", **({"name": name} if name else {}))
+    return [str(each["name"]) for each in islice(found, limit)]
+
+
+def _api(session: Session, what: str) -> Api:
+    server = session.server
+    if not isinstance(server, OciServer):
+        raise BadInput(
+            f"context {session.context.name!r} is no context of OCI, which alone has {what}",
+            hint="`fn create context NAME --provider oracle`, then `fn use context NAME`",
+        )
+    return server.target.api
+
+
+def _id_of(api: Api, name: str) -> str:
+    if name.startswith("ocid1."):
+        return name
+    found = next(api.items(_LISTINGS, name=name), None)
+    if found is None:
+        raise NotFound(
+            f"{api.where} has no pre-built function {name!r}",
+            hint="`fn list pbfs --search PART` looks for one",
+            status=404,
+        )
+    return str(found["id"])
+
+
+def _listing(held: Mapping[str, Any]) -> PreBuilt:
+    return PreBuilt(
+        id=str(held["id"]),
+        name=str(held.get("name", "")),
+        publisher=str((held.get("publisherDetails") or {}).get("name", "")),
+        updated=str(held.get("timeUpdated", "")),
+        triggers=tuple(str(each["name"]) for each in held.get("triggers") or ()),
+    )
+
+
+def _version(held: Mapping[str, Any]) -> PreBuiltVersion:
+    return PreBuiltVersion(
+        id=str(held["id"]),
+        name=str(held.get("name", "")),
+        state=str(held.get("lifecycleState", "")),
+        updated=str(held.get("timeUpdated", "")),
+        min_memory_mb=(held.get("requirements") or {}).get("minMemoryRequiredInMBs"),
+        document=dict(held),
+    )

@@ -1,0 +1,204 @@
+"""``list pbfs``, ``get pbfs``, ``change-compartment``, and options for tags and modes, against OCI's API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import nbfn
+from nbfn.errors import BadInput, NotFound
+from tests.commands.fnline import at_home, fn
+from tests.oci.home import at_oracle, use_oracle
+from tests.oci.parts import ROOT, SDKS
+from tests.oci.people import COMPARTMENT, SUBNET
+from tests.oci.prebuilt import LISTINGS, VERSIONS, serve_prebuilt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.oci.server import Cloud
+
+OTHER = "ocid1.compartment.oc1..other"
+P = "oracle.com/oci/"
+
+
+@pytest.fixture
+def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    serve_prebuilt(monkeypatch)
+    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
+        use_oracle(cloud)
+        yield found
+
+
+def test_pre_built_functions(home: Path) -> None:
+    listed = fn("list", "pbfs").out.splitlines()
+    assert listed[0].split() == ["NAME", "PUBLISHER", "UPDATED", "TRIGGERS", "ID"]
+    assert "service-connector,http" in listed[2]
+    assert len(listed) == 3
+    assert len(fn("list", "pbfs", "--limit", "1").out.splitlines()) == 2
+    found = json.loads(fn("list", "pbfs", "--search", "media", "--output", "json").out)
+    assert [each["name"] for each in found] == ["Media Workflow"]
+    assert len(fn("list", "pbfs", "--trigger", "service-connector").out.splitlines()) == 2
+
+    versions = fn("list", "pbfs", "versions", "Document Generator").out.splitlines()
+    assert versions[0].split() == ["VERSION", "STATE", "UPDATED", "MIN_MEMORY_MBS", "ID"]
+    assert versions[1].split()[:4] == ["1.0.0", "ACTIVE", "2026-05-01T00:00:00.000Z", "512"]
+    current = json.loads(
+        fn("list", "pbfs", "versions", LISTINGS[0]["id"], "--current", "--output", "json").out
+    )
+    assert current == VERSIONS[1:]
+    assert fn("list", "pbfs", "triggers").out.split() == ["NAME", "http", "service-connector"]
+    assert fn("list", "pbfs", "triggers", "http").out.split() == ["NAME", "http"]
+
+    assert json.loads(fn("get", "pbfs", "Media Workflow").out) == LISTINGS[1]
+    assert json.loads(fn("get", "pbfs", LISTINGS[1]["id"]).out) == LISTINGS[1]
+    assert json.loads(fn("get", "pbfs", "version", VERSIONS[0]["id"]).out) == VERSIONS[0]
+    missing = fn("get", "pbfs", "Nothing")
+    assert (missing.code, missing.out) == (1, "")
+    assert "has no pre-built function 'Nothing'" in missing.err
+    assert fn("get", "pbfs", "version", "ocid1.none").code == 1
+    assert fn("get", "pbfs").code == 2
+    assert [each.name for each in nbfn.prebuilt_versions("Document Generator")] == ["1.0.0", "1.1.0"]
+
+
+def test_an_application_moves(home: Path, cloud: Cloud) -> None:
+    assert fn("create", "app", "shop", "--subnet-id", SUBNET).code == 0
+    done = fn("change-compartment", "app", "shop", "--compartment-id", OTHER)
+    assert done.out == f"App shop moved to compartment {OTHER}\n"
+    assert "fn update context oracle.compartment-id" in done.err
+    (app,) = cloud.store.apps.values()
+    assert app.document["compartmentId"] == OTHER
+    assert fn("list", "apps").err == "No apps found\n"
+    assert fn("update", "context", "oracle.compartment-id", OTHER).code == 0
+    assert fn("list", "apps").out.splitlines()[1].startswith("shop")
+    with pytest.raises(BadInput, match="is not the id of a compartment"):
+        nbfn.change_compartment("shop", "there")
+    with pytest.raises(NotFound):
+        nbfn.change_compartment("gone", COMPARTMENT)
+
+
+def test_tags_come_change_and_go(home: Path, cloud: Cloud) -> None:
+    told = [
+        "--tag",
+        "team=data",
+        "--tag",
+        "x=1",
+        "--defined-tag",
+        "Ops.Cost=42",
+        "--defined-tag",
+        "Ops.On=yes",
+    ]
+    assert fn("create", "app", "shop", "--subnet-id", SUBNET, *told).code == 0
+    (app,) = cloud.store.apps.values()
+    assert app.document["freeformTags"] == {"team": "data", "x": "1"}
+    assert app.document["definedTags"] == {"Ops": {"Cost": "42", "On": "yes"}}
+    assert app.document["subnetIds"] == [SUBNET]
+    change = ["--tag", "team=web", "--remove-tag", "x", "--remove-defined-tag", "Ops.On"]
+    assert fn("update", "app", "shop", *change, "--defined-tag", 'Geo.At={"lat": 1}').code == 0
+    assert app.document["freeformTags"] == {"team": "web"}
+    assert app.document["definedTags"] == {"Ops": {"Cost": "42"}, "Geo": {"At": {"lat": 1}}}
+    assert fn("update", "app", "shop", "--clear-freeform-tags").code == 0
+    assert app.document["freeformTags"] == {}
+    assert app.document["definedTags"]["Ops"] == {"Cost": "42"}
+    assert fn("update", "app", "shop", "--clear-tags").code == 0
+    assert app.document["definedTags"] == {"Ops": {}, "Geo": {}}
+
+
+def test_modes_of_a_function(home: Path, cloud: Cloud) -> None:
+    fn("create", "app", "shop", "--subnet-id", SUBNET)
+    told = [
+        *("--provisioned-concurrency", "constant:40", "--detached-timeout", "20m"),
+        *("--on-success", "stream:ocid1.stream.s", "--on-failure", "notifications:ocid1.onstopic.t"),
+        *("--timeout-in-seconds", "60"),
+    ]
+    done = fn("create", "function", "shop", "f", "--image", "iad.ocir.io/ns/f:1", *told)
+    assert done.code == 0, done.err
+    (made,) = cloud.store.fns.values()
+    held = made.document
+    assert held["provisionedConcurrencyConfig"] == {"strategy": "CONSTANT", "count": 40}
+    assert (held["detachedModeTimeoutInSeconds"], held["timeoutInSeconds"]) == (1200, 60)
+    assert held["successDestination"] == {"kind": "STREAM", "streamId": "ocid1.stream.s"}
+    assert held["failureDestination"] == {"kind": "NOTIFICATION", "topicId": "ocid1.onstopic.t"}
+    off = ["--provisioned-concurrency", "none", "--clear-on-success"]
+    assert fn("update", "f", "shop", "f", *off, "--detached-mode-timeout-in-seconds", "90").code == 0
+    (made,) = cloud.store.fns.values()
+    held = made.document
+    assert held["provisionedConcurrencyConfig"]["strategy"] == "NONE"
+    assert held["successDestination"]["kind"] == "NONE"
+    assert held["failureDestination"]["kind"] == "NOTIFICATION"
+    assert held["detachedModeTimeoutInSeconds"] == 90
+    both = fn("update", "f", "shop", "f", "--on-success", "queue:ocid1.q", "--clear-on-success")
+    assert (both.code, "contradict each other" in both.err) == (1, True)
+
+
+def test_a_file_has_what_init_was_told(home: Path, cloud: Cloud) -> None:
+    told = ["--detached-timeout", "1h", "--on-success", "queue:ocid1.queue.q", "--tag", "team=data"]
+    assert fn("init", "--runtime", "python", "--defined-tag", "Ops.Cost=42", *told, "hello").code == 0
+    text = (home / "hello" / "func.yaml").read_text()
+    assert "    detached_mode:\n      timeout: 1h\n      on_success:\n        type: queue\n" in text
+    (home / "hello" / "app.yaml").write_text(f"name: shop\nannotations:\n  {P}subnetIds: [{SUBNET}]\n")
+    done = fn("deploy", "--create-app", "hello")
+    assert done.code == 0, done.err
+    (made,) = cloud.store.fns.values()
+    assert made.document["detachedModeTimeoutInSeconds"] == 3600
+    assert made.document["freeformTags"]["team"] == "data"
+    assert made.document["definedTags"] == {"Ops": {"Cost": "42"}}
+
+
+def test_lists_are_picked_and_sorted(home: Path) -> None:
+    for name in ("b", "a", "c"):
+        fn("create", "app", name, "--subnet-id", SUBNET)
+
+    def names(*told: str) -> list[str]:
+        return [line.split()[0] for line in fn("list", "apps", *told).out.splitlines()[1:]]
+
+    assert names("--sort-by", "displayName", "--sort-order", "DESC") == ["c", "b", "a"]
+    assert names("--sort-by", "name", "-n", "2") == ["a", "b"]
+    assert names("--display-name", "b") == ["b"]
+    found = json.loads(fn("inspect", "app", "c", "id").out)
+    assert names("--id", found) == ["c"]
+    assert "OCI has no cursors" in fn("list", "apps", "--cursor", "x").err
+
+
+@pytest.mark.needs("oci-sdk")
+def test_the_server_is_as_the_sdk_expects_it(home: Path, cloud: Cloud) -> None:
+    fn("create", "app", "shop", "--subnet-id", SUBNET)
+    (app,) = cloud.store.apps
+    run = subprocess.run(
+        [
+            *(SDKS["20260325"], "-B", "tests/oci/sdk_prebuilt.py"),
+            *(str(home / ".oci" / "config"), cloud.store.endpoint, app, OTHER),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {
+        "listings": ["Media Workflow"],
+        "versions": ["1.0.0", "1.1.0"],
+        "least": 512,
+        "triggers": ["http", "service-connector"],
+        "one": "Media Workflow for everybody",
+        "version": "1.1.0",
+    }
+    assert cloud.store.apps[app].document["compartmentId"] == OTHER
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["list pbfs", "get pbfs x", "list pbfs versions x", "change-compartment app a --compartment-id ocid1.x"],
+)
+def test_elsewhere_there_is_nothing_of_it(
+    line: str, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with at_home(tmp_path, state, monkeypatch):
+        fn("create", "context", "there", "--api-url", "http://127.0.0.1:1")
+        done = fn("--context", "there", *line.split())
+    assert done.code == 1
+    assert "context 'there' is no context of OCI" in done.err
