@@ -19,6 +19,8 @@
 ``NBFN_BASE``               what base ``fn`` stands for: the image that functions in containers are
                             built on; ``{python}`` in it is the kernel's minor version
                             (default ``docker.io/fnproject/python:{python}``)
+``NBFN_FN_IMAGES``          what stands for ``fnproject`` in the names of Fn's images when Docker builds
+                            a project folder: a mirror of theirs
 ``NBFN_REGISTRY_CA``        file of certificates to trust of registries, beside the system's
 ``NBFN_REGISTRY_HTTP``      registries that are spoken to in plain http, as ``host:port,…``
                             (this machine's own always may be)

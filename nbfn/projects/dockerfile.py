@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Stages = Callable[[Collection[str], Mapping[str, str]], tuple[list[str], list[str]]]
 
 
+_FNS = "fnproject/"
+
+
 def generate(function: FuncFile, present: Collection[str], environ: Mapping[str, str]) -> str:
     """The text for ``function``, whose folder has the files and folders ``present`` at its top.
 
@@ -39,8 +42,8 @@ def generate(function: FuncFile, present: Collection[str], environ: Mapping[str,
             f"{function.folder} has no {needed}, which runtime {function.runtime} needs",
             hint=f"`fn init --runtime {language}` writes one",
         )
-    build_image = function.build_image or (known.build_image if known else "")
-    run_image = function.run_image or (known.run_image if known else "")
+    build_image = from_mirror(function.build_image or (known.build_image if known else ""), environ)
+    run_image = from_mirror(function.run_image or (known.run_image if known else ""), environ)
     if not (build_image and run_image):
         raise BadInput(
             f"{function.where('runtime')}: the images of {function.runtime} are not known",
@@ -55,6 +58,16 @@ def generate(function: FuncFile, present: Collection[str], environ: Mapping[str,
     lines += [f"ENTRYPOINT [{_words(entrypoint)}]"] if entrypoint else []
     lines += [f"CMD [{_words(cmd)}]"] if cmd else []
     return "\n".join(lines) + "\n"
+
+
+def from_mirror(image: str, environ: Mapping[str, str]) -> str:
+    """``image``, but one of Fn's own as ``NBFN_FN_IMAGES`` has it, where Docker Hub is not to be reached.
+
+    ``func.yaml`` goes on naming Fn's: it is for everybody, a mirror is one network's.
+    """
+    mirror = environ.get("NBFN_FN_IMAGES", "").rstrip("/")
+    name = image.removeprefix("docker.io/")
+    return f"{mirror}/{name.removeprefix(_FNS)}" if mirror and name.startswith(_FNS) else image
 
 
 def _words(text: str) -> str:

@@ -191,3 +191,38 @@ def test_a_shell_completes(home: Path) -> None:
     assert completed("nbfn de") == ["delete", "deploy"]
     assert completed("nbfn use context c") == ["cloud"]
     assert completed("nbfn inspect app a") == [""], "no executor runs, and none is started for it"
+    assert completed("nbfn mi") == ["migrate"]
+    assert completed("nbfn list pbfs v") == ["versions"]
+    assert completed("nbfn change-compartment app --comp") == ["--compartment-id"]
+    assert "--wait-for-state" not in completed("nbfn create app --"), "what is refused is not offered"
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "offered"),
+    [("zsh", {"COMP_WORDS": "nbfn wat"}, "plain\nwatch\n"), ("fish", {"COMP_WORDS": "nbfn "}, "plain,watch")],
+)
+def test_other_shells_complete(home: Path, shell: str, words: dict[str, str], offered: str) -> None:
+    script = str(Path(sys.executable).with_name("nbfn"))
+
+    def told(how: str, **more: str) -> str:
+        environ = os.environ | {"_NBFN_COMPLETE": f"{shell}_{how}"} | more
+        return subprocess.run([script], env=environ, capture_output=True, text=True, check=True).stdout
+
+    assert "_NBFN_COMPLETE=" in told("source"), "what is evaluated in the shell"
+    assert offered in told("complete", **words, COMP_CWORD="wat" if shell == "fish" else "1")
+
+
+def test_keys_and_properties_complete(home: Path) -> None:
+    fn("create", "app", "shop", "--config", "CURRENCY=EUR", "--config", "COLOUR=red")
+    script = str(Path(sys.executable).with_name("nbfn"))
+
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        told = {"_NBFN_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        found = subprocess.run([script], env=os.environ | told, capture_output=True, text=True, check=True)
+        return [each.partition(",")[2] for each in found.stdout.splitlines()]
+
+    assert completed("nbfn get config app shop C") == ["COLOUR", "CURRENCY"]
+    assert completed("nbfn unset config app shop CU") == ["CURRENCY"]
+    assert completed("nbfn inspect app shop c") == ["config", "created_at"]
+    assert completed("nbfn get config app gone ") == [""], "there is none of that name"

@@ -156,6 +156,8 @@ def test_tab_completes(shell: InteractiveShell, at_home: Path) -> None:
     assert completed("%fn use context cl") == ["cloud"]
     assert "--create-app" in completed("%fn deploy --cr")
     assert completed("%fn init --runtime py") == ["python"]
+    assert completed("%fn wat") == ["watch"]
+    assert completed("%fn list pbfs ve") == ["versions"]
     assert "app01" not in completed("%fn inspect app a")
     assert local.find(session.current().settings) is None, "no executor is started for it"
     shell.run_line_magic("fn", "create app app01")

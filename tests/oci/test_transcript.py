@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbfn.containerize.registry import Access, Reference, Repository
+from nbfn.projects.boilerplate import find
 from tests.containerize.registries import running
 from tests.notebook.conftest import private, run_cells
 from tests.notebook.test_fn_line import shown
@@ -17,7 +18,7 @@ from tests.oci.home import SUBNETS, make_base
 from tests.oci.people import COMPARTMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import nbformat
@@ -28,13 +29,8 @@ __all__ = ["private", "run_cells"]  # fixtures
 
 _DOCKER = pytest.mark.needs("docker", "toolchains", "root")
 RUNTIMES = ["python", pytest.param("go", marks=_DOCKER)]
-# No test can fetch Fn's own images: those of this machine are named instead.
-OWN_IMAGES = """\
-import pathlib, re
-path = pathlib.Path("func.yaml")
-text = re.sub(r"(?m)^build_image: .*", "build_image: nbfn-test/go-dev", path.read_text())
-path.write_text(re.sub(r"(?m)^run_image: .*", "run_image: nbfn-test/base", text))
-"""
+# No test can fetch Fn's own images: this is a mirror of them, which has those of this machine by their names.
+MIRROR = "nbfn-test/mirror"
 
 LOCAL = ["%fn use context default", "%fn update context registry fndemouser", "%fn create app app01"]
 
@@ -48,6 +44,22 @@ def oracle(cloud: Cloud, registry: str) -> list[str]:
         f"%fn update context registry {registry}",
         f"%fn create app app01 --annotation '{SUBNETS}'",
     ]
+
+
+@pytest.fixture
+def mirror(runtime: str) -> Iterator[None]:
+    """What ``init`` names for the runtime is in the daemon, in the mirror."""
+    images: dict[str, str] = {}
+    if runtime == "go":
+        known = find(runtime)
+        assert known is not None
+        images = {known.build_image: "nbfn-test/go-dev", known.run_image: "nbfn-test/base"}
+    named = {name.replace("fnproject", MIRROR): ours for name, ours in images.items()}
+    for name, ours in named.items():
+        subprocess.run(["docker", "tag", ours, name], check=True)
+    yield
+    if named:
+        subprocess.run(["docker", "rmi", *named], check=True, capture_output=True)
 
 
 def begun(home: Path, **variables: str) -> str:
@@ -66,6 +78,7 @@ def begun(home: Path, **variables: str) -> str:
 def test_the_tutorial(
     where: str,
     runtime: str,
+    mirror: None,
     cloud: Cloud,
     run_cells: Callable[..., nbformat.NotebookNode],
     tmp_path: Path,
@@ -78,7 +91,6 @@ def test_the_tutorial(
             *(oracle(cloud, prefix) if where == "oracle" else LOCAL),
             f"%fn init --runtime {runtime} hello-func",
             "%cd -q hello-func",
-            *([OWN_IMAGES] if runtime == "go" else []),
             "%fn deploy --app app01",
             "%fn list app",
             "%fn list f app01",
@@ -91,7 +103,8 @@ def test_the_tutorial(
             "%fn delete app app01",
             "%fn list apps",
         ]
-        made = run_cells(begun(tmp_path, NBFN_BASE=make_base(tmp_path / "base")), *lines)
+        first = begun(tmp_path, NBFN_BASE=make_base(tmp_path / "base"), NBFN_FN_IMAGES=MIRROR)
+        made = run_cells(first, *lines)
         if runtime != "python":  # what Docker has built it keeps, under the registry's name
             built = f"{prefix if where == 'oracle' else 'fndemouser'}/hello-func:0.0.1"
             subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
@@ -107,6 +120,8 @@ def test_the_tutorial(
     assert f"Updating function hello-func using image {image}:0.0.2..." in deployed
     assert deployed.endswith("Bumped to version 0.0.2\n")
     assert ("RUN go build -o func" in deployed) == (runtime == "go")
+    assert (f"FROM {MIRROR}/go:" in deployed) == (runtime == "go")
+    assert f"build_image: fnproject/{runtime}:" in (tmp_path / "hello-func" / "func.yaml").read_text()
     assert ("Pushing the image" in deployed) == (where == "oracle")
     assert told["%fn list app"].split("\n")[1].startswith("app01")
     assert f"{image}:0.0.2" in told["%fn list f app01"]
