@@ -52,6 +52,13 @@ class Document:
             return str(self.path)
         return f"{self.path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
+    def span(self, *keys: Key) -> slice | None:
+        """Where in the file's text the scalar at ``keys`` is, quotes and all; None if there is none."""
+        node = self._find(keys)
+        if node is None or not isinstance(node.value, str):
+            return None
+        return slice(node.start_mark.index, node.end_mark.index)
+
     def _find(self, keys: tuple[Key, ...]) -> Node | None:
         node = self._root
         for key in keys:
@@ -128,6 +135,29 @@ def write(document: Document, *, private: bool = False, beside: Path | None = No
     write_text(document.path, dump(document.data), private=private, beside=beside)
 
 
+def set_scalar(path: Path, value: str, *keys: Key) -> Document | None:
+    """Write ``value``, a word, in place of the scalar at ``keys`` of the file, and leave every other byte.
+
+    None if there is no scalar there that can be replaced alone: nothing was written then.
+
+    Raises:
+        FileNotFoundError, BadInput, StateError: as :func:`read`, or it cannot be written.
+    """
+    text = _text(path)
+    place = parse(text, path).span(*keys)
+    if place is None:
+        return None
+    changed = f"{text[: place.start]}{value}{text[place.stop :]}"
+    try:
+        after = parse(changed, path)
+    except BadInput:
+        return None
+    if after.text(*keys) != value:
+        return None
+    write_text(path, changed)
+    return after
+
+
 def write_text(path: Path, text: str, *, private: bool = False, beside: Path | None = None) -> None:
     """:func:`write` for any text."""
     real = Path(os.path.realpath(path))  # a link to a file kept elsewhere stays one
@@ -139,7 +169,7 @@ def write_text(path: Path, text: str, *, private: bool = False, beside: Path | N
     try:
         handle, name = tempfile.mkstemp(prefix=".nbfn-", dir=folder)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
@@ -173,7 +203,8 @@ def _text(path: Path) -> str:
     text = ""
     try:
         for _ in range(_ATTEMPTS):
-            text = path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
+                text = file.read()
             if text:
                 break
             time.sleep(_BETWEEN_ATTEMPTS_S)

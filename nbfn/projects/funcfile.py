@@ -94,6 +94,11 @@ class FuncFile:
 
     def set_version(self, version: str) -> None:
         """Write ``version`` into the file, and change nothing else in it. Raises StateError."""
+        if self.path.suffix != ".json":
+            changed = yamlfile.set_scalar(self.path, version, "version")
+            if changed is not None:
+                self._document, self.version = changed, version
+                return
         data = self._document.data
         if "version" in data or "name" not in data:
             data["version"] = version

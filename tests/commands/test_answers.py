@@ -112,7 +112,10 @@ def test_detached_is_a_word_too(deployed: Path) -> None:
     assert done.code == 0, done.err
     word, call_id = done.out.strip().split(": ")
     assert word == "Call ID"
-    assert json.loads(nbfn.call(call_id).result(timeout_s=30))["body"] == "later"
+    call = nbfn.call(call_id)
+    assert call.exception() is None
+    answer = sessions.current().server.client.get(f"/nbfn/v1/calls/{call.id}/result")
+    assert answer.json()["body"] == "later"
     fn("create", "app", "detached")
     assert fn("deploy", "--app", "detached", "echo").code == 0
     assert json.loads(fn("invoke", "detached", "echo", body="now").out)["body"] == "now", "an application"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from nbfn.contexts import Context, Contexts
 from nbfn.errors import BadInput, NameRefused
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    Edits = list[tuple[str, str, str | None]]
 
 # As the Fn CLI writes them, with what a person may have added.
 CONFIG = "cli-version: 0.6.63\ncontainer-enginetype: docker\ncurrent-context: cloud\n"
@@ -142,6 +148,57 @@ def test_a_file_that_cannot_be_understood_is_named_with_its_line(home: Path, tex
     with pytest.raises(BadInput) as caught:
         contexts(home).current()
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("current-context: a: b\n", "config.yaml:1:19: mapping values are not allowed here"),
+        ("- current-context\n", "config.yaml:1:1: expected 'key: value' lines"),
+        ("current-context: gone\n", "there is no context 'gone'"),
+        ("current-context: a/b\n", "'a/b' cannot name a context"),
+    ],
+)
+def test_a_choice_that_cannot_be_understood_is_named(home: Path, text: str, said: str) -> None:
+    (home / ".fn" / "config.yaml").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        contexts(home).current()
+    assert said in str(caught.value)
+
+
+keys = st.sampled_from(["registry", "token", "oracle.profile", "oracle.compartment-id", "x-mine", "x-other"])
+texts = st.text("ab:#'\"{}[]-~0129. ", max_size=8).map(str.strip).filter(bool)
+edits = st.lists(st.tuples(st.sampled_from(["ours", "theirs"]), keys, st.none() | texts), max_size=12)
+
+
+@given(edits)
+def test_both_tools_edit_one_file(tmp_path_factory: pytest.TempPathFactory, edits: Edits) -> None:
+    """As the Fn CLI does it: all is read, a key set, and all written again, sorted and without comments."""
+    home = tmp_path_factory.mktemp("home")
+    made = Contexts(home, {})
+    made.create("mine", api_url="http://localhost:1")
+    expected = {"provider": "default", "api-url": "http://localhost:1", "registry": ""}
+    for who, key, value in edits:
+        if value is None and key not in expected:
+            continue
+        if who == "ours":
+            made.update("mine", key, value)
+        else:
+            held = YAML(typ="safe", pure=True).load(made.file("mine").read_text())
+            held = {**held, key: value} if value is not None else {k: v for k, v in held.items() if k != key}
+            stream, yaml = io.StringIO(), YAML(typ="safe", pure=True)
+            yaml.default_flow_style = False
+            yaml.dump(dict(sorted(held.items())), stream)
+            made.file("mine").write_text(stream.getvalue())
+        if value is None:
+            del expected[key]
+        else:
+            expected[key] = value
+    found = YAML(typ="safe", pure=True).load(made.file("mine").read_text())
+    assert {key: str(value) for key, value in found.items() if isinstance(value, str)} == {
+        key: value for key, value in expected.items() if isinstance(found[key], str)
+    }
+    assert {key: "" if v is None else v for key, v in made.values("mine").items()} == expected
 
 
 def test_what_is_not_text_is_named(home: Path) -> None:

@@ -166,6 +166,8 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: 
         ("freeform_tags: [a]", "is not 'key: value' lines"),
         ("defined_tags: {a: b}", "deploy.oci.defined_tags.a is not 'key: value' lines"),
         ("pbf: {listing_id: ocid1.pbf}", "names a pre-built function"),
+        ("detached_mode: {timeout: soon}", "func.yaml:4:30: deploy.oci.detached_mode.timeout: 'soon'"),
+        ("detached_mode: {timeout: 1500ms}", "'1500ms' is not whole seconds"),
         ("memory: 128", "func.yaml:4:13: deploy.oci.memory is nothing that OCI is told"),
     ],
 )
@@ -226,6 +228,68 @@ def test_whatever_is_in_a_file_is_in_it_afterwards(tmp_path: Path, content: dict
     final = dict(yamlfile.read(path).data)
     assert final.pop("version") == "0.0.2"
     assert final == content
+
+
+lines = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                *("name: hello", "runtime: 'python'", 'cmd: "a: b"', "memory:   256"),
+                *("x-mine: {a: 1, b: [2, ~]}", "build:\n- make  # all\n- 'true'"),
+                "config:\n  PORT: 010\n  RATE: 0.10 # as text",
+                "triggers:\n  # the way in\n- name: t\n  type: http\n  source: /t",
+            ]
+        ),
+        st.sampled_from(["", "   # why", "\n# below", "\n\n# far below\n"]),
+    ),
+    unique_by=lambda line: line[0],
+)
+versions = st.sampled_from(["0.0.1", "'0.0.1'", '"0.0.1"   # kept', "&v 0.0.1", "!!str 0.0.1 #x"])
+
+
+@given(lines, st.integers(0, 8), versions, st.sampled_from(["\n", "\r\n"]))
+def test_a_new_version_changes_no_other_byte(
+    tmp_path: Path, content: list[tuple[str, str]], place: int, version: str, end: str
+) -> None:
+    texts = [f"{text}{comment}" for text, comment in content]
+    texts = ["schema_version: 20180708", *texts[:place], f"version: {version}", *texts[place:], ""]
+    path = tmp_path / "func.yaml"
+    before = "\n".join(texts).replace("\n", end).encode()
+    path.write_bytes(before)
+    found = FuncFile(path)
+    assert found.version == "0.0.1"
+    found.set_version(found.next_version())
+    first, _, rest = before.partition(b"version: " + version.encode())
+    told = path.read_bytes()
+    assert told.startswith(first + b"version: ")
+    assert told.endswith(rest)
+    assert FuncFile(path).version == found.version == "0.0.2"
+    if "#" in version:
+        assert told.count(b"#") == before.count(b"#")
+
+
+def test_a_version_in_one_line_with_all_else(tmp_path: Path) -> None:
+    found = func_file(tmp_path, "{schema_version: 20180708, version: 0.0.9,  name: x} # all\n")
+    found.set_version("0.1.0")
+    assert found.path.read_text() == "{schema_version: 20180708, version: 0.1.0,  name: x} # all\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: a: b\n", "app.yaml:1:8: mapping values are not allowed here"),
+        ("name: shop\nname: x\n", "app.yaml:2:1: found duplicate key"),
+        ("name: [shop]\n", "app.yaml:1:7: name is not one value"),
+        ("name: shop\nconfig: [a]\n", "app.yaml:2:9: config is not 'key: value' lines"),
+        ("name: shop\nconfig:\n  A: {b: c}\n", "app.yaml:3:6: config.A is not one value"),
+        ("- name\n", "app.yaml:1:1: expected 'key: value' lines"),
+    ],
+)
+def test_an_application_that_cannot_be_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "app.yaml").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        find_app_file(tmp_path)
+    assert said in str(caught.value)
 
 
 @given(st.text(max_size=40))
