@@ -33,6 +33,7 @@ _OTHER_NAMES = {
     "un": "unset",
     "g": "get",
     "cf": "config",
+    "h": "help",
     "m": "migrate",
     "w": "watch",
 }

@@ -13,6 +13,7 @@ from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
 from nbfn.commands.export import export
 from nbfn.commands.grammar import HELP, Words, verb
+from nbfn.commands.help import help_
 from nbfn.commands.images import images, pull
 from nbfn.commands.invoke import invoke
 from nbfn.commands.past import logs, stats
@@ -65,7 +66,7 @@ for _command in (
     configuration.config,
     prebuilt.change_compartment,
     *(logs, stats),
-    *(serve, start, status, stop, simulate, doctor, version, build_server),
+    *(serve, start, status, stop, simulate, doctor, version, help_, build_server),
 ):
     cli.add_command(_command)
 

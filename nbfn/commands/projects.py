@@ -133,6 +133,8 @@ def build(
     from nbfn.verbs import build_project
 
     place = _place(folder, working_dir)
+    if folder:
+        edge.show.say(f"Building function at: ./{folder}")
     built = build_project(
         place, how=_building(verbose=verbose, **how), session=edge.session, say=edge.show.say
     )

@@ -91,6 +91,7 @@ ALIASES = {
     "delete": "d",
     "deploy": "dp",
     "get": "g",
+    "help": "h",
     "init": "in",
     "inspect": "i",
     "invoke": "iv",

@@ -99,6 +99,20 @@ def test_a_line_that_cannot_be_is_a_usage_error(line: str) -> None:
     assert done.out == ""
 
 
+@pytest.mark.parametrize("line", ["", "deploy", "create app", "ls trigs", "list pbfs versions", "help"])
+def test_help_is_a_word_too(line: str) -> None:
+    done = fn("help", *line.split())
+    assert (done.code, done.err) == (0, "")
+    assert done.out == fn(*line.split(), "--help").out
+
+
+@pytest.mark.parametrize("line", ["help nosuch", "help create nosuch", "help deploy app"])
+def test_help_for_what_is_not_there(line: str) -> None:
+    done = fn(*line.split())
+    assert (done.code, done.out) == (2, "")
+    assert line.split()[-1] in done.err
+
+
 def test_contexts_from_the_line(home: Path) -> None:
     assert not (home / ".fn").exists()
     assert fn("list", "contexts").out.splitlines()[1].split() == [

@@ -196,6 +196,7 @@ TWINS: dict[str, str | None] = {
     "status": None,
     "stop": None,
     "version": "__version__",
+    "help": None,
     # Nothing to do in Python either.
     "build-server": None,
     "update server": None,

@@ -8,7 +8,7 @@ import pytest
 
 from nbfn.errors import BadInput
 from nbfn.projects import find_func_file, init, way_of
-from nbfn.projects.dockerfile import generate
+from nbfn.projects.dockerfile import from_mirror, generate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +111,27 @@ def test_python_is_built_here_unless_a_dockerfile_says_how(tmp_path: Path) -> No
     assert way_of(function) == "here"
     (tmp_path / "Dockerfile").write_text("FROM x\n")
     assert way_of(function) == "docker"
+
+
+@pytest.mark.parametrize(
+    ("image", "mirror", "taken"),
+    [
+        ("fnproject/go:1.24", "", "fnproject/go:1.24"),
+        ("fnproject/go:1.24", "mirror.example:5000/fn/", "mirror.example:5000/fn/go:1.24"),
+        ("docker.io/fnproject/go", "m", "m/go"),
+        ("me/go:1", "m", "me/go:1"),
+        ("fnprojects/go", "m", "fnprojects/go"),
+    ],
+)
+def test_fns_images_of_a_mirror(image: str, mirror: str, taken: str) -> None:
+    assert from_mirror(image, {"NBFN_FN_IMAGES": mirror}) == taken
+
+
+def test_both_stages_are_of_the_mirror_and_the_file_is_for_everybody(tmp_path: Path) -> None:
+    init(tmp_path / "g", "go")
+    text = text_of(tmp_path / "g", environ={"NBFN_FN_IMAGES": "here/fn"})
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("FROM")] == [
+        "here/fn/go:1.24-dev",
+        "here/fn/go:1.24",
+    ]
+    assert "here" not in (tmp_path / "g" / "func.yaml").read_text()
