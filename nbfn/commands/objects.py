@@ -19,7 +19,7 @@ from nbfn.commands.grammar import (
 )
 from nbfn.commands.listing import cursor_option, listed, pick_options, property_of, show_list
 from nbfn.commands.oracle import end_options, mode_options, notes_for, tag_options, untag_options
-from nbfn.commands.refused import MATCHING, OF_APPS, OF_FUNCTIONS, WAITING, refused
+from nbfn.commands.refused import MATCHING, OF_APPS, OF_FUNCTIONS, PRE_BUILT, WAITING, refused
 
 if TYPE_CHECKING:
     Pairs = tuple[tuple[str, Any], ...]
@@ -141,6 +141,7 @@ def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
 @scale_options
 @config_option
 @annotation_option
+@click.option("--pbf", default="", metavar="NAME|OCID", help="A pre-built function (OCI), not an image.")
 @tag_options
 @mode_options
 @refused({**WAITING, **OF_FUNCTIONS})
@@ -152,6 +153,7 @@ def create_function(
     function: str,
     image: str | None,
     named: str,
+    pbf: str,
     config: Pairs,
     annotation: Pairs,
     memory: int | None,
@@ -164,23 +166,24 @@ def create_function(
     """Make a function of an image that the server can read."""
     from nbfn import verbs
 
-    if bool(image) == bool(named):
-        raise click.UsageError("name the image once, as IMAGE:TAG or with --image")
-
-    made = verbs.create_function(
-        app,
-        function,
-        image or named,
-        memory=memory,
-        timeout=timeout,
-        idle_timeout=idle_timeout,
-        config=dict(config),
-        annotations={**dict(annotation), **notes_for(edge, oci)},
-        min_instances=min_instances,
-        max_instances=max_instances,
-        session=edge.session,
-    )
-    edge.show.say(f"Successfully created function: {made.name} with {made.image}")
+    if sum(map(bool, (image, named, pbf))) != 1:
+        raise click.UsageError("name the image once, as IMAGE:TAG or with --image; or give --pbf")
+    told: dict[str, Any] = {
+        "memory": memory,
+        "timeout": timeout,
+        "config": dict(config),
+        "annotations": {**dict(annotation), **notes_for(edge, oci)},
+        "session": edge.session,
+    }
+    source = image or named or pbf
+    if pbf and (min_instances or max_instances):
+        raise click.UsageError("OCI keeps no numbers of instances: see --provisioned-concurrency")
+    if pbf:
+        verbs.create_prebuilt(app, function, pbf, **told)
+    else:
+        told |= {"min_instances": min_instances, "max_instances": max_instances}
+        verbs.create_function(app, function, source, idle_timeout=idle_timeout, **told)
+    edge.show.say(f"Successfully created function: {function} with {source}")
 
 
 @click.command("function", context_settings=HELP)
@@ -225,7 +228,7 @@ def inspect_function(edge: Edge, app: str, function: str, prop: str | None, endp
 @untag_options
 @mode_options
 @end_options
-@refused({**MATCHING, **OF_FUNCTIONS})
+@refused({**MATCHING, **OF_FUNCTIONS, **PRE_BUILT})
 @edge
 def update_function(
     edge: Edge,

@@ -20,7 +20,7 @@ from nbfn.commands.grammar import (
 )
 from nbfn.commands.images import push_image
 from nbfn.commands.oracle import for_file, mode_options, tag_options
-from nbfn.commands.refused import OF_FUNCTIONS, OF_START, refused
+from nbfn.commands.refused import OF_START, PRE_BUILT, refused
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @mode_options
 @click.option("--force", is_flag=True, help="Overwrite func.yaml (never code but an init image's).")
 @working_dir_option
-@refused({"--pbf": OF_FUNCTIONS["--pbf"]})
+@refused(PRE_BUILT)
 @edge
 def init(
     edge: Edge,

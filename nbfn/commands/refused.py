@@ -30,6 +30,7 @@ MATCHING = {
     **WAITING,
     "--if-match": "what is changed is always what was read just before: its etag goes along",
 }
+PRE_BUILT = {"--pbf": "`create function APP NAME --pbf NAME|OCID` makes a function of a pre-built one"}
 OF_APPS = {
     "--image-policy-config": _ADVANCED,
     "--network-security-group-ids": _ADVANCED,
@@ -39,7 +40,6 @@ OF_APPS = {
 OF_FUNCTIONS = {
     "--failure-destination": "write --on-failure KIND:OCID",
     "--success-destination": "write --on-success KIND:OCID",
-    "--pbf": "nbfn deploys images and code: OCI's console makes functions of pre-built ones",
     "--trace-config": _ADVANCED,
 }
 LISTED = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _AT = ("deploy", "oci")
 _PREFIX = "oracle.com/oci/"
 _KNOWN = ("provisioned_concurrency", "detached_mode", "freeform_tags", "defined_tags", "pbf")
+_PRE_BUILT = "`fn create function APP NAME --pbf OCID` makes one: there is nothing to build or deploy"
 _STRATEGIES = ("CONSTANT", "NONE")
 _KINDS = ("stream", "queue", "notification", "notifications", "none")
 
@@ -33,7 +34,7 @@ def oci_annotations(document: Document) -> dict[str, Any]:
         if key not in _KNOWN:
             raise _wrong(document, (*_AT, key), "is nothing that OCI is told", f"use {', '.join(_KNOWN)}")
     if fields.text(document, *_AT, "pbf", "listing_id"):
-        raise _wrong(document, (*_AT, "pbf"), "names a pre-built function", "the console deploys those")
+        raise _wrong(document, (*_AT, "pbf"), "names a pre-built function", _PRE_BUILT)
     return {
         **_provisioned(document),
         **_detached(document),

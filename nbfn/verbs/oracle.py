@@ -12,8 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
-from nbfn.errors import BadInput, NotFound
+from nbfn.deploy.oci.notes import extras_of, tag_fields
+from nbfn.deploy.oci.plan import extra_fields
+from nbfn.errors import BadInput, LimitError, NotFound
 from nbfn.targets.oci import OciServer
+from nbfn.verbs.objects import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +97,50 @@ def prebuilt_triggers(name: str = "", *, limit: int = 10, session: Session | Non
     api = _api(session or sessions.current(), "pre-built functions")
     found: Iterator[dict[str, Any]] = api.items(f"{_LISTINGS}/triggers", **({"name": name} if name else {}))
     return [str(each["name"]) for each in islice(found, limit)]
+
+
+def create_prebuilt(
+    app: str,
+    name: str,
+    listing: str,
+    *,
+    memory: int | None = None,
+    timeout: int | None = None,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    session: Session | None = None,
+) -> str:
+    """Make a function of a pre-built one, by that one's name or id; tells the function's id.
+
+    Without a ``memory`` it has what the version that is in use now needs.
+
+    Raises:
+        LimitError: it needs more memory than it is given, or OCI takes no such memory or timeout.
+        Conflict: there is a function of that name.
+    """
+    ours = session or sessions.current()
+    api = _api(ours, "pre-built functions")
+    check_names(app, name)
+    notes = dict(annotations or {})
+    ours.server.check({"memory": memory, "timeout": timeout, "config": config, "annotations": notes})
+    listing_id = _id_of(api, listing)
+    (current,) = prebuilt_versions(listing_id, current=True, limit=1, session=ours) or (None,)
+    least = (current.min_memory_mb if current else None) or 128
+    if memory and memory < least:
+        raise LimitError(f"{listing} needs {least} MB, and is given {memory}", hint=f"--memory {least}")
+    told = {
+        "applicationId": ours.control.app(app)["id"],
+        "displayName": name,
+        "memoryInMBs": memory or least,
+        "timeoutInSeconds": timeout,
+        "config": dict(config or {}),
+        "sourceDetails": {"sourceType": "PRE_BUILT_FUNCTIONS", "pbfListingId": listing_id},
+        **extra_fields(extras_of(notes)),
+        **tag_fields(notes, {}),
+    }
+    answer = api.post("functions", {key: value for key, value in told.items() if value})
+    api.finish(answer, "CreateFunction")
+    return str(answer.document["id"])
 
 
 def _api(session: Session, what: str) -> Api:

@@ -115,8 +115,12 @@ REFUSED_COMMANDS = {
     "update server": "pull Fn servers",
 }
 REFUSED = frozenset(
-    f"{_WAIT} if-match {_APP_PARITY} failure-destination success-destination pbf lifecycle-state local-debug"
+    f"{_WAIT} if-match {_APP_PARITY} failure-destination success-destination lifecycle-state local-debug"
     " local-debug-port log-level env-file iofs-dir".split()
 )
-# ``version`` is an option of the function in ``init`` and is refused in ``start``.
-REFUSED_OF_START = frozenset({"version"})
+# ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function``.
+REFUSED_OF = {
+    "start": frozenset({"version"}),
+    "init": frozenset({"pbf"}),
+    "update function": frozenset({"pbf"}),
+}

@@ -17,7 +17,7 @@ from tests.commands.stock_grammar import (
     NOUNS,
     REFUSED,
     REFUSED_COMMANDS,
-    REFUSED_OF_START,
+    REFUSED_OF,
 )
 from tests.commands.test_grammar import every_command
 
@@ -69,7 +69,7 @@ def every_option() -> list[tuple[str, str]]:
 
 
 def is_refused(line: str, name: str) -> bool:
-    return name in REFUSED or (line == "start" and name in REFUSED_OF_START)
+    return name in REFUSED or name in REFUSED_OF.get(line, ())
 
 
 @pytest.mark.parametrize(("line", "text"), every_option())

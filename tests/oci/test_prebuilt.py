@@ -65,6 +65,30 @@ def test_pre_built_functions(home: Path) -> None:
     assert [each.name for each in nbfn.prebuilt_versions("Document Generator")] == ["1.0.0", "1.1.0"]
 
 
+def test_a_function_of_a_pre_built_one(home: Path, cloud: Cloud) -> None:
+    fn("create", "app", "shop", "--subnet-id", SUBNET)
+    told = ["--pbf", "Document Generator", "--tag", "team=data", "-c", "LEVEL=1", "--detached-timeout", "1m"]
+    done = fn("create", "function", "shop", "docs", *told)
+    assert done.code == 0, done.err
+    assert done.out == "Successfully created function: docs with Document Generator\n"
+    (made,) = cloud.store.fns.values()
+    assert made.document["sourceDetails"] == {
+        "sourceType": "PRE_BUILT_FUNCTIONS",
+        "pbfListingId": LISTINGS[0]["id"],
+    }
+    assert (made.document["memoryInMBs"], made.document["config"]) == (512, {"LEVEL": "1"})
+    assert (made.document["freeformTags"], made.document["detachedModeTimeoutInSeconds"]) == (
+        {"team": "data"},
+        60,
+    )
+    assert "pre-built ocid1.pbflisting" in fn("list", "f", "shop").out
+    less = fn("create", "function", "shop", "x", "--pbf", LISTINGS[0]["id"], "--memory", "256")
+    assert (less.code, "needs 512 MB, and is given 256" in less.err) == (1, True)
+    assert fn("create", "function", "shop", "x", "me/f:1", "--pbf", "y").code == 2
+    assert fn("create", "function", "shop", "docs", *told).code == 1, "it is there"
+    assert nbfn.create_prebuilt("shop", "more", "Document Generator", memory=1024).startswith("ocid1.fnfunc")
+
+
 def test_an_application_moves(home: Path, cloud: Cloud) -> None:
     assert fn("create", "app", "shop", "--subnet-id", SUBNET).code == 0
     done = fn("change-compartment", "app", "shop", "--compartment-id", OTHER)
