@@ -71,6 +71,8 @@ class Settings:
     memory_mb: int | None
     base: str
     """Image that functions in containers are built on; ``{python}`` is the minor version."""
+    fn_images: str
+    """What stands for ``fnproject`` in the names of Fn's images; empty: that."""
     registry_ca: Path | None
     registry_http: tuple[str, ...]
     docker_config: Path
@@ -112,6 +114,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "tier": _choice("NBFN_TIER", env.get("NBFN_TIER") or "T2", ("T0", "T1", "T2")),
         "memory_mb": int(_number("NBFN_MEMORY_MB", env.get("NBFN_MEMORY_MB") or "0")) or None,
         "base": env.get("NBFN_BASE") or DEFAULT_BASE,
+        "fn_images": (env.get("NBFN_FN_IMAGES") or "").rstrip("/"),
         "registry_ca": _file("NBFN_REGISTRY_CA", env.get("NBFN_REGISTRY_CA") or ""),
         "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
         "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),
@@ -135,6 +138,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_TIER": settings.tier or "",
         "NBFN_MEMORY_MB": str(settings.memory_mb or 0),
         "NBFN_BASE": settings.base,
+        "NBFN_FN_IMAGES": settings.fn_images,
         "NBFN_REGISTRY_CA": str(settings.registry_ca or ""),
         "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
         "DOCKER_CONFIG": str(settings.docker_config),

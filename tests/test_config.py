@@ -54,6 +54,7 @@ def test_a_long_state_folder_has_its_socket_in_a_short_one() -> None:
         {
             "NBFN_STATE": "/s",
             "NBFN_BASE": "x/{python}",
+            "NBFN_FN_IMAGES": "m.example/fn/",
             "NBFN_REGISTRY_HTTP": "a:1,b:2",
             "DOCKER_CONFIG": "/d",
         },

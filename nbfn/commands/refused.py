@@ -104,4 +104,4 @@ update_server = refused_command(
 
 def _refuse(ctx: click.Context, param: click.Parameter, value: object) -> None:
     if value:
-        raise BadInput(f"{param.opts[0]} is not in nbfn", hint=getattr(param, "help", "") or "")
+        raise BadInput(f"`{ctx.command_path}` has no {param.opts[0]}", hint=getattr(param, "help", "") or "")

@@ -31,7 +31,7 @@ def start(edge: Edge, detach: bool, port: int | None) -> None:
         settings = replace(settings, port=None if port == -1 else port)
     running = local.find(settings)
     endpoint = running or local.ensure(replace(settings, linger_s=_FOREVER_S))
-    if running and port and not running.url.endswith(f":{port}"):
+    if running and port is not None and port > 0 and not running.url.endswith(f":{port}"):
         raise ExecutorError(
             f"the executor of {settings.state} is running already, at {running.url}",
             hint=f"`nbfn stop` ends it; then `nbfn start --port {port}`",

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 _FNS = "fnproject/"
 
 
-def generate(function: FuncFile, present: Collection[str], environ: Mapping[str, str]) -> str:
+def generate(
+    function: FuncFile, present: Collection[str], environ: Mapping[str, str], fn_images: str = ""
+) -> str:
     """The text for ``function``, whose folder has the files and folders ``present`` at its top.
+
+    ``fn_images`` stands for ``fnproject`` in the names of images, if it is not empty.
 
     Raises:
         BadInput: the runtime is not known, or a file that it needs is not there.
@@ -42,8 +46,8 @@ def generate(function: FuncFile, present: Collection[str], environ: Mapping[str,
             f"{function.folder} has no {needed}, which runtime {function.runtime} needs",
             hint=f"`fn init --runtime {language}` writes one",
         )
-    build_image = from_mirror(function.build_image or (known.build_image if known else ""), environ)
-    run_image = from_mirror(function.run_image or (known.run_image if known else ""), environ)
+    build_image = from_mirror(function.build_image or (known.build_image if known else ""), fn_images)
+    run_image = from_mirror(function.run_image or (known.run_image if known else ""), fn_images)
     if not (build_image and run_image):
         raise BadInput(
             f"{function.where('runtime')}: the images of {function.runtime} are not known",
@@ -60,12 +64,11 @@ def generate(function: FuncFile, present: Collection[str], environ: Mapping[str,
     return "\n".join(lines) + "\n"
 
 
-def from_mirror(image: str, environ: Mapping[str, str]) -> str:
-    """``image``, but one of Fn's own as ``NBFN_FN_IMAGES`` has it, where Docker Hub is not to be reached.
+def from_mirror(image: str, mirror: str) -> str:
+    """``image``, but one of Fn's own as ``mirror`` has it, where Docker Hub is not to be reached.
 
     ``func.yaml`` goes on naming Fn's: it is for everybody, a mirror is one network's.
     """
-    mirror = environ.get("NBFN_FN_IMAGES", "").rstrip("/")
     name = image.removeprefix("docker.io/")
     return f"{mirror}/{name.removeprefix(_FNS)}" if mirror and name.startswith(_FNS) else image
 

@@ -51,7 +51,7 @@ def dockerfile_of(function: FuncFile) -> str:
     if function.own_dockerfile:
         return (function.folder / "Dockerfile").read_text(encoding="utf-8", errors="replace")
     present = frozenset(path.name for path in function.folder.iterdir())
-    return generate(function, present, config.variables())
+    return generate(function, present, config.variables(), config.load().fn_images)
 
 
 def build_by_docker(

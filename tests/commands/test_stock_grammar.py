@@ -102,7 +102,8 @@ def test_an_option_that_is_not_here_says_what_to_do(line: str, name: str) -> Non
     done = fn(*line.split(), *names, *extra, f"--{name}", *value)
     assert done.code == 1, done.err
     first, advice = done.err.split("\n", 1)
-    assert first == f"nbfn: --{name} is not in nbfn"
+    assert first.startswith("nbfn: `cli ")
+    assert first.endswith(f"` has no --{name}")
     assert len(advice.strip()) > 20
     assert not done.out
 

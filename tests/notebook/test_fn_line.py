@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,6 +166,26 @@ def test_tab_completes(shell: InteractiveShell, at_home: Path) -> None:
     shell.run_line_magic("fn", "create app app01")
     assert "app01" in completed("%fn inspect app a")
     assert "app01" in completed("%fn list f app")
+
+
+def test_watching_ends_with_the_interrupt_of_its_cell(
+    shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("%fn init --runtime python hello")
+    shell.run_cell("%fn deploy --app a --create-app hello")
+    capsys.readouterr()
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt = Timer(1.0, _thread.interrupt_main)
+    interrupt.start()
+    try:
+        result = shell.run_cell("%fn watch --app a -w hello")
+    finally:
+        interrupt.join()
+        signal.signal(signal.SIGINT, was)
+    assert result.success, "an interrupted cell that did what it should is no error"
+    shown = capsys.readouterr().out
+    assert f"Watching {at_home / 'hello'} (app=a)" in shown
+    assert shown.endswith("Stopped watching.\n")
 
 
 def test_it_goes_when_nbfn_is_unloaded(shell: InteractiveShell) -> None:

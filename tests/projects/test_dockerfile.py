@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def text_of(folder: Path, *, environ: dict[str, str] | None = None) -> str:
+def text_of(folder: Path, *, environ: dict[str, str] | None = None, fn_images: str = "") -> str:
     present = {path.name for path in folder.iterdir()}
-    return generate(find_func_file(folder), present, environ or {})
+    return generate(find_func_file(folder), present, environ or {}, fn_images)
 
 
 def test_go(tmp_path: Path) -> None:
@@ -117,19 +117,19 @@ def test_python_is_built_here_unless_a_dockerfile_says_how(tmp_path: Path) -> No
     ("image", "mirror", "taken"),
     [
         ("fnproject/go:1.24", "", "fnproject/go:1.24"),
-        ("fnproject/go:1.24", "mirror.example:5000/fn/", "mirror.example:5000/fn/go:1.24"),
+        ("fnproject/go:1.24", "mirror.example:5000/fn", "mirror.example:5000/fn/go:1.24"),
         ("docker.io/fnproject/go", "m", "m/go"),
         ("me/go:1", "m", "me/go:1"),
         ("fnprojects/go", "m", "fnprojects/go"),
     ],
 )
 def test_fns_images_of_a_mirror(image: str, mirror: str, taken: str) -> None:
-    assert from_mirror(image, {"NBFN_FN_IMAGES": mirror}) == taken
+    assert from_mirror(image, mirror) == taken
 
 
 def test_both_stages_are_of_the_mirror_and_the_file_is_for_everybody(tmp_path: Path) -> None:
     init(tmp_path / "g", "go")
-    text = text_of(tmp_path / "g", environ={"NBFN_FN_IMAGES": "here/fn"})
+    text = text_of(tmp_path / "g", fn_images="here/fn")
     assert [line.split()[1] for line in text.splitlines() if line.startswith("FROM")] == [
         "here/fn/go:1.24-dev",
         "here/fn/go:1.24",
