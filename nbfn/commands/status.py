@@ -10,15 +10,15 @@ import click
 
 from nbfn import config
 from nbfn.commands.options import state_option
-from nbfn.commands.running import running
 from nbfn.errors import ExecutorError
+from nbfn.running import running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from nbfn.commands.running import Running
+    from nbfn.running import Running
 
 NOT_RUNNING = 3  # as `systemctl status` says it
 _ANSWER_TIMEOUT_S = 5.0

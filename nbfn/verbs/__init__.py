@@ -16,6 +16,7 @@ from nbfn.verbs.contexts import (
     use_context,
 )
 from nbfn.verbs.diagnosis import Diagnosis, doctor, explain
+from nbfn.verbs.executor import executor_status, start_executor, stop_executor
 from nbfn.verbs.exporting import export
 from nbfn.verbs.folder_function import FolderFunction, deploy_cell, load_folder
 from nbfn.verbs.history import function_revisions, rollback_function
@@ -104,6 +105,7 @@ __all__ = [
     "deploy_project",
     "diff_images",
     "doctor",
+    "executor_status",
     "explain",
     "export",
     "function_revisions",
@@ -129,7 +131,9 @@ __all__ = [
     "push_project",
     "rollback_function",
     "set_config",
+    "start_executor",
     "stats",
+    "stop_executor",
     "tag_image",
     "triggers",
     "unset_config",

@@ -215,6 +215,18 @@ def test_a_started_executor_has_the_port_it_was_given(home: Path, unused_port: i
     assert "is running already, at http://" in other.err
 
 
+def test_the_executor_from_python(home: Path) -> None:
+    assert nbfn.executor_status() is None
+    assert not nbfn.stop_executor()
+    url = nbfn.start_executor()
+    found = nbfn.executor_status()
+    assert found is not None
+    assert found.endpoint is not None
+    assert found.endpoint.url == url == nbfn.start_executor()
+    assert nbfn.stop_executor(grace_s=1)
+    assert nbfn.executor_status() is None
+
+
 @pytest.fixture
 def unused_port() -> int:
     import socket

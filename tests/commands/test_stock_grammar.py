@@ -131,7 +131,7 @@ def test_every_noun_has_its_other_names(verb: str, noun: str, others: str) -> No
     assert {resolved(f"{verb} {other}") for other in others.split()} == {resolved(f"{verb} {noun}")}
 
 
-# The Python twin of each command; ``None`` where the process itself is meant, and why.
+# The Python twin of each command.
 _OF_CONFIG = {
     "get": "get_config",
     "list": "list_config",
@@ -191,11 +191,10 @@ TWINS: dict[str, str | None] = {
     "stats": "stats",
     "simulate": "simulate",
     "doctor": "doctor",
-    # A process of its own, which Python starts by asking for anything and leaves to end by itself.
-    "serve": None,
-    "start": None,
-    "status": None,
-    "stop": None,
+    "start": "start_executor",
+    "status": "executor_status",
+    "stop": "stop_executor",
+    "serve": "start_executor",
     "version": "__version__",
     "help": None,
     # Nothing to do in Python either.
