@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["private", "run_cells"]  # fixtures
 
 _DOCKER = pytest.mark.needs("docker", "toolchains", "root")
-RUNTIMES = ["python", pytest.param("go", marks=_DOCKER)]
+RUNTIMES = ["python", pytest.param("go", marks=_DOCKER), pytest.param("node", marks=_DOCKER)]
 # No test can fetch Fn's own images: this is a mirror of them, which has those of this machine by their names.
 MIRROR = "nbfn-test/mirror"
+STAND_INS = {"go": ("go-dev", "base"), "node": ("node", "node")}
+STEPS = {"go": "RUN go build -o func", "node": "RUN npm install"}
 
 LOCAL = ["%fn use context default", "%fn update context registry fndemouser", "%fn create app app01"]
 
@@ -49,12 +51,12 @@ def oracle(cloud: Cloud, registry: str) -> list[str]:
 @pytest.fixture
 def mirror(runtime: str) -> Iterator[None]:
     """What ``init`` names for the runtime is in the daemon, in the mirror."""
-    images: dict[str, str] = {}
-    if runtime == "go":
-        known = find(runtime)
-        assert known is not None
-        images = {known.build_image: "nbfn-test/go-dev", known.run_image: "nbfn-test/base"}
-    named = {name.replace("fnproject", MIRROR): ours for name, ours in images.items()}
+    known = find(runtime)
+    assert known is not None
+    named = {
+        name.replace("fnproject", MIRROR): f"nbfn-test/{ours}"
+        for name, ours in zip((known.build_image, known.run_image), STAND_INS.get(runtime, ()), strict=False)
+    }
     for name, ours in named.items():
         subprocess.run(["docker", "tag", ours, name], check=True)
     yield
@@ -119,8 +121,8 @@ def test_the_tutorial(
     assert deployed.startswith("Deploying hello-func to app: app01\n")
     assert f"Updating function hello-func using image {image}:0.0.2..." in deployed
     assert deployed.endswith("Bumped to version 0.0.2\n")
-    assert ("RUN go build -o func" in deployed) == (runtime == "go")
-    assert (f"FROM {MIRROR}/go:" in deployed) == (runtime == "go")
+    assert STEPS.get(runtime, "") in deployed
+    assert (f"FROM {MIRROR}/{runtime}:" in deployed) == (runtime in STEPS)
     assert f"build_image: fnproject/{runtime}:" in (tmp_path / "hello-func" / "func.yaml").read_text()
     assert ("Pushing the image" in deployed) == (where == "oracle")
     assert told["%fn list app"].split("\n")[1].startswith("app01")
