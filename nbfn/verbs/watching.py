@@ -53,11 +53,12 @@ def watch_project(
         raise BadInput("no application is named", hint="say --app APP, or write an app.yaml")
     ours = session or sessions.current()
     given = watching.patterns(place, ignore)
+    # From here on nothing is missed: whoever reads that it watches may write at once.
+    before, times = watching.look(place, given), 0
     say(f"Watching {place.absolute()} (app={name}). Debounce={quiet_s:g}s")
     say(f"Ignored: {', '.join(given)}")
     say("Interrupt (Ctrl-C) to stop.")
     quiet = watching.Quiet(quiet_s)
-    before, times = watching.look(place, given), 0
     try:
         while not until():
             after = watching.look(place, given)

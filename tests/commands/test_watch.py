@@ -91,17 +91,20 @@ def test_ctrl_c_ends_it(home: Path) -> None:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
-    assert lines[0] == f"Watching {home / 'hello'} (app=a). Debounce=0.1s\n"
-    assert ".git, .fn, node_modules" in lines[1]
-    (home / "hello" / "func.py").write_text(CODE.replace("WORD", "fourth"))
-    while "Deploy finished." not in (line := process.stdout.readline()):
-        assert line, "it has ended"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
-    assert "Stopped watching." in process.stdout.read()
-    process.stdout.close()
+    with process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(3)]
+            assert lines[0] == f"Watching {home / 'hello'} (app=a). Debounce=0.1s\n"
+            assert ".git, .fn, node_modules" in lines[1]
+            (home / "hello" / "func.py").write_text(CODE.replace("WORD", "fourth"))
+            while "Deploy finished." not in (line := process.stdout.readline()):
+                assert line, "it has ended"
+            process.send_signal(signal.SIGINT)
+            assert "Stopped watching." in process.stdout.read()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from nbfn import yamlfile
 from nbfn.errors import BadInput
 from nbfn.projects import find_func_file
 from nbfn.projects.migrate import GONE, migrate, migrated
+from tests.commands.fnline import fn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,16 @@ def test_the_file_is_brought_up_to_date_and_kept(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is up to date"):
         migrate(tmp_path)
     assert (tmp_path / "func.yaml.bak").read_text() == OLD
+
+
+def test_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "func.yaml").write_text(OLD)
+    assert fn("migrate").out == "Successfully migrated func.yaml and created a back up func.yaml.bak\n"
+    assert (tmp_path / "func.yaml").read_text() == NEW
+    again = fn("migrate")
+    assert (again.code, again.out) == (1, "")
+    assert "func.yaml is up to date" in again.err
 
 
 @pytest.mark.parametrize(
