@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -42,7 +43,8 @@ def stop_executor(state: Path) -> None:
     endpoint = local.find(settings)
     if endpoint is None:
         return
-    with endpoint.client() as client:
+    # It may be about to end by itself: nobody has used it for a while.
+    with contextlib.suppress(httpx.TransportError), endpoint.client() as client:
         client.post("/nbfn/v1/stop", params={"grace_s": 0})
     deadline = time.monotonic() + 20
     while (state / "executor.json").exists() and time.monotonic() < deadline:
