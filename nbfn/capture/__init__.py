@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nbfn.capture.bindings import Import
 from nbfn.capture.cells import CellInfo, Cells
+from nbfn.capture.explain import type_name, with_article
 from nbfn.capture.imports import written
 from nbfn.capture.limits import written_in
 from nbfn.capture.live import peel
@@ -65,7 +66,8 @@ def capture(
     for variable, value in {**marked, **walk.secrets.config}.items():
         path = written_in(value, source, walk.files)
         if path is not None:
-            raise walk.explain.secret_written(variable, path)
+            holder = next((name for name, piece in walk.pieces.items() if value in piece.text), "")
+            raise walk.explain.secret_written(variable, path, holder)
     requirements = pinned(walk.modules, requires)
     packages = [Taken(pin.partition("==")[0], "package", pin.replace("==", " ")) for pin in requirements]
     return Capture(
@@ -96,10 +98,13 @@ def _handler(function: object, namespace: Mapping[str, object]) -> str:
 
 def _check(function: object, handler: str) -> None:
     if isinstance(function, type):
-        raise CellError(f"{handler!r} is a class, not a function", hint="deploy a function that uses it")
+        raise CellError(
+            f"{handler!r} is a class, not a function", hint="write a function that uses it, and deploy that"
+        )
     if not callable(function):
         raise CellError(
-            f"{handler!r} is a {type(function).__qualname__}, not a function", hint="deploy a function"
+            f"{handler!r} is {with_article(type_name(function))}, not a function",
+            hint="write a function that returns it, and deploy that",
         )
 
 

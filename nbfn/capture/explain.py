@@ -99,19 +99,27 @@ class Explainer:
         return f"{where}, line {site.line}" if site.line else ""
 
     def unfit(
-        self, name: str, value: object, site: Site | None, *, path: str = "", part: object = None
+        self,
+        name: str,
+        value: object,
+        site: Site | None,
+        *,
+        path: str = "",
+        part: object = None,
+        error: Exception | None = None,
     ) -> CaptureError:
-        """``value`` cannot be pickled, because of ``part`` at ``path`` in it."""
+        """``value`` cannot be pickled, because of ``part`` at ``path`` in it; ``error`` says why."""
         if name in self.parts:
             whole = self.parts[name]
             path = whole.owner + whole.path + path.removeprefix(name)
             part = value if part is None else part
-            return self.unfit(whole.owner, whole.whole, whole.site, path=path, part=part)
-        if path and path != name:
-            what = f"holds {_a(type_name(part))} at {path}"
+            return self.unfit(whole.owner, whole.whole, whole.site, path=path, part=part, error=error)
+        if path and path != name and not _known_hint(value):  # a thread is enough said; not its lock
+            what = f"holds {with_article(type_name(part))} at {path}, which cannot travel{_reason(error)}"
             return self.refused(name, value, site, what, _hint(part, inner=True))
         made = self.made_in(name)
-        what = f"{name!r} is {_a(type_name(value))}" + (f", made in {made}" if made else "")
+        what = f"{name!r} is {with_article(type_name(value))}, " + (f"made in {made}, " if made else "")
+        what += f"and cannot travel{_reason(error)}" if made else f"which cannot travel{_reason(error)}"
         return self._error(what, name, value, site, hint=_hint(value, inner=False))
 
     def refused(self, name: str, value: object, site: Site | None, why: str, hint: str) -> CaptureError:
@@ -120,13 +128,14 @@ class Explainer:
         what = f"{name!r}, made in {made}, {why}" if made else f"{name!r} {why}"
         return self._error(what, name, value, site, hint=hint)
 
-    def machinery(self, name: str, value: object, site: Site | None) -> CaptureError:
-        """nbfn itself, or an object of its making."""
+    def machinery(self, name: str, value: object, site: Site | None, *, whole: bool = True) -> CaptureError:
+        """nbfn itself, or an object of its making; if not ``whole``, something that holds one."""
+        what = "is part" if whole else "holds a part"
         return self.refused(
             name,
             value,
             site,
-            "is part of nbfn itself, which is not there when the function runs",
+            f"{what} of nbfn itself, which is not there when the function runs",
             "use nbfn outside of the function; call other functions by their plain names",
         )
 
@@ -159,15 +168,19 @@ class Explainer:
             name,
             value,
             site,
-            f"is a secret for the variable {variable}, as another one is that the function uses",
-            "name one of them: nbfn.Secret(…, name='…')",
+            f"is a secret for the variable {variable}, and so is another secret that the function uses",
+            "give one of them a name of its own: nbfn.Secret(…, name='ANOTHER_NAME')",
         )
 
-    def secret_written(self, variable: str, path: str) -> CaptureError:
-        """A marked secret is also there in plain text."""
+    def secret_written(self, variable: str, path: str, holder: str) -> CaptureError:
+        """A marked secret is also there in plain text, in the file ``path`` by what ``holder`` brings."""
+        made = self.made_in(holder)
+        where = f"{holder!r}, made in {made}, that is in {path}" if made else f"{holder!r}, that is in {path}"
         return CaptureError(
-            f"the text of the secret {variable} is in {path}, and whoever has the image could read it",
-            hint="put it together inside the function, or mark what holds it as nbfn.Secret(…) too",
+            f"the text of the secret {variable} is also in {where if holder else path}, "
+            "and whoever has the image could read it",
+            hint="take it out there: put such a text together inside the function, or mark it as "
+            "nbfn.Secret(…) too",
             name=variable,
         )
 
@@ -244,12 +257,19 @@ def type_name(value: object) -> str:
     return f"{module}{kind.__qualname__}"
 
 
+def _reason(error: Exception | None) -> str:
+    """What an object says itself; Python's own "cannot pickle" says no more than the type."""
+    text = str(error or "").partition("\n")[0]
+    return f" ({text})" if text and not text.lower().startswith(("cannot pickle", "can't pickle")) else ""
+
+
 def _near(name: str, known: Iterable[str]) -> list[str]:
     public = {other for other in known if not other.startswith("_")}
     return difflib.get_close_matches(name, sorted(public), n=3, cutoff=0.6)
 
 
-def _a(word: str) -> str:
+def with_article(word: str) -> str:
+    """``an int``, ``a list``."""
     return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"
 
 
@@ -259,10 +279,14 @@ def _quoted(site: Site) -> str:
 
 
 def _hint(value: object, *, inner: bool) -> str:
-    for kind in type(value).__mro__:
-        hint = _HINTS.get(f"{kind.__module__}.{kind.__qualname__}")
-        if hint:
-            return f"{hint}, or leave it out of what is pickled (__getstate__)" if inner else hint
+    hint = _known_hint(value)
+    if hint:
+        return f"{hint}, or leave it out of what is pickled (__getstate__)" if inner else hint
     if inner:
         return "leave it out of what is pickled (__getstate__), or make the whole inside the function"
     return "make it inside the function, or pass what it is made from as an argument"
+
+
+def _known_hint(value: object) -> str:
+    kinds = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__)
+    return next((_HINTS[kind] for kind in kinds if kind in _HINTS), "")

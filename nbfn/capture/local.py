@@ -39,7 +39,7 @@ def shipped(module: str) -> tuple[dict[str, bytes], set[str]]:
         if top in _RESERVED:
             raise CaptureError(
                 f"the local module {top!r} ({home.path.name}) has a name that nbfn needs in the image",
-                hint="rename the file",
+                hint="rename the file, and the module where it is imported",
                 name=top,
             )
         found = dict(_files(top, home.path))
@@ -54,20 +54,25 @@ def _files(top: str, path: Path) -> Iterator[tuple[str, bytes]]:
     if path.is_file():
         yield path.name, path.read_bytes()
         return
-    total = 0
-    for file in sorted(path.rglob("*")):
-        inner = file.relative_to(path)
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in inner.parts)
-        if hidden or file.suffix == ".pyc" or not file.is_file():
-            continue
-        total += file.stat().st_size
-        if total > TOTAL_MAX_BYTES:
-            raise CaptureError(
-                f"the local package {top!r} ({path}) holds more than {readable_size(TOTAL_MAX_BYTES)}",
-                hint="move its data elsewhere, or install it as a package",
-                name=top,
-            )
-        yield f"{top}/{inner.as_posix()}", file.read_bytes()
+    found = [file for file in sorted(path.rglob("*")) if file.is_file() and not _is_left(file, path)]
+    sizes = {file.relative_to(path.parent).as_posix(): file.stat().st_size for file in found}
+    if sum(sizes.values()) > TOTAL_MAX_BYTES:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+        shown = ", ".join(f"{name} {readable_size(sizes[name])}" for name in largest)
+        raise CaptureError(
+            f"the local package {top!r} takes {readable_size(sum(sizes.values()))}, and "
+            f"{readable_size(TOTAL_MAX_BYTES)} is the most: {shown}",
+            hint="move its data elsewhere, or install it as a package",
+            name=top,
+        )
+    for file in found:
+        yield f"{top}/{file.relative_to(path).as_posix()}", file.read_bytes()
+
+
+def _is_left(file: Path, package: Path) -> bool:
+    """True for what no package needs: compiled files and hidden ones."""
+    inner = file.relative_to(package).parts
+    return file.suffix == ".pyc" or any(part.startswith(".") or part == "__pycache__" for part in inner)
 
 
 def _imports(source: bytes) -> set[str]:

@@ -42,8 +42,7 @@ class References:
         """
         if isinstance(value, Secret):
             return Reference(self._walk.secrets.variable(value, self._name, self.site))
-        if is_nbfn(value):
-            raise self._walk.explain.machinery(self._name, self._root, self.site)
+        self._refuse_nbfn(value)
         if value is self._root or not self._live.is_own(value):
             return None
         outer, _, inner = str(getattr(value, "__qualname__", "")).rpartition(".")
@@ -59,11 +58,16 @@ class References:
         return Reference(name)
 
     def spelled(self, value: object) -> str | None:
-        """An expression for a class, function or library object; None if there is none."""
+        """An expression for a class, function or library object; None if there is none.
+
+        Raises:
+            CaptureError: it is nbfn's own.
+        """
         if isinstance(value, Secret):
             self._walk.loads.add("os")
             return self._walk.loaders.secret(self._walk.secrets.variable(value, self._name, self.site))
         value = peel(value)
+        self._refuse_nbfn(value)
         live = self._live
         member = self.member(value)
         if member is not None:
@@ -96,6 +100,11 @@ class References:
             return None
         self._need(holder)
         return f"{holder}.{attribute}"
+
+    def _refuse_nbfn(self, value: object) -> None:
+        if is_nbfn(value):
+            whole = value is self._root
+            raise self._walk.explain.machinery(self._name, self._root, self.site, whole=whole)
 
     def _spelled_path(self, value: object, module: str, path: str) -> str | None:
         """A member of a library: by the name it has here, through its module, or by a new import line."""

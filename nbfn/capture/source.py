@@ -28,6 +28,11 @@ class Piece:
     filled: tuple[str, ...] = ()
     """Then the lines that fill it."""
 
+    @property
+    def text(self) -> str:
+        """All its lines."""
+        return "\n".join(line for _, line in self.lines)
+
     @classmethod
     def of_text(cls, name: str, text: str, needs: Iterable[str] = ()) -> Piece:
         """A piece that stands nowhere in a cell, such as a constant; it needs names as it loads."""

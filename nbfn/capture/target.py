@@ -46,9 +46,13 @@ def find_target(source: str, name: str | None) -> str:
         return tops[0]
     listed = ", ".join(tops or defs)
     if name is None:
-        raise CellError(f"the cell defines several functions: {listed}", hint="say which one by its name")
+        raise CellError(
+            f"the cell defines several functions: {listed}",
+            hint=f"say which one: %%fn_deploy {(tops or list(defs))[0]}",
+        )
     raise CellError(
-        f"{name!r} is not a function of this cell, which defines several: {listed}", hint="name one of them"
+        f"{name!r} is not a function of this cell, which defines several: {listed}",
+        hint=f"name one of them: %%fn_deploy {(tops or list(defs))[0]}",
     )
 
 
@@ -60,7 +64,11 @@ def _syntax_error(source: str) -> CellError:
         lines = source.splitlines()
         text = lines[line - 1] if 0 < line <= len(lines) else ""
         caret = " " * max((error.offset or 1) - 1, 0) + "^"
-        return CellError(f"line {line}: {error.msg}\n    {text}\n    {caret}", hint="fix the cell", line=line)
+        return CellError(
+            f"line {line}: {error.msg}\n    {text}\n    {caret}",
+            hint="correct that line and run the cell again",
+            line=line,
+        )
     except ValueError as error:
-        return CellError(f"the cell is not Python: {error}", hint="fix the cell")
+        return CellError(f"the cell is not Python: {error}", hint="correct it and run the cell again")
     raise AssertionError("a text that parses has no syntax error")

@@ -320,7 +320,7 @@ class Walk:
             raise
         except Exception as error:
             path, part = pickles.culprit(name, value, names.refer)
-            raise self.explain.unfit(name, value, names.site, path=path, part=part) from error
+            raise self.explain.unfit(name, value, names.site, path=path, part=part, error=error) from error
 
     def _store(self, name: str, value: object, stored: Stored, needs: list[tuple[str, bool]]) -> None:
         lines, filename = as_written(name, stored.text, self.cells)

@@ -168,8 +168,7 @@ class Calls:
             value = self._run(args, kwargs)
             if is_stream(value):
                 return self._stream_records(value, request, salt)
-            pickles = self._key and salt and request.headers.get(_PYTHON) == PYTHON
-            if not (pickles and is_bulky(value)) and is_plain(value):
+            if not (self._may_pickle(request, salt) and is_bulky(value)) and is_plain(value):
                 return Answer(200, RESULT_JSON, [b'{"value":', dumps(value), b"}"])
             return self._framed(value, salt, loan.outgoing if loan is not None else None)
         except BaseException as error:
@@ -230,6 +229,10 @@ class Calls:
             self._runner = asyncio.Runner()
         return self._runner.run(wait())
 
+    def _may_pickle(self, request: Request, salt: bytes) -> bool:
+        """True if the caller could read a pickle of anything: it has the key, and this very Python."""
+        return bool(self._key and salt) and request.headers.get(_PYTHON) == PYTHON
+
     def _stream_records(self, values: Any, request: Request, salt: bytes) -> Answer:
         if STREAM not in request.headers.get("accept", ""):
             raise BadResult(
@@ -244,6 +247,7 @@ class Calls:
                 self._await,
                 key=self._key,
                 salt=salt,
+                may_pickle=self._may_pickle(request, salt),
                 document=lambda error: self._document(error, salt)[0],
             )
         )

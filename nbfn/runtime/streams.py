@@ -14,7 +14,7 @@ from .errors import BadResult
 from .http import Disconnected
 from .jsontext import dumps
 from .values import BYTES, NDJSON, TEXT, for_anyone
-from .wire import RECORD_END, RECORD_FRAME, RECORD_HEAD, RECORD_JSON, STREAM, is_plain, record_salt
+from .wire import RECORD_END, RECORD_FRAME, RECORD_HEAD, RECORD_JSON, STREAM, is_bulky, is_plain, record_salt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,18 +129,20 @@ class Records(Stream):
         *,
         key: bytes,
         salt: bytes,
+        may_pickle: bool,
         document: Failed,
     ) -> None:
         super().__init__(values, tail, wait)
         self._key = key
         self._salt = salt
+        self._may_pickle = may_pickle
         self._document = document
 
     def _begin(self, send: Send) -> None:
         send(())  # the head alone: the caller hears at once where it runs, and whether it is cold
 
     def _encode(self, value: object) -> Parts:
-        if is_plain(value):
+        if not (self._may_pickle and is_bulky(value)) and is_plain(value):
             return _record(RECORD_JSON, [dumps(value)])
         if not self._key or not self._salt:
             raise BadResult(

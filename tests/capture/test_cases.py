@@ -3,8 +3,9 @@
 ``call.json`` may hold ``target`` (default ``greet``), ``args``, ``requires``, and facts to check:
 ``packages`` (names of the requirements), ``preload``, ``files``, ``style``, ``by_value``, ``config`` (the
 variables of its secrets), ``notes`` and ``left`` (what is said of things taken, and of things not taken).
-Modules of the user's own lie in ``beside/``. The produced func.py is then run in a process
-of its own: it must give what the cell gives.
+With ``cell`` it is the last cell itself that is refused, by the name that it was given (none if empty).
+Modules of the user's own lie in ``beside/``. The produced func.py is then run in a process of its own: it
+must give what the cell gives.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbfn.capture import find_target
 from nbfn.capture.live import peel
 from nbfn.errors import BadInput
 
@@ -40,7 +42,7 @@ print(repr(given(result)), end="")
 
 
 @pytest.fixture
-def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The case's folder, with its own modules importable and forgotten afterwards."""
     folder: Path = request.param
     before = set(sys.modules)
@@ -48,12 +50,15 @@ def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield folder
     for name in set(sys.modules) - before:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
+        home = getattr(sys.modules[name], "__file__", None) or ""
+        if home.startswith((str(folder), str(tmp_path))):
             del sys.modules[name]
 
 
 @pytest.mark.parametrize("beside", sorted(CASES.iterdir()), ids=lambda path: path.name, indirect=True)
-def test_case(beside: Path, tmp_path: Path) -> None:
+def test_case(beside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notebook").mkdir()
+    monkeypatch.chdir(tmp_path / "notebook")
     call: dict[str, Any] = {}
     if (beside / "call.json").exists():
         call = json.loads((beside / "call.json").read_text())
@@ -61,7 +66,7 @@ def test_case(beside: Path, tmp_path: Path) -> None:
     kernel = Kernel(beside.name).run_folder(beside)
     if (beside / "error.txt").exists():
         with pytest.raises(BadInput) as caught:
-            kernel.capture(target, call.get("requires", ()))
+            _refused(kernel, beside, call)
         kind, _, text = (beside / "error.txt").read_text().partition(": ")
         assert f"{type(caught.value).__name__}: {caught.value}" == f"{kind}: {text.rstrip()}"
         return
@@ -101,6 +106,13 @@ _RUN_WITH_GIVEN = f"from typing import Any\n{inspect.getsource(given)}\n{RUN}"
 def _local(kernel: Kernel, target: str, args: list[object]) -> str:
     function: Any = peel(kernel.namespace[target])  # not what it would be deployed as
     return repr(given(function(*args))).replace("__main__.", "func.")
+
+
+def _refused(kernel: Kernel, case: Path, call: dict[str, Any]) -> None:
+    if "cell" in call:
+        find_target(max(case.glob("[0-9][0-9].py")).read_text(), call["cell"] or None)
+    else:
+        kernel.capture(call.get("target", "greet"), call.get("requires", ()))
 
 
 def _run(folder: Path, captured: Capture, args: list[object]) -> str:

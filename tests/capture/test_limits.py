@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import pickle
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbfn.capture.limits import TOTAL_MAX_BYTES, estimated_size, readable_size, secret_in
-from nbfn.errors import CaptureError
-
-from .kernel import Kernel
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from nbfn.capture.limits import estimated_size, readable_size, secret_in
 
 
 @pytest.mark.parametrize(
@@ -81,18 +74,3 @@ def test_readable_sizes() -> None:
         "64 MB",
         "1.2 MB",
     ]
-
-
-def test_a_local_package_over_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "heavy").mkdir()
-    (tmp_path / "heavy/__init__.py").write_text("")
-    with (tmp_path / "heavy/data.bin").open("wb") as file:
-        file.truncate(TOTAL_MAX_BYTES + 1)  # a hole: it takes no room
-    monkeypatch.syspath_prepend(tmp_path)
-    kernel = Kernel("heavy").run("import heavy\n").run("def greet():\n    return heavy.__name__\n")
-    with pytest.raises(CaptureError) as caught:
-        kernel.capture("greet")
-    assert str(caught.value) == (
-        f"the local package 'heavy' ({tmp_path / 'heavy'}) holds more than 128 MB\n"
-        "  → move its data elsewhere, or install it as a package"
-    )

@@ -57,3 +57,9 @@ def test_refused(source: str, name: str | None, message: str, line: int | None) 
     assert caught.value.message == message
     assert caught.value.line == line
     assert caught.value.hint
+
+
+def test_a_cell_that_no_python_could_read_is_refused_with_the_reason() -> None:
+    with pytest.raises(CellError, match="null bytes") as caught:
+        find_target("def greet():\n    return 'a\0b'\n", None)
+    assert "run the cell again" in caught.value.hint

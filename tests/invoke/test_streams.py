@@ -46,6 +46,13 @@ def test_values_of_the_notebook_and_what_the_call_cost(deploy: Deploy) -> None:
     assert notebook.call().error is not None  # a call of the same connection
 
 
+def test_long_lists_arrive_as_they_were(deploy: Deploy) -> None:
+    notebook = deploy(
+        "def greet(size):\n    yield list(range(size))\n    yield {'rows': [[0.5] * size]}\n    yield size\n"
+    )
+    assert list(notebook.stream(30_000)) == [list(range(30_000)), {"rows": [[0.5] * 30_000]}, 30_000]
+
+
 def test_what_it_raises_comes_after_what_it_has_yielded(deploy: Deploy) -> None:
     stream = deploy(SOURCE).stream(1, fail=True)
     assert [next(stream), next(stream).x] == [0, 0]  # type: ignore[attr-defined]

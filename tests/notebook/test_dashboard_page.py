@@ -74,6 +74,8 @@ def test_from_cold_to_warm_out_to_four_and_back(lab: Lab, dark: bool) -> None:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.get_by_text("no instance is running: the next call is cold").wait_for()
+    memory = page.locator(".nbfn-controls").get_by_label("memory MB", exact=True)
+    assert memory.evaluate("field => field.scrollWidth <= field.clientWidth"), "its number is not cut off"
 
     click(page, "Call")
     page.locator(".nbfn-answer").get_by_text("'done for Ana'").wait_for()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,10 @@ SOURCE = """
         yield (value, {2})
         yield lambda: 1
 
+    def bulky(size):
+        yield list(range(size))
+        yield [size]
+
     def event(ctx, data):
         ctx.SetResponseHeaders({"Content-Type": "text/event-stream", "X-A": "b"}, 201)
         yield "data: 1\\n\\n"
@@ -79,9 +84,9 @@ def exchange(instance: Instance, body: bytes, content_type: str = "", **headers:
     return connection.receive()
 
 
-def call(instance: Instance, *args: object) -> Response:
+def call(instance: Instance, *args: object, **headers: str) -> Response:
     body = json.dumps({"args": args}).encode()
-    return exchange(instance, body, wire.CALL_JSON, nbfn_salt=SALT.hex(), accept=wire.STREAM)
+    return exchange(instance, body, wire.CALL_JSON, nbfn_salt=SALT.hex(), accept=wire.STREAM, **headers)
 
 
 def records(response: Response) -> Iterator[tuple[int, bytes]]:
@@ -162,6 +167,29 @@ def test_values_that_are_not_plain_are_frames_each_in_its_place(state: Path) -> 
         assert kind == wire.RECORD_END
         error = json.loads(end)["error"]
         assert (error["module"], error["type"]) == ("nbfn", "BadResult")
+
+
+@pytest.mark.parametrize(
+    ("size", "python", "kind"),
+    [
+        (10_000, wire.PYTHON, wire.RECORD_JSON),
+        (10_001, wire.PYTHON, wire.RECORD_FRAME),
+        (10_001, "cpython-0.0", wire.RECORD_JSON),
+        (10_001, "", wire.RECORD_JSON),
+    ],
+)
+def test_long_lists_are_pickles_for_a_caller_of_the_same_python(
+    state: Path, size: int, python: str, kind: int
+) -> None:
+    with running(state, SOURCE, handler="bulky") as instance:
+        told = {"nbfn_python": python} if python else {}
+        first, second, end = records(call(instance, size, **told))
+        assert (first[0], second, end[0]) == (kind, (wire.RECORD_JSON, b"[%d]" % size), wire.RECORD_END)
+        if kind == wire.RECORD_JSON:
+            assert json.loads(first[1]) == list(range(size))
+        else:
+            pickled, _ = wire.unseal(first[1], wire.KIND_RESULT, KEY, wire.record_salt(SALT, 0))
+            assert pickle.loads(pickled) == list(range(size))
 
 
 def test_a_caller_that_wants_one_result_is_told(state: Path) -> None:

@@ -196,5 +196,5 @@ def _button(label: str, tooltip: str, style: str = "") -> Any:
 def _number(label: str) -> Any:
     return widgets.BoundedIntText(
         description=label, min=1, max=8192,
-        layout=widgets.Layout(width=f"{52 + 9 * len(label)}px"), style={"description_width": "initial"},
+        layout=widgets.Layout(width=f"{76 + 9 * len(label)}px"), style={"description_width": "initial"},
     )  # fmt: skip

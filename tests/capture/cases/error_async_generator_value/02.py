@@ -1,0 +1,2 @@
+async def greet():
+    return [line async for line in lines]

@@ -1,0 +1,2 @@
+def greet():
+    get_ipython().run_line_magic("time", "1")

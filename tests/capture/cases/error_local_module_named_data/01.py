@@ -1,0 +1,4 @@
+import data
+
+def greet():
+    return data.VALUE

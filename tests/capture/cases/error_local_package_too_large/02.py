@@ -1,0 +1,4 @@
+import heavy_package
+
+def greet():
+    return heavy_package.LIMIT

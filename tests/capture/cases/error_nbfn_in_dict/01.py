@@ -1,0 +1,3 @@
+import nbfn.errors
+
+known = {"last": [nbfn.errors.NotFound]}

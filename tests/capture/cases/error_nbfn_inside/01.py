@@ -1,0 +1,4 @@
+def greet():
+    import nbfn
+
+    return nbfn.show

@@ -1,0 +1,3 @@
+from IPython.display import HTML
+
+page = HTML("<b>hello</b>")

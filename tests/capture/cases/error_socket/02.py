@@ -1,0 +1,2 @@
+def greet():
+    return line.recv(1)

@@ -1,0 +1,3 @@
+import threading
+
+worker = threading.Thread(target=print)
