@@ -289,7 +289,11 @@ class Image:
         return Image.made_of(config, (*self.layers, layer))
 
     def configured(
-        self, *, env: Mapping[str, str], labels: Mapping[str, str], **settings: str | Sequence[str]
+        self,
+        *,
+        env: Mapping[str, str],
+        labels: Mapping[str, str],
+        **settings: str | Sequence[str] | Mapping[str, object],
     ) -> Image:
         """This image run otherwise: ``env`` and ``labels`` are added, ``settings`` (``User``,
         ``Entrypoint``, ``WorkingDir``…) replace what was there."""

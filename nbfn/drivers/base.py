@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbfn.errors import NbfnError
 
@@ -74,14 +74,15 @@ class Isolation:
 class StartFailed(NbfnError):
     """An instance did not get as far as serving its socket.
 
-    ``stage`` is ``image`` (missing, broken or unfit), ``start`` (the process could not be made),
-    ``init`` (it ended before its socket was there) or ``timeout`` (no socket in time). ``output``
+    ``stage`` is ``image`` (missing, broken or unfit), ``refused`` (Fn runs no such image), ``start`` (the
+    process could not be made), ``init`` (it ended before its socket was there) or ``timeout`` (no socket in
+    time). ``output``
     holds what it wrote, at most 64 KiB.
     """
 
     def __init__(
         self,
-        stage: Literal["image", "start", "init", "timeout"],
+        stage: Literal["image", "refused", "start", "init", "timeout"],
         message: str,
         *,
         exit: Exit | None = None,  # noqa: A002 - the field's own word
@@ -92,6 +93,20 @@ class StartFailed(NbfnError):
         self.stage = stage
         self.exit = exit
         self.output = output
+
+
+def refuse_volumes(runs: Mapping[str, Any]) -> None:
+    """Return if an image with this ``config`` has no volume: an instance's files are gone with it.
+
+    Raises:
+        StartFailed: stage ``refused``.
+    """
+    if volumes := runs.get("Volumes"):
+        raise StartFailed(
+            "refused",
+            f"image has Volume definition: {', '.join(sorted(volumes))}",
+            hint="take VOLUME out of its Dockerfile, and out of its base's; /tmp is what it may write",
+        )
 
 
 class Instance(Protocol):

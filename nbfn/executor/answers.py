@@ -147,6 +147,8 @@ def start_failed(error: Exception, image: str) -> tuple[int, str, str]:
     cause, hint = error.message, error.hint
     if error.exit is not None and error.exit.cause not in cause:
         cause = f"{cause} ({describe(error.exit)})"
+    if error.stage == "refused":
+        return 400, cause, hint
     if error.stage == "image":
         return 502, f"Failed to pull image '{image}': {cause}", hint
     advice = "please ensure you are using the latest fdk and check the logs"

@@ -41,6 +41,7 @@ def make_image(
     env: Mapping[str, str] | None = None,
     below: Mapping[str, bytes | Path] | None = None,
     on: Image | None = None,
+    volumes: tuple[str, ...] = (),
 ) -> ImageRef:
     """An image in the layout at ``folder``: the actor and ``below`` in one layer, ``files`` in another."""
     layout = Layout(folder)
@@ -60,6 +61,7 @@ def make_image(
         Entrypoint=list(entrypoint),
         WorkingDir="/function",
         User="1000:1000",
+        **({"Volumes": {path: {} for path in volumes}} if volumes else {}),
     )
     return layout.put(image, "nbfn.local/test/actor")
 

@@ -366,6 +366,13 @@ async def test_images_that_the_layout_has_no_more_are_let_go(
     assert not any(tag.endswith(other.digest[7:]) for tag in tags(client, settings))
 
 
+async def test_an_image_with_a_volume_is_refused(driver: Guarded, debian: Image, settings: Settings) -> None:
+    ref = make_image(settings.images, host="", on=debian, volumes=("/data",))
+    with pytest.raises(StartFailed, match=r"^image has Volume definition: /data\n") as caught:
+        await driver.start(make_request(ref, network=False), Output())
+    assert caught.value.stage == "refused"
+
+
 async def test_only_so_many_images_are_kept_in_the_daemon(
     debian: Image, settings: Settings, client: Any
 ) -> None:

@@ -119,6 +119,9 @@ def test_what_an_image_runs() -> None:
     assert program.host == "cp"
     with pytest.raises(StartFailed, match="nothing to run"):
         image.read({"config": {}}, [])
+    with pytest.raises(StartFailed, match=r"^image has Volume definition: /a, /b\n") as caught:
+        image.read({"config": {**runs, "Volumes": {"/b": {}, "/a": {}}}}, [])
+    assert caught.value.stage == "refused"
 
 
 def test_files_are_found_in_the_topmost_layer(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_a_failed_start_tells_the_image_or_the_cause() -> None:
         "look",
     )
     assert answers.start_failed(StartFailed("timeout", "5 s"), "it:1")[0] == 504
+    assert answers.start_failed(StartFailed("refused", "no", hint="do"), "it:1") == (400, "no", "do")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import docker
 from nbfn.containerize import Layout
 from nbfn.containerize.image import digest_of
 from nbfn.containerize.places.tarball import save
-from nbfn.drivers.base import StartFailed
+from nbfn.drivers.base import StartFailed, refuse_volumes
 from nbfn.drivers.docker.container import Supplied
 from nbfn.drivers.docker.engine import FAILED, GONE, absent, reason
 from nbfn.errors import NbfnError
@@ -215,6 +215,7 @@ def prefixes(diff_ids: Iterable[str]) -> set[tuple[str, ...]]:
 
 def _supplied(name: str, inspected: Mapping[str, Any]) -> Supplied:
     runs = inspected.get("Config") or {}
+    refuse_volumes(runs)
     if not (runs.get("Entrypoint") or runs.get("Cmd")):
         raise StartFailed("image", "the image says nothing to run: it has no Entrypoint and no Cmd")
     return Supplied(name, str(runs.get("User") or ""), tuple(runs.get("Env") or ()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize import Layout, unpack
-from nbfn.drivers.base import StartFailed
+from nbfn.drivers.base import StartFailed, refuse_volumes
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ def read(config: Mapping[str, Any], layers: list[Path]) -> Program:
     """How to run an image with this OCI config.
 
     Raises:
-        StartFailed: stage ``image``: it says nothing to run, or is for another kind of machine.
+        StartFailed: stage ``image``: it says nothing to run, or is for another kind of machine; stage
+            ``refused``: it has a volume.
     """
     _check_machine(str(config.get("os") or "linux"), str(config.get("architecture") or ""))
     runs = config.get("config") or {}
+    refuse_volumes(runs)
     argv = (*(runs.get("Entrypoint") or ()), *(runs.get("Cmd") or ()))
     if not argv:
         raise StartFailed(
