@@ -1,32 +1,63 @@
-"""``make bench``: prints the table, writes ``benchmarks/latest.json``."""
+"""``make bench``: prints the table, writes ``benchmarks/latest.json``.
+
+``python -m benchmarks images`` measures a part of it, and writes nothing.
+"""
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import containers, images, suite
 from benchmarks.measure import tell
 from nbfn import config, session
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-def main() -> None:
+    from benchmarks.measure import Row
+
+PARTS = {
+    "calls": "cold and warm calls, values, memory, imports",
+    "containers": "the same function by Docker, and a changed line until its first answer",
+    "images": "code to a registry beside docker build and docker push",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure nbfn beside its peers, in one run (docs/benchmarks.md).",
+        epilog="\n".join(f"  {name:<12}{what}" for name, what in PARTS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only this; then latest.json stays as it is")
+    wanted = parser.parse_args(argv).parts
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="nbfn-b-") as state:
         mine = session.Session(config.load(state=state, linger_s=5.0))
         session.use(mine)
-        pushed = images.rows()
-        if lacking := images.missing():
-            print(f"without the rows of images: {lacking}", file=sys.stderr)
-            pushed = iter(())
+        rows = itertools.chain.from_iterable(_part(name, mine) for name in wanted or PARTS)
         try:
-            tell(
-                itertools.chain(suite.rows(mine), containers.rows(mine), pushed),
-                Path(__file__).with_name("latest.json"),
-            )
+            tell(rows, None if wanted else Path(__file__).with_name("latest.json"))
         finally:
             suite.stop(mine)
+
+
+def _part(name: str, mine: session.Session) -> Iterator[Row]:
+    if name == "calls":
+        yield from suite.rows(mine)
+    elif name == "containers":
+        yield from containers.rows(mine)
+    elif lacking := images.missing():
+        print(f"without the rows of images: {lacking}", file=sys.stderr)
+    else:
+        yield from images.rows()
 
 
 if __name__ == "__main__":

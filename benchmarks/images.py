@@ -55,7 +55,7 @@ def missing_docker() -> str:
     return ""
 
 
-def rows(runs: int = 7) -> Iterator[Row]:
+def rows(runs: int = 15) -> Iterator[Row]:
     """A changed line, a changed requirement, and nothing changed at all."""
     with tempfile.TemporaryDirectory(prefix="nbfn-i-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)

@@ -60,8 +60,8 @@ def milliseconds(action: Callable[[], object], runs: int, *, warm_up: int = 1) -
     return times
 
 
-def tell(rows: Iterable[Row], file: Path) -> None:
-    """Print the table and keep it as JSON."""
+def tell(rows: Iterable[Row], file: Path | None) -> None:
+    """Print the table, and keep it in ``file`` as JSON."""
     table = list(rows)
     print(f"{'what':<28}{'ours':>14}{'peer':>12}  {'ratio':>7}  {'runs':>5}  peer")
     for each in table:
@@ -69,4 +69,5 @@ def tell(rows: Iterable[Row], file: Path) -> None:
         ratio = f"{each.ratio:.2f}" if each.ratio is not None else "-"
         ours = f"{each.ours:.3f} {each.unit}"
         print(f"{each.name:<28}{ours:>14}{peer:>12}  {ratio:>7}  {each.runs:>5}  {each.peer_name}")
-    file.write_text(json.dumps([asdict(each) for each in table], indent=2) + "\n")
+    if file is not None:
+        file.write_text(json.dumps([asdict(each) for each in table], indent=2) + "\n")

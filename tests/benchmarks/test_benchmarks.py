@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import nginx, suite, warm
+from benchmarks import images, nginx, suite, warm
+from benchmarks.__main__ import main
 from benchmarks.measure import Row, row, tell
 from benchmarks.soak import soak
 from nbfn import session
@@ -60,3 +61,18 @@ def test_warm_calls_are_measured_beside_nginx_and_directly(mine: session.Session
 def test_a_row_has_medians_and_their_ratio() -> None:
     assert row("x", "ms", [1, 2, 9], [4, 4], "p") == Row("x", "ms", 2, 4, "p", 0.5, 3)
     assert asdict(row("x", "ms", [1.0]))["ratio"] is None
+
+
+def test_a_part_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["imges"])
+    assert "there is no imges; there are calls, containers, images" in capsys.readouterr().err
+
+
+@pytest.mark.needs("docker", "base", "docker-registry")
+def test_code_reaches_a_registry_beside_docker(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(images.rows(runs=1))
+    assert [row.name for row in rows] == ["push-code-change", "push-no-change", "push-requirement-change"]
+    assert all(row.ours > 0 and row.peer and row.ratio for row in rows)
+    tell(rows, None)
+    assert "push-no-change" in capsys.readouterr().out
