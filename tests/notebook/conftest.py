@@ -28,13 +28,28 @@ from nbfn.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 _CHROMIUM = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --force-color-profile=srgb --hide-scrollbars"
 )
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+
+
+def pictured(what: Locator, name: str) -> None:
+    """Keep a screenshot of it; if it is drawn anew just then, of what came in its place."""
+    from playwright.sync_api import Error
+
+    ARTIFACTS.mkdir(exist_ok=True)
+    for last in (*[False] * 20, True):
+        try:
+            what.screenshot(path=ARTIFACTS / f"{name}.png")
+        except Error as error:
+            if last or "not attached" not in str(error):
+                raise
+        else:
+            return
 
 
 def stop_executor(state: Path) -> None:

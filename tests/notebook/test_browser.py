@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.notebook.conftest import ARTIFACTS
+from tests.notebook.conftest import pictured
 
 if TYPE_CHECKING:
     from tests.notebook.conftest import Lab
@@ -61,8 +61,7 @@ def test_the_card_goes_from_cold_to_warm_on_the_page(lab: Lab, dark: bool) -> No
 
     lab.run(page, 3)
     card.locator(".nbfn-call-warm").wait_for()
-    ARTIFACTS.mkdir(exist_ok=True)
-    card.screenshot(path=ARTIFACTS / f"card-{theme}.png")
+    pictured(card, f"card-{theme}")
     lab.run(page, 4)
     card.locator(".nbfn-call-warm").nth(1).wait_for()
     assert page.locator(".nbfn-card").count() == 1, "one card, however often it was redrawn"
@@ -90,7 +89,7 @@ def test_a_bar_comes_moves_and_goes(lab: Lab) -> None:
     lab.run(page, 2, wait=False)
     bar = page.locator(".nbfn-progress")
     bar.get_by_text("nap: calls, 4 of 8").wait_for()
-    bar.screenshot(path=ARTIFACTS / "bar.png")
+    pictured(bar, "bar")
     page.locator(".jp-OutputArea-output").get_by_text("8", exact=True).wait_for()
     bar.wait_for(state="detached")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.notebook.conftest import ARTIFACTS
+from tests.notebook.conftest import ARTIFACTS, pictured
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -94,7 +94,7 @@ def test_from_cold_to_warm_out_to_four_and_back(lab: Lab, dark: bool) -> None:
     page.locator('.nbfn-dash .nbfn-instance[data-state="idle"]').nth(3).wait_for()
     page.locator(".nbfn-reasons").get_by_text("others were busy").wait_for()
     picture(page, theme)
-    page.locator(".nbfn-dash").screenshot(path=ARTIFACTS / f"dashboard-alone-{theme}.png")
+    pictured(page.locator(".nbfn-dash"), f"dashboard-alone-{theme}")
     page.get_by_text("no instance is running: the next call is cold").wait_for()
     assert page.locator(".nbfn-dash .nbfn-time svg").get_attribute("role") == "img"
     assert page.locator(".nbfn-dash").count() == 1, "one picture, however often it was redrawn"
