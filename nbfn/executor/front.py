@@ -236,7 +236,8 @@ class Connection(asyncio.Protocol):
             self._bad(error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error)
             return
         if self._incoming is not None:
-            if not self._paused:
+            # Once its answer is written, more of a body gives it no more time: nobody wants that.
+            if self._incoming is self._current and not self._paused:
                 self.expires = self._loop.time() + self._front.patience.body_s
         elif self._head_bytes:
             if self._head_bytes > HEADER_BYTES:

@@ -213,6 +213,26 @@ async def test_a_body_of_the_control_plane_that_stops_coming_cuts_its_caller_off
         assert await running.items("/v2/apps") == []
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_who_does_not_stop_sending_what_was_refused_is_cut_off(
+    executor: Executor, goes_on: bool
+) -> None:
+    async with executor() as running:
+        running.parts.app.patience = replace(LONG, discard_s=0.05)
+        reader, writer = await running.dial()
+        async with asyncio.timeout(30):  # a tenth of it would do, and without the limit a minute does not
+            writer.write(request_bytes("nosuch", bytes(200_000))[:-100_000])
+            assert b" 404 " in (await one_answer(reader))[0]
+            with contextlib.suppress(ConnectionError):
+                while goes_on and not reader.at_eof():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.005)
+                assert await reader.read() == b""
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
 async def test_who_takes_no_more_of_an_answer_is_cut_off_and_its_call_ends(executor: Executor) -> None:
     async def answer(_: FakeCall) -> FakeAnswer:
         return FakeAnswer(bytes(30 << 20))
