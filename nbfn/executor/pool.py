@@ -21,6 +21,7 @@ from nbfn.executor.worker import StartFailure, Worker
 from nbfn.scale import Scale
 from nbfn.schedule.orders import Assign, Order, Reject, Start, Stop
 from nbfn.schedule.scheduler import Scheduler
+from nbfn.schedule.state import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -364,7 +365,8 @@ class Pool:
         """End every call now, without its answer."""
         for call in list(self._calls.values()):
             message = "Timed out - server too busy: the executor stopped before the call was done"
-            self.finish(call, answers.failure(503, message), stop="shutdown")
+            response = answers.failure(503, message, retry_after_s=Bounds().retry_after_s)
+            self.finish(call, response, stop="shutdown")
 
     async def close(self, grace_s: float) -> None:
         """Let calls finish for ``grace_s`` seconds, then stop every instance; nothing is left."""

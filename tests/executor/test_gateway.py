@@ -139,6 +139,8 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(executor: Exec
         head = request_bytes(fn_id, b"").replace(b"Content-Length: 0", b"Content-Length: 99999999999999")
         writer.write(head)
         assert b" 413 " in await reader.readline()
+        told = b"Content-Length too large for this server, 99999999999999 > max 68719476736"
+        assert told in await reader.readuntil(b"}")
         writer.close()
         await writer.wait_closed()
         assert running.driver.started == []
