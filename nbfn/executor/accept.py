@@ -68,7 +68,7 @@ def changed_app(old: App, document: Document, now: str) -> App:
         old,
         config=merged_config(old.config, document),
         annotations=merged_annotations(old.annotations, document),
-        syslog_url=syslog_url(document) if "syslog_url" in document else old.syslog_url,
+        syslog_url=old.syslog_url if document.get("syslog_url") is None else syslog_url(document),
     )
     return old if new == old else replace(new, updated_at=now)
 

@@ -58,11 +58,10 @@ class Fn:
 
     def document(self, host: str = "") -> dict[str, object]:
         """As Fn writes it; with ``host``, as read: the annotation that says where to invoke it."""
-        found = {k: v for k, v in asdict(self).items() if v or k in ("id", "name", "config")}
+        found = asdict(self)
         if host:
-            endpoint = {FN_ENDPOINT: f"http://{host}/invoke/{self.id}"}
-            found["annotations"] = {**self.annotations, **endpoint}
-        return found
+            found["annotations"] = {**self.annotations, FN_ENDPOINT: f"http://{host}/invoke/{self.id}"}
+        return {k: v for k, v in found.items() if v or k in ("id", "name", "config")}
 
 
 @dataclass(frozen=True, slots=True)

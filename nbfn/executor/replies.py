@@ -85,8 +85,10 @@ async def read_body(request: Request) -> bytes:
 def whole_number(request: Request, name: str, default: int, largest: int) -> int:
     """A query parameter, as Fn reads ``per_page``: anything that is no number above 0 is the default."""
     text = request.query_params.get(name, "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    return min(number or default, largest)
+    if not (text.isascii() and text.isdigit()):
+        return default
+    digits = text.lstrip("0")
+    return min(int(digits[:18] or default), largest)  # Python reads no number of thousands of digits
 
 
 async def on_target_error(_: Request, error: Exception) -> Response:
