@@ -74,15 +74,14 @@ class Isolation:
 class StartFailed(NbfnError):
     """An instance did not get as far as serving its socket.
 
-    ``stage`` is ``image`` (missing, broken or unfit), ``refused`` (Fn runs no such image), ``start`` (the
-    process could not be made), ``init`` (it ended before its socket was there) or ``timeout`` (no socket in
-    time). ``output``
-    holds what it wrote, at most 64 KiB.
+    ``stage`` is ``image`` (missing, broken or unfit), ``late`` (the image took too long), ``refused`` (Fn
+    runs no such image), ``start`` (the process could not be made), ``init`` (it ended before its socket was
+    there) or ``timeout`` (no socket in time). ``output`` holds what it wrote, at most 64 KiB.
     """
 
     def __init__(
         self,
-        stage: Literal["image", "refused", "start", "init", "timeout"],
+        stage: Literal["image", "late", "refused", "start", "init", "timeout"],
         message: str,
         *,
         exit: Exit | None = None,  # noqa: A002 - the field's own word

@@ -3,7 +3,7 @@
 * ``stop`` may be called twice, at once, cancelled, or after the end: it is carried out once.
 * ``wait`` may be called by many, before or after the end.
 * ``on_output`` may raise: the function's output is then lost, not the executor.
-* an image is prepared once, however many starts ask for it at the same time.
+* an image is prepared once, however many starts ask for it at the same time; none waits for ever.
 * ``close`` ends starts that are under way and every instance, and nothing starts afterwards.
 """
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from nbfn.spec import ImageRef
 
 _log = logging.getLogger(__name__)
+
+IMAGE_S = 600.0
+"""How long a start waits for its image, as in Fn."""
 
 
 class GuardedInstance:
@@ -85,8 +88,9 @@ class GuardedInstance:
 class Guarded:
     """A :class:`nbfn.drivers.base.Driver` around another."""
 
-    def __init__(self, inner: Driver) -> None:
+    def __init__(self, inner: Driver, *, image_s: float = IMAGE_S) -> None:
         self._inner = inner
+        self._image_s = image_s
         self._instances: set[GuardedInstance] = set()
         self._starts: set[asyncio.Task[Instance]] = set()
         self._preparing: dict[ImageRef, asyncio.Task[None]] = {}
@@ -117,7 +121,7 @@ class Guarded:
         self, request: StartRequest, on_output: Callable[[OutputStream, bytes], None]
     ) -> GuardedInstance:
         self._refuse_if_closed()
-        await self.prepare(request.image)
+        await self._image(request.image)
         self._refuse_if_closed()
         task = asyncio.create_task(self._inner.start(request, _Harmless(on_output)))
         self._starts.add(task)
@@ -146,6 +150,17 @@ class Guarded:
         await asyncio.gather(*(instance.stop() for instance in self._instances))
         await asyncio.gather(*self._preparing.values(), return_exceptions=True)
         await self._inner.close()
+
+    async def _image(self, image: ImageRef) -> None:
+        """Wait for it, so long. It is fetched on: whoever comes later has less to wait for."""
+        try:
+            async with asyncio.timeout(self._image_s) as limit:
+                await self.prepare(image)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            hint = "it is still being fetched: call again later, or look at the network and the registry"
+            raise StartFailed("late", f"{image} was not here after {self._image_s:g} s", hint=hint) from None
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -151,6 +151,8 @@ def start_failed(error: Exception, image: str) -> tuple[int, str, str]:
         return 400, cause, hint
     if error.stage == "image":
         return 502, f"Failed to pull image '{image}': {cause}", hint
+    if error.stage == "late":
+        return 504, _because("Image pull timed out", cause), hint
     advice = "please ensure you are using the latest fdk and check the logs"
     if error.stage == "timeout":
         return 504, _because(f"Container initialization timed out, {advice}", cause), hint

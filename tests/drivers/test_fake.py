@@ -115,6 +115,36 @@ async def test_a_script_may_refuse_a_start(settings: Settings) -> None:
     assert list(settings.run.iterdir()) == []
 
 
+async def test_a_start_does_not_wait_for_ever_for_its_image_which_is_fetched_on(settings: Settings) -> None:
+    here, asked = asyncio.Event(), 0
+
+    async def prepare(_: ImageRef) -> None:
+        nonlocal asked
+        asked += 1
+        await here.wait()
+
+    driver = Guarded(FakeDriver(settings.run, Script(prepare=prepare)), image_s=0.01)
+    request = make_request(ImageRef("a", tag="1"))
+    for _ in range(2):
+        with pytest.raises(StartFailed, match=r"^a:1 was not here after 0\.01 s\n.*call again") as caught:
+            await driver.start(request, Output())
+        assert caught.value.stage == "late"
+    here.set()
+    await driver.prepare(request.image)
+    assert asked == 1
+    await driver.close()
+
+
+async def test_what_an_image_itself_calls_a_timeout_is_no_limit_of_ours(settings: Settings) -> None:
+    async def prepare(_: ImageRef) -> None:
+        raise TimeoutError("the registry's")
+
+    driver = Guarded(FakeDriver(settings.run, Script(prepare=prepare)))
+    with pytest.raises(TimeoutError, match="the registry's"):
+        await driver.start(make_request(ImageRef("a", tag="1")), Output())
+    await driver.close()
+
+
 async def test_it_can_run_out_of_memory(settings: Settings) -> None:
     driver = FakeDriver(settings.run)
     instance = await driver.start(make_request(ImageRef("x"), memory_mb=64), Output())

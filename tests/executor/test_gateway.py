@@ -213,6 +213,7 @@ async def test_an_instance_that_dies_in_a_call_is_named_with_its_end(
     ("stage", "status", "text"),
     [
         ("image", 502, "Failed to pull image 'it:1': no"),
+        ("late", 504, "Image pull timed out: no"),
         ("init", 502, "Container failed to initialize"),
         ("start", 502, "Container failed to initialize"),
         ("timeout", 504, "Container initialization timed out"),
