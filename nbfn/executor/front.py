@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from nbfn.executor.body import Body
-from nbfn.executor.http import HEADER_BYTES, BadRequest, Request, answer_head
+from nbfn.executor.http import HEADER_BYTES, BadRequest, Request, answer_head, head_again
 from nbfn.executor.memory import pid_of
+from nbfn.executor.refused import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,11 +228,8 @@ class Connection(asyncio.Protocol):
         fresh = self._head_bytes == 0 and self._incoming is None
         self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = self._closing = True  # no other protocol is spoken here
-            if self._current is None and self._transport is not None:
-                self._transport.close()
+            while data:
+                data = self._feed(data)
         except httptools.HttpParserError as error:
             self._bad(error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error)
             return
@@ -246,6 +244,17 @@ class Connection(asyncio.Protocol):
                 self.expires = self._loop.time() + self._front.patience.head_s
         elif self._current is not None and not self._sluggish:
             self.expires = math.inf
+
+    def _feed(self, data: bytes) -> bytes:
+        """What is left of it: what comes after an offer of another protocol, which is not taken up."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._parser = httptools.HttpRequestParser(self)
+            if self._incoming_body is not None:  # to the old one, all that follows was the other protocol's
+                self._parser.feed_data(head_again(self._incoming_body.length))
+            return data[offer.args[0] :]
+        return b""
 
     def pause_writing(self) -> None:
         self._sluggish = True
@@ -279,6 +288,8 @@ class Connection(asyncio.Protocol):
             self._head_bytes = size
 
     def on_headers_complete(self) -> None:
+        if self._incoming is not None:
+            return  # the head is said again
         parser, headers = self._parser, self._headers
         size = len(self._url)
         for name, value in headers:
@@ -317,6 +328,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         body, exchange = self._incoming_body, self._incoming
+        if self._parser.should_upgrade() and body is not None and body.length != 0:
+            return  # the parser leaves out the body of who offers another protocol
         self._incoming = self._incoming_body = None
         self._head_bytes = 0
         if body is not None and exchange is not None:
@@ -364,32 +377,3 @@ class Connection(asyncio.Protocol):
         request = Request(b"GET", b"/", [], keep_alive=False)
         transport.write(answer_head(request, status, JSON_LINE, len(text)) + text)
         transport.close()
-
-
-class Refused:
-    """The answer to a request that is not taken. A small body is read first, so that the connection stays."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        request: Request,
-        body: Body,
-        status: int,
-        message: str,
-        more: bytes = b"",
-    ) -> None:
-        self._connection, self._request, self._body = connection, request, body
-        self._answer = status, message, more
-
-    def start(self) -> None:
-        if self._body.complete or not self._body.small or self._request.expects_continue:
-            self._connection.refuse(self._request, *self._answer)
-
-    def fed(self) -> None:
-        if self._body.complete:
-            self._connection.refuse(self._request, *self._answer)
-
-    def gone(self) -> None:
-        pass
-
-    pause = resume = gone

@@ -12,10 +12,10 @@ from nbfn.executor.body import Body
 from nbfn.executor.calls import Call
 from nbfn.executor.control import Control
 from nbfn.executor.detached import BODY_BYTES, Results
-from nbfn.executor.front import Refused
 from nbfn.executor.http import answer_head, framed, has_body, lines
 from nbfn.executor.ids import is_id, new_id
 from nbfn.executor.memory import NotShared, borrow
+from nbfn.executor.refused import Refused
 from nbfn.runtime.wire import CALL_ID_HEADER, MEMORY_HEADER
 
 if TYPE_CHECKING:

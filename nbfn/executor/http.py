@@ -79,6 +79,12 @@ def _length(value: bytes) -> int:
     return int(value)
 
 
+def head_again(length: int | None) -> bytes:
+    """A head that says of its body what another one said, and nothing else."""
+    told = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+    return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % told
+
+
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Headers as they are sent."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])

@@ -238,3 +238,17 @@ async def test_a_call_over_its_timeout_in_the_middle_of_its_answer_is_cut_off(ex
         await running.happened("call.finished")
         (record,) = await running.items(f"/nbfn/v1/fns/{fn_id}/calls")
         assert record["status"] == 504
+
+
+async def test_a_detached_calls_chunks_are_counted(executor: Executor) -> None:
+    async def pieces():
+        for _ in range(9):
+            yield b"x" * (1 << 20)
+
+    async with executor() as running:
+        fn_id = await running.deploy()
+        headers = {"Fn-Invoke-Type": "detached"}
+        response = await running.client.post(f"/invoke/{fn_id}", content=pieces(), headers=headers)
+        assert response.status_code == 413
+        assert response.json()["message"].startswith("Content-Length too large for this server, ")
+        assert "call.queued" not in running.kinds()
