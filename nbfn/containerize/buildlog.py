@@ -31,6 +31,10 @@ class Line:
     text: str
     kind: Literal["step", "output", "pull"]
     """``step`` begins one (``Step 2/5: RUN make``), ``pull`` tells of an image being fetched."""
+    number: int = 0
+    """Which step begins, from 1."""
+    total: int = 0
+    """How many steps there are."""
 
 
 class BuildLog:
@@ -94,7 +98,7 @@ class BuildLog:
             self._instruction = step[3]
             self.step = f"step {step[1]}/{step[2]} `{step[3]}`"
             self._tail.clear()
-            yield Line(f"Step {step[1]}/{step[2]}: {step[3]}", "step")
+            yield Line(f"Step {step[1]}/{step[2]}: {step[3]}", "step", int(step[1]), int(step[2]))
         elif plain and not _NOISE.match(plain):
             self._tail.append(plain)
             yield Line(plain, "output")

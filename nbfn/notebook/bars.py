@@ -18,8 +18,11 @@ _WORDS = {
     "store": "storing the image",
     "load": "loading the image",
     "deploy": "deploying",
+    "build": "building",
 }
 _IN_BYTES = frozenset(("dependencies", "runtime", "code", "compress", "push", "pull", "store", "load"))
+# Nothing of these is there until all are: a share would stand at nothing, and then jump.
+_ALL_AT_ONCE = frozenset(("wheels",))
 _MB = 1_000_000
 _CELLS = 24
 
@@ -43,7 +46,8 @@ class Bar:
     @property
     def share(self) -> float | None:
         """From 0 to 1."""
-        return min(self.done / self.total, 1.0) if self.total else None
+        known = self.total and self.what not in _ALL_AT_ONCE
+        return min(self.done / self.total, 1.0) if self.total and known else None
 
     @property
     def words(self) -> str:
@@ -56,7 +60,9 @@ class Bar:
     def _amount(self) -> str:
         if self.what in _IN_BYTES and self.total:
             return f"{self.done / _MB:.1f} of {self.total / _MB:.1f} MB"
-        if self.total:
+        if self.what == "build" and self.total:
+            return f"step {self.done + 1:,} of {self.total:,}"
+        if self.total and self.what not in _ALL_AT_ONCE:
             return f"{self.done:,} of {self.total:,}"
         if self.done:
             return f"{self.done:,}"

@@ -22,9 +22,9 @@ import argparse
 import json
 import re
 import shlex
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 
     from nbfn.notebook.cards import Cards
     from nbfn.notebook.cells import Recorder
-    from nbfn.notebook.waiting import Waiting
+    from nbfn.notebook.waiting import Shown, Waiting
+    from nbfn.session import Progress
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -122,7 +123,7 @@ class FnMagics(Magics):
     @argument("--runtime", default="", metavar="R", help="What the cell is in, if not Python: go or node.")
     @argument("--build-image", default="", metavar="I", help="With --runtime: the image that builds it.")
     @argument("--run-image", default="", metavar="I", help="With --runtime: the image that it runs on.")
-    @argument("--verbose", action="store_true", help="With --runtime: show all that its build writes.")
+    @argument("--verbose", action="store_true", help="With --runtime: print all that its build writes.")
     @cell_magic
     def fn_deploy(self, line: str, cell: str) -> None:
         """Run the cell and deploy the function that it defines; its name then calls the deployed one.
@@ -153,13 +154,8 @@ class FnMagics(Magics):
             place = body.line(error.line) if error.line else None
             draw_as(self._shell, error, short(self._shell, error, place))
             raise
-        wanted, pushing = function(self._shell.user_ns[target], **options), Pushing(print)
-        with self._waiting.deploying(options["name"]) as bar:
-
-            def tell(what: str, done: int, total: int) -> None:
-                bar(what, done, total)
-                pushing(what, done, total)
-
+        wanted = function(self._shell.user_ns[target], **options)
+        with self._watched(options["name"]) as (bar, tell):
             deployed = wanted.deploy(progress=tell)
             display_id = None if quiet else bar.hand_over()
         self._shell.user_ns[target] = deployed
@@ -178,12 +174,25 @@ class FnMagics(Magics):
         variable = re.sub(r"\W", "_", name)
         if not variable.isidentifier():
             raise UsageError(f"{name!r} begins with a digit, and could not be called")
-        how = Building(verbose=verbose)
-        say = None if quiet else click.echo
-        deployed = deploy_cell(name, source=cell, how=how, say=say, **foreign, **options)
+        how, say = Building(verbose=verbose), print if verbose and not quiet else None
+        with self._watched(name) as (bar, tell):
+            deployed = deploy_cell(name, source=cell, how=how, say=say, progress=tell, **foreign, **options)
+            display_id = None if quiet else bar.hand_over()
         self._shell.user_ns[variable] = deployed
         if not quiet:
-            self._cards.show(deployed)
+            self._cards.show(deployed, display_id)
+
+    @contextmanager
+    def _watched(self, name: str) -> Iterator[tuple[Shown, Progress]]:
+        """The bar of a deployment, and what tells it how far that is; a push has lines of its own too."""
+        pushing = Pushing(print)
+        with self._waiting.deploying(name) as bar:
+
+            def tell(what: str, done: int, total: int) -> None:
+                bar(what, done, total)
+                pushing(what, done, total)
+
+            yield bar, tell
 
     def parsers(self) -> Iterator[tuple[str, argparse.ArgumentParser]]:
         """Each magic by its name, with what reads its line."""

@@ -94,7 +94,11 @@ def run_commands(function: FuncFile, on_line: OnLine | None = None) -> None:
     for number, command in enumerate(function.build, 1):
         step = f"command {number}/{len(function.build)} `{command}`"
         if on_line:
-            on_line(Line(f"Command {number}/{len(function.build)}: {command}", "step"))
+            on_line(
+                Line(
+                    f"Command {number}/{len(function.build)}: {command}", "step", number, len(function.build)
+                )
+            )
         lines: list[str] = []
         with _running(command, function.folder) as process:
             for text in process.stdout or ():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.buildlog import Line
     from nbfn.projects import FuncFile
-    from nbfn.session import Session
+    from nbfn.session import Progress, Session
     from nbfn.spec import Deployment
 
     Say = Callable[[str], None]
@@ -52,9 +52,16 @@ USUAL = Building()
 
 
 def build_folder(
-    session: Session, function: FuncFile, app: str, how: Building = USUAL, say: Say | None = None
+    session: Session,
+    function: FuncFile,
+    app: str,
+    how: Building = USUAL,
+    say: Say | None = None,
+    progress: Progress | None = None,
 ) -> Built:
     """Build ``function`` for the application ``app``, into the images of this machine.
+
+    ``progress`` is told ``build``, and how many of how many steps are done.
 
     Raises:
         BadInput, LimitError, RequirementError: the folder cannot be built as it is.
@@ -62,7 +69,7 @@ def build_folder(
         ImageError: there is no Docker to build it, or it went away.
         StateError: the image cannot be written.
     """
-    tell = _teller(say, verbose=how.verbose)
+    tell = _teller(say, progress, verbose=how.verbose)
     way = how.way(function)
     projects.run_commands(function, tell)
     if way == "here":
@@ -77,6 +84,8 @@ def build_folder(
         cache=how.cache,
         on_line=tell,
     )
+    if progress is not None:
+        progress("build", 1, 1)
     ref = session.layout.put(image, repository(app, function.name))
     layers = tuple(
         BuiltLayer(layer.descriptor.digest, layer.descriptor.size, False, layer.what)
@@ -93,8 +102,12 @@ def deploy_folder(
     tag: str = "",
     how: Building = USUAL,
     say: Say | None = None,
+    progress: Progress | None = None,
 ) -> Deployment:
     """Build ``function`` and make the server hold it as ``spec``; ``tag`` is the version in its image's name.
+
+    ``progress`` is told how far it is, as by :func:`build_folder` and :meth:`nbfn.session.Session.deploy`;
+    without it ``say`` is told of what goes to a registry.
 
     What Docker has built goes to a server that is elsewhere through the context's registry.
 
@@ -104,16 +117,17 @@ def deploy_folder(
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
     if how.way(function) == "here":
-        projects.run_commands(function, _teller(say, verbose=how.verbose))
+        projects.run_commands(function, _teller(say, progress, verbose=how.verbose))
         elsewhere = session.check_reach(function.name).base != HOST
         taken = projects.capture_folder(function, fetch=elsewhere)
-        return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=_pushing(say))
+        return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=progress or _pushing(say))
     session.check(spec)
-    built = build_folder(session, function, spec.app, how, say)
+    built = build_folder(session, function, spec.app, how, say, progress)
     fingerprint = digest_of(session.layout.get(built.image).config_bytes)
     if session.context.is_local or session.server.own:
         return session.deploy_image(spec, built.image, fingerprint, tag=tag)
-    return session.deploy_image(spec, push_image(session, function, built.image, tag, say), fingerprint)
+    pushed = push_image(session, function, built.image, tag, say, progress)
+    return session.deploy_image(spec, pushed, fingerprint)
 
 
 def find_built(session: Session, function: FuncFile) -> ImageRef:
@@ -143,7 +157,12 @@ def find_built(session: Session, function: FuncFile) -> ImageRef:
 
 
 def push_image(
-    session: Session, function: FuncFile, image: ImageRef, tag: str, say: Say | None = None
+    session: Session,
+    function: FuncFile,
+    image: ImageRef,
+    tag: str,
+    say: Say | None = None,
+    progress: Progress | None = None,
 ) -> ImageRef:
     """Send a function's image to the context's registry, as ``REGISTRY/NAME:TAG``.
 
@@ -158,7 +177,7 @@ def push_image(
     where = session.context.image_name(_last_part(function), tag or "latest")
     session.server.prepare(where)
     pushed = containerize.publish(
-        image, where, session.layout, settings=session.settings, progress=_pushing(say)
+        image, where, session.layout, settings=session.settings, progress=progress or _pushing(say)
     )
     return replace(pushed, tag=tag or "latest")
 
@@ -178,8 +197,10 @@ def _pushing(say: Say | None) -> Pushing | None:
     return Pushing(say) if say is not None else None
 
 
-def _teller(say: Say | None, *, verbose: bool) -> Callable[[Line], None]:
+def _teller(say: Say | None, progress: Progress | None, *, verbose: bool) -> Callable[[Line], None]:
     def tell(line: Line) -> None:
+        if progress is not None and line.kind == "step":
+            progress("build", line.number - 1, line.total)  # it begins: those before it are done
         if say is not None and (verbose or line.kind != "output"):
             say(line.text if line.kind == "step" else f"    {line.text}")
 

@@ -11,6 +11,7 @@ from nbfn.calls import Retries
 from nbfn.containerize.recipe import repository
 from nbfn.errors import BadInput
 from nbfn.invoke import CallContext
+from nbfn.observe.watcher import watched
 from nbfn.projects import cells
 from nbfn.remote import Remote
 from nbfn.scale import Scale
@@ -75,7 +76,7 @@ class FolderFunction(Remote[..., Any]):
                 f"the code of {self.spec.name!r} is no one file", hint=f"see {self.folder}"
             ) from None
 
-    def deploy(self, *, force: bool = False) -> FolderFunction:
+    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> FolderFunction:
         """Build and deploy the folder as it is now; with ``force`` Docker builds each step anew.
 
         Raises:
@@ -83,7 +84,7 @@ class FolderFunction(Remote[..., Any]):
                 :func:`nbfn.verbs.building.deploy_folder`.
         """
         with self._deploying:
-            self._deploy(force=force)
+            self._deploy(force=force, progress=progress)
         return self
 
     def export(
@@ -108,7 +109,10 @@ class FolderFunction(Remote[..., Any]):
         place = self.session.context
         function = projects.find_func_file(self.folder)
         how = replace(self.how, cache=False) if force else self.how
-        deployment = deploy_folder(self.session, function, self.spec, how=how, say=self._say)
+        with watched(self.session.watcher, self.spec.name, progress) as told:
+            deployment = deploy_folder(
+                self.session, function, self.spec, how=how, say=self._say, progress=told
+            )
         return self._keep(deployment, _CONTEXT, place)
 
     def _as_it_was(self, deployment: Deployment) -> CallContext:
@@ -171,6 +175,7 @@ def deploy_cell(
     how: Building = USUAL,
     session: Session | None = None,
     say: Say | None = None,
+    progress: sessions.Progress | None = None,
 ) -> FolderFunction:
     """Deploy code in Go or Node: what ``%%fn_deploy NAME --runtime go`` does with its cell.
 
@@ -188,6 +193,7 @@ def deploy_cell(
         how: how Docker builds it.
         session: where it goes; the current one.
         say: is told the steps of its build.
+        progress: is told how many of them are done (``build``), and what :meth:`Session.deploy` tells.
 
     Raises:
         BadInput: a name, limit, runtime or package that cannot be.
@@ -212,7 +218,7 @@ def deploy_cell(
     cell = cells.Cell(name, runtime, source, tuple(requires), build_image, run_image)
     folder = ours.settings.state / "cells" / repository(spec.app, spec.name).removeprefix("nbfn.local/")
     cells.write(cell, folder)
-    return FolderFunction(folder, spec, how=how, say=say, session=session).deploy()
+    return FolderFunction(folder, spec, how=how, say=say, session=session).deploy(progress=progress)
 
 
 def _limits(function: FuncFile) -> Limits:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +26,7 @@ pytestmark = [pytest.mark.needs("docker", "toolchains", "root")]
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_name_stays_in_the_daemon() -> Iterator[None]:
-    with names_taken_off("greet-go", "total"):
+    with names_taken_off("greet-go", "greet-steps", "total"):
         yield
 
 
@@ -62,7 +66,7 @@ fdk.handle(input => {
 
 
 def test_a_cell_in_go(shell: InteractiveShell, capsys: Out) -> None:
-    run(shell, GO)
+    run(shell, GO.replace("--runtime", "--verbose --runtime"))
     shown = capsys.readouterr().out
     assert "RUN go build -o func" in shown
     assert "greet-go" in shown, "its card"
@@ -87,6 +91,24 @@ def test_a_cell_in_go(shell: InteractiveShell, capsys: Out) -> None:
     assert greet(name="E") == {"message": "Hi E"}, "what was deployed is there"
     run(shell, "%fn_undeploy greet-go")
     assert "removed" in capsys.readouterr().out
+
+
+def test_a_bar_counts_the_steps_of_a_build(
+    shell: InteractiveShell, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = GO.replace("greet-go", "greet-steps").replace("func main", f"// {uuid4()}\n\nfunc main")
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", terminal)
+        run(shell, anew)
+    seen = b""
+    with contextlib.suppress(OSError):  # its end, on Linux
+        while piece := os.read(ours, 65536):
+            seen += piece
+    os.close(ours)
+    assert "greet-steps: building, step 7 of 11" in seen.decode()
+    assert "Step " not in capsys.readouterr().out, "its lines are for --verbose"
+    run(shell, "%fn_undeploy greet-steps")
 
 
 def test_a_cell_in_node(shell: InteractiveShell, capsys: Out) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -27,7 +28,13 @@ def test_bytes_and_items_are_said_as_such() -> None:
     pushed = bar.told("push", 1_500_000, 6_000_000)
     assert text(pushed) == f"[{'█' * 6}{'░' * 18}] greet: sending the image, 1.5 of 6.0 MB"
     assert ElementTree.fromstring(html(pushed)).find("progress").get("value") == "0.250"  # type: ignore[union-attr]
-    assert text(pushed.told("wheels", 1, 3)).endswith("greet: getting packages, 1 of 3")
+    assert text(pushed.told("fetch", 1, 3)).endswith("greet: getting the base image, 1 of 3")
+    fetching = replace(pushed.told("wheels", 0, 3), seconds=4.2)
+    assert text(fetching) == "greet: getting packages, 4 s …", "they come all at once"
+    assert ElementTree.fromstring(html(fetching)).find("progress").get("value") is None  # type: ignore[union-attr]
+    building = pushed.told("build", 6, 11)
+    assert text(building) == f"[{'█' * 13}{'░' * 11}] greet: building, step 7 of 11", "six are done"
+    assert text(building.told("build", 1, 1)) == "greet: deploying …"
     waiting = pushed.told("push", 6_000_000, 6_000_000)
     assert text(waiting) == "greet: deploying …", "nothing is known of how long the rest takes"
     assert ElementTree.fromstring(html(waiting)).find("progress").get("value") is None  # type: ignore[union-attr]
