@@ -76,6 +76,11 @@ def test_from_cold_to_warm_out_to_four_and_back(lab: Lab, dark: bool) -> None:
     page.get_by_text("no instance is running: the next call is cold").wait_for()
     memory = page.locator(".nbfn-controls").get_by_label("memory MB", exact=True)
     assert memory.evaluate("field => field.scrollWidth <= field.clientWidth"), "its number is not cut off"
+    tops = {
+        page.locator(".nbfn-controls").get_by_role("button", name=name, exact=True).bounding_box()["y"]  # type: ignore[index]
+        for name in ("Redeploy", "Stop", "Undeploy")
+    }
+    assert len(tops) == 1, "none of them is left to a line of its own"
 
     click(page, "Call")
     page.locator(".nbfn-answer").get_by_text("'done for Ana'").wait_for()

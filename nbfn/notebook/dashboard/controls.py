@@ -90,12 +90,17 @@ class Controls:
         self.widget.close()
 
     def _laid_out(self) -> Any:
+        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 10px"}
+        # Where the page is narrow they go to the next line together.
+        lasting = widgets.Box(
+            [self.redeploy, self.stop, self.undeploy],
+            layout=widgets.Layout(**wrap, overflow="visible", flex="0 1 auto"),
+        )
         rows = (
             [self.chosen, self._form, self.call, self.cancel],
             [self.calls, self.burst, self.filter],
-            [self.memory, self.timeout, self.idle, self.limit, self.redeploy, self.stop, self.undeploy],
+            [self.memory, self.timeout, self.idle, self.limit, lasting],
         )
-        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 10px"}
         made = widgets.VBox(
             [*(widgets.Box(row, layout=widgets.Layout(**wrap)) for row in rows), self.said],
             layout=widgets.Layout(padding="2px 0 0 0", overflow="visible"),
