@@ -1,6 +1,6 @@
 """``make bench``: prints the table, writes ``benchmarks/latest.json``.
 
-``python -m benchmarks images`` measures a part of it, and writes nothing.
+``python -m benchmarks images`` measures a part of it, ``--only array-10mb`` a row; neither writes anything.
 """
 
 from __future__ import annotations
@@ -36,15 +36,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="only this; then latest.json stays as it is")
-    wanted = parser.parse_args(argv).parts
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="ROW", help="of the calls, only these; warm is all warm ones"
+    )
+    given = parser.parse_args(argv)
+    wanted, only = given.parts, given.only
     if unknown := set(wanted) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if only and wanted not in ([], ["calls"]):
+        parser.error("--only picks rows of calls, and of no other part")
+    if unknown := set(only) - set(suite.ROWS):
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; there are {', '.join(suite.ROWS)}")
     with tempfile.TemporaryDirectory(prefix="nbfn-b-") as state:
         mine = session.Session(config.load(state=state, linger_s=5.0))
         session.use(mine)
-        rows = itertools.chain.from_iterable(_part(name, mine) for name in wanted or PARTS)
         try:
-            tell(rows, None if wanted else Path(__file__).with_name("latest.json"))
+            parts = (_part(name, mine) for name in wanted or PARTS)
+            rows = suite.rows(mine, only) if only else itertools.chain.from_iterable(parts)
+            tell(rows, None if wanted or only else Path(__file__).with_name("latest.json"))
         finally:
             suite.stop(mine)
 

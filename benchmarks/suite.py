@@ -19,27 +19,35 @@ from benchmarks.raw import RawClient, post
 from nbfn.calls.mapping import usual_concurrency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from nbfn.session import Session
 
 _BARE = [sys.executable, "-S", "-c", "pass"]
 
 
-def rows(session: Session) -> Iterator[Row]:
-    """Every row, as it is measured."""
-    yield _cold("cold-start", increment, b'{"x": 1}')
-    yield _cold("cold-start-numpy", total, b'{"values": [1.0]}')
-    for count in (10, 50):
-        yield _cold_at_once(session, count)
-    yield _idle_memory(session)
-    yield from warm.rows(session)
-    yield _no_change()
-    yield _array("array-10mb", 1_250_000, 20)
-    yield _array("array-10mb-echo", 1_250_000, 20, echo)
-    yield _array("array-100mb", 12_500_000, 5)
-    yield _map()
-    yield _import_time()
+# What gives each row, by the row's name. Those of warm have one instance, and come together.
+ROWS: dict[str, Callable[[Session], Iterable[Row]]] = {
+    "cold-start": lambda _: [_cold("cold-start", increment, b'{"x": 1}')],
+    "cold-start-numpy": lambda _: [_cold("cold-start-numpy", total, b'{"values": [1.0]}')],
+    "cold-start-10-at-once": lambda session: [_cold_at_once(session, 10)],
+    "cold-start-50-at-once": lambda session: [_cold_at_once(session, 50)],
+    "idle-instance-private-mb": lambda session: [_idle_memory(session)],
+    "warm": lambda session: warm.rows(session),
+    "deploy-no-change": lambda _: [_no_change()],
+    "array-10mb": lambda _: [_array("array-10mb", 1_250_000, 20)],
+    "array-10mb-echo": lambda _: [_array("array-10mb-echo", 1_250_000, 20, echo)],
+    "array-100mb": lambda _: [_array("array-100mb", 12_500_000, 5)],
+    "map-1000": lambda _: [_map()],
+    "import-time": lambda _: [_import_time()],
+}
+
+
+def rows(session: Session, names: Collection[str] = ()) -> Iterator[Row]:
+    """The rows of ``names``, as they are measured; without any, all."""
+    for name, measure in ROWS.items():
+        if not names or name in names:
+            yield from measure(session)
 
 
 def stop(session: Session) -> None:

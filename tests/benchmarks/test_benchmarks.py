@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from nbfn import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from nbfn.config import Settings
 
@@ -67,6 +68,37 @@ def test_a_part_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["imges"])
     assert "there is no imges; there are calls, containers, images" in capsys.readouterr().err
+
+
+def test_a_row_is_measured_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    former = session.current()
+    try:
+        main(["--only", "deploy-no-change", "import-time"])
+    finally:
+        session.use(former)
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["deploy-no-change", "import-time"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["--only", "array-10"], "there is no row array-10; there are cold-start, "),
+        (["images", "--only", "warm"], "--only picks rows of calls"),
+    ],
+)
+def test_a_row_that_is_not_there_is_said(
+    line: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(line)
+    assert said in capsys.readouterr().err
+
+
+def test_the_page_has_every_row_of_the_calls() -> None:
+    page = (Path(__file__).parents[2] / "docs/benchmarks.md").read_text()
+    told = set(re.findall(r"`([\w-]+)`", page.replace("`…-50-…`", "`cold-start-50-at-once`")))
+    assert set(suite.ROWS) - {"warm"} - told == set()
 
 
 @pytest.mark.needs("docker", "base", "docker-registry")
