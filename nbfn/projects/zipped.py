@@ -85,6 +85,7 @@ def read_archive(data: bytes) -> Contents:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive)
+    # zipfile's own ways to say so: cut off, packed as it cannot read, or without one of our files.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, KeyError) as error:
         raise ImageError(f"this is no archive of nbfn's: {error}") from error
 

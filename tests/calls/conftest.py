@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,11 +92,3 @@ def lab() -> Iterator[Lab]:
         yield Lab(session, notebook)
         running.stop(settings)
     shutil.rmtree(state, ignore_errors=True)
-
-
-def until(true: Callable[[], object], limit_s: float = 60) -> None:
-    """Returns once it is true."""
-    end = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)

@@ -20,7 +20,7 @@ from nbfn.errors import (
     RemoteError,
 )
 from nbfn.session import Session
-from tests.calls.conftest import until
+from tests.until import until
 
 if TYPE_CHECKING:
     from nbfn.calls import Call

@@ -14,8 +14,8 @@ from jupyter_client.manager import start_new_kernel
 
 from nbfn import config
 from nbfn.session import Session
-from tests.calls.conftest import until
 from tests.session import running
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ import pytest
 from nbfn.errors import InstanceFailed
 from nbfn.invoke import Caller, memory
 from nbfn.runtime import wire
-from tests.calls.conftest import until
+from tests.until import until
 
 if TYPE_CHECKING:
     from tests.calls.conftest import Lab

@@ -192,16 +192,21 @@ def test_bump_changes_the_version_alone(home: Path) -> None:
     assert (home / "hello" / "func.yaml").read_text() == before.replace("0.0.1", "1.0.0")
 
 
+def told_by_completion(how: str, **words: str) -> str:
+    """What the program says to a shell that asks, by click's protocol."""
+    script = str(Path(sys.executable).with_name("nbfn"))
+    environ = os.environ | {"_NBFN_COMPLETE": how} | words
+    return subprocess.run([script], env=environ, capture_output=True, text=True, check=True).stdout
+
+
+def completed(line: str) -> list[str]:
+    """What Tab offers in bash at the end of ``line``."""
+    told = told_by_completion("bash_complete", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
+    return [each.partition(",")[2] for each in told.splitlines()]
+
+
 def test_a_shell_completes(home: Path) -> None:
     fn("create", "context", "cloud")
-    script = str(Path(sys.executable).with_name("nbfn"))
-
-    def completed(line: str) -> list[str]:
-        words = line.split(" ")
-        told = {"_NBFN_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-        found = subprocess.run([script], env=os.environ | told, capture_output=True, text=True, check=True)
-        return [each.partition(",")[2] for each in found.stdout.splitlines()]
-
     assert completed("nbfn de") == ["delete", "deploy"]
     assert completed("nbfn use context c") == ["cloud"]
     assert completed("nbfn inspect app a") == [""], "no executor runs, and none is started for it"
@@ -216,26 +221,13 @@ def test_a_shell_completes(home: Path) -> None:
     [("zsh", {"COMP_WORDS": "nbfn wat"}, "plain\nwatch\n"), ("fish", {"COMP_WORDS": "nbfn "}, "plain,watch")],
 )
 def test_other_shells_complete(home: Path, shell: str, words: dict[str, str], offered: str) -> None:
-    script = str(Path(sys.executable).with_name("nbfn"))
-
-    def told(how: str, **more: str) -> str:
-        environ = os.environ | {"_NBFN_COMPLETE": f"{shell}_{how}"} | more
-        return subprocess.run([script], env=environ, capture_output=True, text=True, check=True).stdout
-
-    assert "_NBFN_COMPLETE=" in told("source"), "what is evaluated in the shell"
-    assert offered in told("complete", **words, COMP_CWORD="wat" if shell == "fish" else "1")
+    assert "_NBFN_COMPLETE=" in told_by_completion(f"{shell}_source"), "what is evaluated in the shell"
+    cword = "wat" if shell == "fish" else "1"
+    assert offered in told_by_completion(f"{shell}_complete", **words, COMP_CWORD=cword)
 
 
 def test_keys_and_properties_complete(home: Path) -> None:
     fn("create", "app", "shop", "--config", "CURRENCY=EUR", "--config", "COLOUR=red")
-    script = str(Path(sys.executable).with_name("nbfn"))
-
-    def completed(line: str) -> list[str]:
-        words = line.split(" ")
-        told = {"_NBFN_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-        found = subprocess.run([script], env=os.environ | told, capture_output=True, text=True, check=True)
-        return [each.partition(",")[2] for each in found.stdout.splitlines()]
-
     assert completed("nbfn get config app shop C") == ["COLOUR", "CURRENCY"]
     assert completed("nbfn unset config app shop CU") == ["CURRENCY"]
     assert completed("nbfn inspect app shop c") == ["config", "created_at"]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -17,11 +16,11 @@ import nbfn
 from nbfn import session as sessions
 from nbfn.errors import BadInput
 from tests.commands.fnline import at_home, fn
+from tests.until import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-_PATIENCE_S = 60.0
 CODE = "def handler(ctx, data):\n    return 'WORD'\n"
 
 
@@ -32,13 +31,6 @@ def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         (found / "hello" / "func.py").write_text(CODE.replace("WORD", "first"))
         assert fn("deploy", "--app", "a", "--create-app", "hello").code == 0
         yield found
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_each_change_is_deployed_and_a_bad_one_is_said(home: Path) -> None:

@@ -20,7 +20,8 @@ from nbfn.drivers.sandbox.cgroups import Groups, Unavailable, places
 from tests.drivers.rig import Output, call_that_ends_it, make_image, make_request
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
-from tests.misbehave.house import group_folders, until
+from tests.misbehave.house import group_folders
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

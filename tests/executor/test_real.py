@@ -7,16 +7,13 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, run, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.until import until
 
 REAL = {"NBFN_DRIVER": "sandbox"}
 
@@ -31,12 +28,6 @@ def instances_of(state: Path) -> list[int]:
             if mark in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes():
                 found.append(int(folder.name))
     return found
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Returns when it is true; the test's own time limit is the limit."""
-    while not true():
-        threading.Event().wait(0.01)
 
 
 def events(client: httpx.Client, kind: str) -> threading.Event:

@@ -14,8 +14,9 @@ from benchmarks.raw import flood, post
 from nbfn.drivers.sandbox.confine import proctree
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
-from tests.executor.test_real import REAL, instances_of, until
+from tests.executor.test_real import REAL, instances_of
 from tests.misbehave.house import group_folders
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

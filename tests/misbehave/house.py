@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import tempfile
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from nbfn.drivers.sandbox.confine import proctree
 from nbfn.drivers.sandbox.zygote import STEM_CELLS
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
+from tests.until import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import httpx
 
@@ -30,12 +30,6 @@ _NUMBERS = {
     "x86_64": {"ptrace": 101, "mount": 165, "unshare": 272, "init_module": 175},
     "aarch64": {"ptrace": 117, "mount": 40, "unshare": 97, "init_module": 105},
 }
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Returns when it is true; the test's own time limit is the limit."""
-    while not true():
-        threading.Event().wait(0.01)
 
 
 @dataclass(frozen=True, slots=True)

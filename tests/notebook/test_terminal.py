@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
 from nbfn import local
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,19 @@ class Prompt:
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).replace("\r", "")
 
 
+def states(settings: Settings) -> list[str]:
+    """Of the instances of all functions, as the executor tells them."""
+    endpoint = local.find(settings)
+    assert endpoint is not None
+    with endpoint.client() as client:
+        apps = client.get("/v2/apps").json()["items"]
+        fns = [
+            fn for app in apps for fn in client.get("/v2/fns", params={"app_id": app["id"]}).json()["items"]
+        ]
+        told = [client.get(f"/nbfn/v1/fns/{fn['id']}/instances").json()["items"] for fn in fns]
+    return [each["state"] for items in told for each in items]
+
+
 @pytest.fixture
 def prompt(settings: Settings, tmp_path: Path) -> Iterator[Prompt]:
     prompt = Prompt(settings, tmp_path)
@@ -83,13 +96,10 @@ def test_a_session_at_the_prompt(prompt: Prompt, settings: Settings) -> None:
     assert ": 0.02" in shown
 
     prompt.begin("nap(600)")
-    until = time.monotonic() + 30
-    while (found := local.find(settings)) is None and time.monotonic() < until:
-        time.sleep(0.05)
-    assert found is not None
-    time.sleep(1)
+    until(lambda: "busy" in states(settings))
     prompt.process.sendintr()
     assert "KeyboardInterrupt" in prompt.wait()
+    until(lambda: "busy" not in states(settings))
     assert ": 4" in prompt.ask("nap(2)"), "the prompt goes on"
 
     shown = prompt.ask("list(nap.map([0.4] * 4, concurrency=1))")
@@ -110,7 +120,4 @@ def test_a_session_at_the_prompt(prompt: Prompt, settings: Settings) -> None:
     prompt.process.expect(pexpect.EOF)
     prompt.process.close()
     assert prompt.process.exitstatus == 0
-    until = time.monotonic() + 30
-    while local.find(settings) is not None and time.monotonic() < until:
-        time.sleep(0.1)
-    assert local.find(settings) is None, "the executor goes when its last user has gone"
+    until(lambda: local.find(settings) is None)  # it goes when its last user has gone

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from nbfn.containerize import Layout, build, host
 from nbfn.invoke import CallContext, Caller
-from nbfn.spec import Capture, FunctionSpec, Limits, SourceSpan
+from nbfn.spec import Capture, FunctionSpec, ImageRef, Limits, SourceSpan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.deploy.oci import OciTarget
-    from nbfn.spec import CallResult, Deployment, ImageRef
+    from nbfn.spec import CallResult, Deployment
     from tests.oci.server import Cloud
 
+IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
+PRINT = "sha256:" + "1" * 64
+"""The fingerprint of what was captured."""
 SPEC = FunctionSpec("greet", "app01", Limits(256, 30, 30), {"MODE": "fast"})
 REGISTRY = "iad.ocir.io/ns/greet"
 GREET = """

@@ -21,9 +21,9 @@ from nbfn.errors import (
     NotFound,
     TargetUnavailable,
 )
-from nbfn.spec import Deployment, ImageRef, Limits
+from nbfn.spec import Deployment, Limits
 from tests.oci.broken import hanging_up
-from tests.oci.functions import SPEC, call, captured, imaged
+from tests.oci.functions import IMAGE, PRINT, SPEC, call, captured, imaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from nbfn.spec import Capture
     from tests.oci.conftest import MakeTarget
     from tests.oci.server import Cloud
-
-IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
-PRINT = "sha256:" + "1" * 64
 
 
 @pytest.fixture

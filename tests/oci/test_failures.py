@@ -27,7 +27,7 @@ from nbfn.errors import (
 )
 from nbfn.spec import ImageRef, Limits
 from tests.oci.broken import hanging_up
-from tests.oci.functions import SPEC
+from tests.oci.functions import IMAGE, PRINT, SPEC
 from tests.oci.people import COMPARTMENT, Person, a_key
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
     from tests.oci.conftest import MakeTarget
     from tests.oci.server import Cloud
-
-IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
-PRINT = "sha256:" + "1" * 64
 
 
 # -- the control plane -------------------------------------------------------------------------------

@@ -24,8 +24,7 @@ from nbfn.errors import (
     TargetUnavailable,
     Throttled,
 )
-from nbfn.spec import ImageRef
-from tests.oci.functions import SPEC
+from tests.oci.functions import IMAGE, PRINT, SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from tests.oci.conftest import MakeTarget
     from tests.oci.server import Cloud
 
-IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
-PRINT = "sha256:" + "1" * 64
 ATTEMPTS = 3
 
 # Status, code, the error it is, and how often a request that gets it is sent.

@@ -17,7 +17,7 @@ from nbfn.deploy.oci.uploads import Uploads
 from nbfn.errors import BadInput, Conflict, LimitError, NotFound, TargetError, TargetUnavailable, WorkFailed
 from nbfn.spec import Limits
 from tests.commands.fnline import fn
-from tests.oci.functions import SPEC, call, captured
+from tests.oci.functions import PRINT, SPEC, call, captured
 from tests.oci.home import SUBNETS, at_oracle, use_oracle
 from tests.oci.people import COMPARTMENT
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.oci.server import Cloud
 
 NOISE = random.Random(1).randbytes(26 * 2**20)
-PRINT = "sha256:" + "1" * 64
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.spec import ImageRef
 from tests.deploy.conformance import TargetConformance
+from tests.oci.functions import IMAGE
 
 if TYPE_CHECKING:
     from nbfn.deploy.oci import OciTarget
+    from nbfn.spec import ImageRef
     from tests.oci.conftest import MakeTarget
-
-IMAGE = ImageRef("iad.ocir.io/ns/greet", "sha256:" + "a" * 64, "0.0.1")
 
 
 class TestOciTarget(TargetConformance):

@@ -100,8 +100,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "func.init.yaml").write_bytes(ABOUT)
     (folder / "func.go").write_text('package main // hello from "NAME"\n')
     (folder / "Dockerfile").write_text(
-        "FROM nbfn-test/base\nCOPY func.* /work/\n"
-        'CMD ["sh", "-c", "cd /work && sed -i s/NAME/$FN_FUNCTION_NAME/ func.go && tar c *"]\n'
+        "FROM nbfn-test/base\nCOPY func.* /code/\n"
+        'CMD ["sh", "-c", "cd /code && sed -i s/NAME/$FN_FUNCTION_NAME/ func.go && tar c *"]\n'
     )
     client = docker.from_env()
     client.images.build(path=str(folder), tag=name, rm=True)
