@@ -173,7 +173,7 @@ class Session:
         spec = replace(spec, base=way.base, config={**secrets, **spec.config})
         self.check(spec)
         if way.way == "code":
-            return self.server.apply_code(spec, capture, self.settings.state)
+            return self.server.apply_code(spec, capture, self.settings.state, progress)
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):

@@ -13,6 +13,7 @@ _WORDS = {
     "code": "writing the code",
     "compress": "compressing the image",
     "push": "sending the image",
+    "upload": "sending the code",
     "pull": "getting the base image",
     "fetch": "getting the base image",
     "store": "storing the image",
@@ -20,7 +21,9 @@ _WORDS = {
     "deploy": "deploying",
     "build": "building",
 }
-_IN_BYTES = frozenset(("dependencies", "runtime", "code", "compress", "push", "pull", "store", "load"))
+_IN_BYTES = frozenset(
+    ("dependencies", "runtime", "code", "compress", "push", "upload", "pull", "store", "load")
+)
 # Nothing of these is there until all are: a share would stand at nothing, and then jump.
 _ALL_AT_ONCE = frozenset(("wheels",))
 _MB = 1_000_000

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from nbfn.deploy.base import Target
+    from nbfn.deploy.base import Progress, Target
     from nbfn.deploy.control import Control
     from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
@@ -67,9 +67,11 @@ class Server(Protocol):
         """
         ...
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
+    def apply_code(
+        self, spec: FunctionSpec, capture: Capture, state: Path, progress: Progress | None = None
+    ) -> Deployment:
         """Make it hold the function by its code alone, without an image; what it would not give
-        back is kept below ``state``.
+        back is kept below ``state``. ``progress`` is told ``upload`` if that goes by way of a bucket.
 
         Raises:
             ImageError: it takes images only.

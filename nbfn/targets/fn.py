@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from nbfn.deploy.base import Progress
     from nbfn.deploy.control import Control
     from nbfn.deploy.fn import FnTarget
     from nbfn.deploy.oci.watching import Counts
@@ -50,7 +51,9 @@ class FnServer:
     def prepare(self, image: str) -> None:
         """Nothing: registries are no affair of its."""
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
+    def apply_code(
+        self, spec: FunctionSpec, capture: Capture, state: Path, progress: Progress | None = None
+    ) -> Deployment:
         raise ImageError(f"{self.endpoint.url} takes images only, and {spec.name!r} has none")
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.contexts import Context
+    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.watching import Counts
     from nbfn.spec import Capture, Deployment, FunctionSpec
 
@@ -57,10 +58,12 @@ class OciServer:
     def prepare(self, image: str) -> None:
         self.target.prepare(image)
 
-    def apply_code(self, spec: FunctionSpec, capture: Capture, state: Path) -> Deployment:
+    def apply_code(
+        self, spec: FunctionSpec, capture: Capture, state: Path, progress: Progress | None = None
+    ) -> Deployment:
         stored = bool(self.target.settings.bucket)
         archive = make_archive(spec, capture, stored=stored)
-        made = self.target.apply_archive(spec, archive, capture.fingerprint)
+        made = self.target.apply_archive(spec, archive, capture.fingerprint, progress=progress)
         keep(state, spec.app, spec.name, archive.source.data)
         return made
 

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 _MB = 1_000_000
 _QUARTERS = 4
+_SAID = {"push": "Pushing the image", "upload": "Uploading the code"}
 
 
 class Pushing:
-    """A progress of :meth:`nbfn.session.Session.deploy` that tells ``say`` of what goes to a registry.
+    """A progress of :meth:`nbfn.session.Session.deploy` that tells ``say`` what goes to a registry or bucket.
 
     One line when it begins, one a quarter of the bytes, and one at the end: a small image is one line.
     """
@@ -22,10 +23,10 @@ class Pushing:
         self._told = -1
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if what != "push":
+        if what not in _SAID:
             return
         quarter = _QUARTERS * done // total if total else _QUARTERS
         if quarter == self._told:
             return
         self._told = quarter
-        self._say(f"Pushing the image: {done / _MB:.1f} of {total / _MB:.1f} MB")
+        self._say(f"{_SAID[what]}: {done / _MB:.1f} of {total / _MB:.1f} MB")

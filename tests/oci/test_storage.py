@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nbfn
-from nbfn.deploy.oci import make_archive
+from nbfn.deploy.oci import make_archive, storage
 from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES, STORED_ARCHIVE_MAX_BYTES
 from nbfn.deploy.oci.uploads import Uploads
 from nbfn.errors import BadInput, Conflict, LimitError, NotFound, TargetError, TargetUnavailable, WorkFailed
 from nbfn.spec import Limits
+from nbfn.verbs.progress import Pushing
 from tests.commands.fnline import fn
 from tests.oci.functions import PRINT, SPEC, call, captured
 from tests.oci.home import SUBNETS, at_oracle, use_oracle
@@ -96,6 +97,24 @@ def test_a_refused_function_leaves_no_object(
     with pytest.raises(TargetUnavailable):
         target.apply_archive(SPEC, archive, PRINT)
     assert len(objects(cloud)) == 1
+
+
+def test_an_upload_is_told_part_by_part(
+    large: tuple[Capture, Archive], target_of: MakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PART_BYTES", 10_000_000)
+    told: list[tuple[str, int, int]] = []
+    said: list[str] = []
+    pushing = Pushing(said.append)
+
+    def tell(*step: Any) -> None:
+        told.append(step)
+        pushing(*step)
+
+    size = len(large[1].source.data)
+    target_of(bucket="code").apply_archive(SPEC, large[1], PRINT, progress=tell)
+    assert told == [("upload", min(at, size), size) for at in range(10_000_000, size + 9_999_999, 10_000_000)]
+    assert said[-1] == f"Uploading the code: {size / 1e6:.1f} of {size / 1e6:.1f} MB"
 
 
 def test_an_upload_that_fails_is_given_up_whole(

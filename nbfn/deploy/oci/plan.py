@@ -17,6 +17,7 @@ from nbfn.runtime.wire import KEY_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.dialect import Source
     from nbfn.deploy.oci.limits import Extras
     from nbfn.deploy.oci.settings import ApiVersion
@@ -34,6 +35,8 @@ class Wanted:
     source: Source
     fingerprint: str
     extras: Extras
+    tell: Progress | None = field(default=None, compare=False, repr=False)
+    """Is told ``upload``, and how many of how many bytes are in Object Storage."""
 
     @property
     def tags(self) -> dict[str, str]:

@@ -17,11 +17,10 @@ from urllib.parse import quote
 from nbfn.errors import Conflict, NotFound, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.api import Api
-
-    Progress = Callable[[int, int], None]
 
 PART_BYTES = 16 * 1024 * 1024
 _BINARY = "application/octet-stream"
@@ -52,7 +51,10 @@ class Storage:
         self._namespace = ""
 
     def put(self, name: str, data: bytes, progress: Progress | None = None) -> Stored:
-        """Have the object ``name`` there with ``data`` in it; the bucket is made if it is not there."""
+        """Have the object ``name`` there with ``data`` in it; the bucket is made if it is not there.
+
+        ``progress`` is told ``upload``, and how many of how many bytes are there.
+        """
         self._prepare()
         place = f"{self._root}/u"
         about = {"object": name, "contentType": "application/zip"}
@@ -65,7 +67,7 @@ class Storage:
                 etag = self._put_part(target, {**upload, "uploadPartNum": str(number)}, part)
                 parts.append({"partNum": number, "etag": etag})
                 if progress is not None:
-                    progress(min(number * PART_BYTES, len(data)), len(data))
+                    progress("upload", min(number * PART_BYTES, len(data)), len(data))
             self._api.ask(
                 "CommitMultipartUpload", "POST", target, params=upload, json={"partsToCommit": parts}
             )

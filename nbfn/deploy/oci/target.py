@@ -35,6 +35,7 @@ from nbfn.spec import Deployment, ImageRef
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
@@ -121,17 +122,24 @@ class OciTarget(Absent):
         return self._apply(spec, dialect.ImageSource.of(image), image, fingerprint, extras)
 
     def apply_archive(
-        self, spec: FunctionSpec, archive: Archive, fingerprint: str, *, extras: Extras | None = None
+        self,
+        spec: FunctionSpec,
+        archive: Archive,
+        fingerprint: str,
+        *,
+        extras: Extras | None = None,
+        progress: Progress | None = None,
     ) -> Deployment:
         """The same with code alone, which OCI's own runtime for Python runs: no image, no registry.
 
         An archive of more than 25 MB goes by way of the settings' bucket; what it was before is removed
-        there once the function is made of the new one.
+        there once the function is made of the new one. ``progress`` is told ``upload``, and how many of how
+        many bytes are there.
         """
         self.uploads.check(archive.size)
         ref = ImageRef(f"archive/{archive.source.runtime}", archive.digest)
         try:
-            return self._apply(spec, archive.source, ref, fingerprint, extras)
+            return self._apply(spec, archive.source, ref, fingerprint, extras, progress)
         except UploadRefused as refused:
             raise refused.error from refused.error.__cause__
 
@@ -270,13 +278,19 @@ class OciTarget(Absent):
         return call_failure(failure, of.spec.name, place, time.time(), call_id)
 
     def _apply(
-        self, spec: FunctionSpec, source: Source, ref: ImageRef, fingerprint: str, extras: Extras | None
+        self,
+        spec: FunctionSpec,
+        source: Source,
+        ref: ImageRef,
+        fingerprint: str,
+        extras: Extras | None,
+        progress: Progress | None = None,
     ) -> Deployment:
         extras = extras or extras_of(spec.annotations)
         fresh_key = secrets.token_hex(32)
         limits.check(spec.limits, {**spec.config, KEY_VARIABLE: fresh_key}, extras)
         limits.check_scale(spec.scale)
-        want = Wanted(spec, source, fingerprint, extras)
+        want = Wanted(spec, source, fingerprint, extras, progress)
         check(self.settings.api_version, want)
         for attempt in range(1, _ATTEMPTS + 1):
             try:

@@ -65,7 +65,7 @@ class Uploads:
             return
         name = f"{_FOLDER}/{app_id}/{want.spec.name}/{secrets.token_hex(8)}.zip"
         try:
-            stored = storage.put(name, source.data)
+            stored = storage.put(name, source.data, want.tell)
         except TargetError as error:
             raise UploadRefused(error) from error
         try:
