@@ -500,3 +500,12 @@ class TestBrokenLines:
         subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
         there = publish("nbfn.local/a/large", where, layout, settings=settings)
         assert pull(Reference.parse(where), Layout(tmp_path / "other"), ANYBODY).digest == there.digest
+
+
+def test_what_was_spoken_to_in_plain_http_is_not_once_that_is_allowed_no_more() -> None:
+    ref = Reference.parse("registry.invalid/f:1")
+    with Repository(ref, Access(http=frozenset([ref.host])), root="http://registry.invalid") as repository:
+        repository.connect()  # it is known, and asked nothing
+    repository = Repository(ref, Access(), root="http://registry.invalid")
+    with repository, pytest.raises(RegistryError, match=r"registry\.invalid"):
+        repository.connect()

@@ -48,7 +48,8 @@ class Repository:
         self._push = push
         self._client = self._open("http")
         self._root = ""
-        self._guess = root
+        # What may be spoken to it can have changed since.
+        self._guess = root if root in {f"{each}://{ref.api_host}" for each in access.schemes(ref)} else ""
         self._authorization: Authorization | None = None
         self.open_root = ""
         """Where its registry is, if that speaks plain http and asks nobody for a login."""
