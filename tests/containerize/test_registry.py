@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -509,3 +509,31 @@ def test_what_was_spoken_to_in_plain_http_is_not_once_that_is_allowed_no_more() 
     repository = Repository(ref, Access(), root="http://registry.invalid")
     with repository, pytest.raises(RegistryError, match=r"registry\.invalid"):
         repository.connect()
+
+
+def test_a_registry_that_hangs_up_on_plain_http_is_asked_anew(
+    tmp_path: Path, layout: Layout, built: Image, other: Layout
+) -> None:
+    memory, trusting = tmp_path / "memory", access(tmp_path / "docker", "", ca=tmp_path / "ca.pem")
+    certified = certificates(tmp_path)
+    with running(tmp_path / "registry") as registry:
+        ref = Reference.parse(f"{registry.host}/a/b:1")
+        push(built, ref, ANYBODY, memory=memory)
+        registry.stop()
+        registry.options = certified
+        registry.start()
+        capture = make_capture("def greet(name):\n    return name\n")
+        image = layout.get(build(make_spec(), capture, layout).image)
+        with Ahead(ref, trusting, memory) as ahead:
+            repository, request = ahead.repository(), Repository.request
+
+            def hang_up(self: Repository, *args: Any, **kwargs: Any) -> Any:
+                if self.is_guessed:
+                    raise RegistryError("Server disconnected without sending a response.")
+                return request(self, *args, **kwargs)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Repository, "request", hang_up)
+                assert push(image, ref, trusting, ahead=ahead).digest == image.digest
+            assert not repository.is_guessed
+        assert pull(ref, other, trusting).digest == image.digest

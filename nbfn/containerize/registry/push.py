@@ -75,7 +75,9 @@ def _push(image: Image, ref: Reference, known: Known, uploads: _Uploads) -> Imag
     except RegistryError as error:
         if not known:
             raise
-        if error.status not in _DOES_NOT_HAVE:
+        # A server that speaks TLS now may hang up on plain http without a word.
+        hung_up = repository.is_guessed and not error.status
+        if error.status not in _DOES_NOT_HAVE and not hung_up:
             known.forget_root()  # there may be another registry now: look at the next try
             raise
         # It has dropped what it had, or speaks TLS now: look at everything.

@@ -72,6 +72,11 @@ class Repository:
         """
         self._authorized()
 
+    @property
+    def is_guessed(self) -> bool:
+        """True while it is spoken to as it was before, without having been asked."""
+        return bool(self._guess)
+
     def reconnect(self) -> None:
         """Connect as if nothing was known of the registry. Raises as :meth:`connect`."""
         self._guess, self._authorization = "", None
