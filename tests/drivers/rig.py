@@ -15,12 +15,17 @@ from nbfn.containerize.image import LAYER_TYPE, Descriptor, Image, Layer
 from nbfn.containerize.layers import Entry, write_tar
 from nbfn.containerize.layout import Layout
 from nbfn.drivers.base import StartRequest
+from nbfn.drivers.sandbox import ground, interpreter
+from nbfn.drivers.sandbox.confine import linux
+from nbfn.drivers.sandbox.probe import probe
 from nbfn.spec import ImageRef, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbfn.config import Settings
     from nbfn.drivers.base import Instance, OutputStream
+    from nbfn.drivers.sandbox.ground import Ground
 
 ACTOR = Path(__file__).with_name("actor.py").read_bytes()
 HOST = str(sysconfig.get_config_var("SOABI"))
@@ -30,6 +35,17 @@ IN_THE_RUNTIMES_PLACE = {
     "opt/nbfn/nbfn_runtime/__main__.py": b"from .start import run\n\nrun()\n",
     "opt/nbfn/nbfn_runtime/start.py": ACTOR,
 }
+
+
+def ground_of(settings: Settings) -> Ground:
+    """Where the sandbox has its folders under these settings."""
+    python = interpreter.base()
+    return ground.find(settings, probe(python, settings.tier or "T2").tier, python)[0]
+
+
+def rights_of(settings: Settings) -> str:
+    """The capabilities of instances under these settings, as ``/proc/self/status`` shows them."""
+    return f"{1 << linux.CAP_DAC_READ_SEARCH if ground_of(settings).search else 0:016x}"
 
 
 def make_image(

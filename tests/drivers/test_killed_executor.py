@@ -15,7 +15,7 @@ import pytest
 from nbfn import config
 from nbfn.drivers import make_driver
 from nbfn.drivers.sandbox.confine import proctree
-from tests.drivers.rig import make_image
+from tests.drivers.rig import ground_of, make_image
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -80,8 +80,8 @@ async def test_nothing_outlives_a_killed_executor(state: Path, tier: str) -> Non
     assert living(instance_ids) == []
 
     driver = make_driver(settings)
-    folders = list(settings.run.iterdir())
+    folders = list(ground_of(settings).run.iterdir())
     assert await driver.sweep() == len(folders) >= 2
-    assert list(settings.run.iterdir()) == []
+    assert list(ground_of(settings).run.iterdir()) == []
     assert await driver.sweep() == 0
     await driver.close()

@@ -33,21 +33,14 @@ def interpreter_for_everyone() -> str | None:
     return None
 
 
-@pytest.mark.needs("root")
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
-@pytest.mark.parametrize("name", ["sandbox", "zygotes", "killed_executor"])
-def test_the_sandbox_as_an_ordinary_user(name: str) -> None:
-    python = interpreter_for_everyone()
-    if python is None:
-        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> None:
+    """The tests of one module with this interpreter, in a process that ``before`` starts."""
     packages = [path for path in sys.path if path.endswith("site-packages")]
-    # The contract itself does not depend on who runs it, except for a few; what separates instances does.
-    chosen = "not T0 and (not TestSandbox or answers or leaves_nothing or many_start)"
     done = subprocess.run(
         [
-            *(*AS_USER, python, "-B", "-m", "pytest"),
+            *(*before, python, "-B", "-m", "pytest"),
             *("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-k", chosen),
-            f"tests/drivers/test_{name}.py",
+            f"tests/{name}.py",
         ],
         cwd=REPOSITORY,
         env={
@@ -60,3 +53,15 @@ def test_the_sandbox_as_an_ordinary_user(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.needs("root")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+@pytest.mark.parametrize("name", ["sandbox", "zygotes", "killed_executor"])
+def test_the_sandbox_as_an_ordinary_user(name: str) -> None:
+    python = interpreter_for_everyone()
+    if python is None:
+        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+    # The contract itself does not depend on who runs it, except for a few; what separates instances does.
+    chosen = "not T0 and (not TestSandbox or answers or leaves_nothing or many_start)"
+    run_tests(python, f"drivers/test_{name}", chosen, before=AS_USER)

@@ -19,7 +19,7 @@ from nbfn.drivers.sandbox import strain, zygote
 from nbfn.drivers.sandbox.cell import CellFailed
 from nbfn.drivers.sandbox.confine import proctree
 from nbfn.drivers.sandbox.image import Program
-from tests.drivers.rig import HOST, ImageRef, Output, call, make_image, make_request
+from tests.drivers.rig import HOST, ImageRef, Output, call, ground_of, make_image, make_request, rights_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -49,7 +49,7 @@ async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
         pytest.skip(f"this machine does not allow {tier}: {driver.isolation.missing}")
     yield driver
     await driver.close()
-    assert not list((settings.state / "zygotes").glob("*")), "no zygote outlives its driver"
+    assert not list(ground_of(settings).zygotes.glob("*")), "no zygote outlives its driver"
 
 
 def function(settings: Settings, note: str, *preload: str, python: dict[str, str] | None = None) -> ImageRef:
@@ -143,7 +143,7 @@ async def test_packages_are_imported_before_the_fork(driver: Guarded, settings: 
     if tier == "T2":
         assert uid == 1000
     elif os.geteuid() == 0:
-        assert "CapEff:\t0000000000000000\n" in status
+        assert f"CapEff:\t{rights_of(settings)}\n" in status
 
 
 @pytest.mark.parametrize(
@@ -333,9 +333,9 @@ async def test_many_lives_leave_nothing_open(driver: Guarded, settings: Settings
     await until(lambda: sum(found.living for found in alive(driver)) == len(alive(driver)) <= 1)
     driver._inner._zygotes._idle_s = 0.0  # type: ignore[attr-defined]
     await live(1)
-    await until(lambda: not alive(driver) and not list((settings.state / "zygotes").iterdir()))
+    await until(lambda: not alive(driver) and not list(ground_of(settings).zygotes.iterdir()))
     assert descriptors() < before
-    assert list(settings.run.iterdir()) == []
+    assert list(ground_of(settings).run.iterdir()) == []
 
 
 def program(folder: Path, **changes: object) -> Program:

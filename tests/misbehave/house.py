@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn import config
-from nbfn.drivers.places import run_folder
 from nbfn.drivers.sandbox.confine import proctree
 from nbfn.drivers.sandbox.zygote import STEM_CELLS
+from tests.drivers.rig import ground_of
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
 from tests.until import until
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
+
+    from nbfn.drivers.sandbox.ground import Ground
 
 _NUMBERS = {
     "x86_64": {"ptrace": 101, "mount": 165, "unshare": 272, "init_module": 175},
@@ -42,6 +44,7 @@ class House:
     client: httpx.Client
     neighbour: str
     listener: socket.socket
+    ground: Ground
     isolation: dict[str, Any]
     sleep: str
     """What daemons sleep, by which they are found."""
@@ -73,7 +76,7 @@ class House:
 
     @property
     def run(self) -> Path:
-        return run_folder(config.load({"NBFN_STATE": str(self.state)}))
+        return self.ground.run
 
     def instances(self, fn_id: str) -> list[str]:
         items = self.client.get(f"/nbfn/v1/fns/{fn_id}/instances").json()["items"]
@@ -93,7 +96,7 @@ class House:
         until(lambda: not mine & {path.name for path in self.run.iterdir()})
         until(lambda: not mine & set(proctree.marked("NBFN_INSTANCE_ID").values()))
         until(lambda: not sleepers(self.sleep))
-        until(lambda: self.groups() <= 1 + STEM_CELLS * len(list((self.state / "zygotes").glob("*"))))
+        until(lambda: self.groups() <= 1 + STEM_CELLS * len(list(self.ground.zygotes.glob("*"))))
         assert str(self.state) not in Path("/proc/self/mounts").read_text()
 
     def groups(self) -> int:
@@ -144,11 +147,12 @@ def house(tier: str) -> Iterator[House]:
             fn_id = deploy(client, image(state, "def f(x): return x\n"), "neighbour", idle_timeout=3600)
             assert client.post(f"/invoke/{fn_id}", json=1).text == "1"
             sleep = f"3600.{secrets.randbelow(10**9)}"
-            yield House(state, tier, process.pid, client, fn_id, listener, isolation, sleep)
+            ground = ground_of(config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier}))
+            yield House(state, tier, process.pid, client, fn_id, listener, ground, isolation, sleep)
             process.terminate()
             assert process.wait(timeout=60) == 0
         assert group_folders(state) == []
-        assert not any((state / "zygotes").iterdir())
-        assert not (state / "run").exists()
+        assert not any(ground.zygotes.iterdir())
+        assert not ground.run.exists()
     finally:
         shutil.rmtree(state, ignore_errors=True)

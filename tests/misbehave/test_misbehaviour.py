@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from typing import TYPE_CHECKING
@@ -74,9 +75,9 @@ def test_a_function_that_misbehaves(home: House, case: Case) -> None:
     call.join()
     home.neighbour_is_well()
     if case.held is not None:
-        _check_held(
-            case.without_groups if case.without_groups and not home.has_groups else case.held, home.tier, call
-        )
+        without_groups = None if home.has_groups else case.without_groups
+        as_user = None if os.geteuid() == 0 else case.as_user
+        _check_held(as_user or without_groups or case.held, home.tier, call)
     else:
         assert call.status in case.statuses, str(call)
         assert re.search(case.expected(home.tier), call.message), str(call)

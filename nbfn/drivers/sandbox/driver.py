@@ -11,13 +11,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import Layout, sweep_unpacked
-from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed, StartRequest
+from nbfn.drivers.sandbox import ground, interpreter, leftovers, plans
 from nbfn.drivers.sandbox import image as images
-from nbfn.drivers.sandbox import interpreter, leftovers, plans
 from nbfn.drivers.sandbox.cgroups import Groups, Unavailable
 from nbfn.drivers.sandbox.instance import SandboxInstance
-from nbfn.drivers.sandbox.probe import limited, probe
+from nbfn.drivers.sandbox.probe import limited, probe, with_user
 from nbfn.drivers.sandbox.spawn import spawn
 from nbfn.drivers.sandbox.strain import Strain, strain_of
 from nbfn.drivers.sandbox.zygotes import Zygotes
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from nbfn.config import Settings
     from nbfn.drivers.base import Isolation, OutputStream, Progress
     from nbfn.drivers.sandbox.cgroups import Group
+    from nbfn.drivers.sandbox.confine.plan import HostUser
     from nbfn.drivers.sandbox.image import Program
     from nbfn.drivers.sandbox.supervisor import Supervisor
     from nbfn.spec import ImageRef
@@ -49,21 +49,21 @@ class SandboxDriver:
 
     def __init__(self, settings: Settings, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
         self._layout = Layout(settings.images)
-        self._layers = settings.state / "layers"
         self._settings_run = settings.run
-        self._run = places.run_folder(settings)
         self._start_timeout_s = start_timeout_s
         self._interpreter = interpreter.base()
         self._programs: dict[ImageRef, Program] = {}
         self._alive: set[str] = set()
         self._groups, why = _find_groups(settings, self._interpreter)
-        found = probe(self._interpreter, settings.tier or "T2")
-        self.isolation: Isolation = limited(found, self._groups.version if self._groups else why)
+        found = limited(
+            probe(self._interpreter, settings.tier or "T2"), self._groups.version if self._groups else why
+        )
+        self._ground, why = ground.find(settings, found.tier, self._interpreter)
+        self.isolation: Isolation = with_user(found, self._ground, why)
         self._zygotes = Zygotes(
             self.isolation.tier,
             self._interpreter,
-            settings.state / "zygotes",
-            self._run,
+            self._ground,
             settings.zygotes,
             groups=self._groups,
         )
@@ -87,7 +87,7 @@ class SandboxDriver:
             raise StartFailed(
                 "start", "it may have no network, and T0 cannot keep it from having it", hint=hint
             )
-        place = plans.Place(self._run / request.instance_id)
+        place = plans.Place(self._ground.run / request.instance_id)
         self._alive.add(request.instance_id)
         try:
             instance = await self._fork(program, place, request, on_output)
@@ -111,9 +111,9 @@ class SandboxDriver:
         await asyncio.to_thread(self._zygotes.sweep)
         if self._groups:
             await asyncio.to_thread(self._groups.sweep)
-        swept = await asyncio.to_thread(leftovers.sweep, self._run, frozenset(self._alive))
+        swept = await asyncio.to_thread(leftovers.sweep, self._ground.run, frozenset(self._alive))
         if not self._programs:
-            await asyncio.to_thread(sweep_unpacked, self._layout, self._layers)
+            await asyncio.to_thread(sweep_unpacked, self._layout, self._ground.layers)
         return swept
 
     async def close(self) -> None:
@@ -123,9 +123,10 @@ class SandboxDriver:
         if self._groups:
             await self._groups.close()
         with contextlib.suppress(OSError):  # not made, or not empty: somebody else's, then
-            self._run.rmdir()
-            if self._run != self._settings_run:
-                self._run.parent.rmdir()
+            run = self._ground.run
+            run.rmdir()
+            if run != self._settings_run and not self._ground.passable:
+                run.parent.rmdir()
 
     async def _fork(
         self,
@@ -157,7 +158,7 @@ class SandboxDriver:
             order = plans.order(
                 seen, request, self.isolation.tier, self._interpreter, place, code, watched=watched
             )
-            self._make_folders(place, has_root=self.isolation.tier == "T2")
+            self._make_folders(place, zygote.user, has_root=self.isolation.tier == "T2")
             with _listening(place.iofs / plans.SOCKET) as listener:
                 supervisor = cell.order(order, listener.fileno())
         except BaseException as error:
@@ -186,15 +187,19 @@ class SandboxDriver:
             OSError: no process, folder or descriptor for it.
         """
         group = self._groups.make() if self._groups else None
+        user = self._ground.user()
         try:
             with group.doors() if group else contextlib.nullcontext(()) as doors:
-                plan = plans.make(program, request, self.isolation.tier, self._interpreter, place, doors)
+                plan = plans.make(
+                    program, request, self.isolation.tier, self._interpreter, place, doors, user
+                )
                 if group:
                     group.limit(request.limits.memory_mb, plans.PROCESSES)
-                self._make_folders(place, has_root=False)
+                self._make_folders(place, user, has_root=False)
                 place.mountpoint.mkdir(mode=0o700)
-                place.temporary.mkdir(mode=0o700, exist_ok=True)
-                if plan["root"] and os.geteuid() == 0:
+                if user:  # it makes its socket itself
+                    os.chown(place.iofs, user["id"], user["id"])
+                elif plan["root"] and os.geteuid() == 0:
                     os.chown(place.iofs, plan["uid"], plan["gid"])
                 supervisor = spawn(plan, request.instance_id, self._interpreter)
         except BaseException:
@@ -218,15 +223,19 @@ class SandboxDriver:
             made.on_end(lambda: groups.discard(group))
         return made
 
-    def _make_folders(self, place: plans.Place, *, has_root: bool) -> None:
-        places.make_private(self._run)
-        for folder in (place.folder, place.iofs) if has_root else (place.folder, place.iofs, place.temporary):
-            folder.mkdir(mode=0o700, exist_ok=True)
+    def _make_folders(self, place: plans.Place, user: HostUser | None, *, has_root: bool) -> None:
+        self._ground.make_run()
+        self._ground.make(place.folder)
+        place.iofs.mkdir(mode=0o700, exist_ok=True)
+        if not has_root:
+            place.temporary.mkdir(mode=0o700, exist_ok=True)
+            if user:
+                os.chown(place.temporary, user["id"], user["id"])
 
     async def _program(self, ref: ImageRef) -> Program:
         program = self._programs.get(ref)
         if program is None:
-            program = await asyncio.to_thread(images.load, self._layout, ref, self._layers)
+            program = await asyncio.to_thread(images.load, self._layout, ref, self._ground.layers)
             if ref.digest:  # a tag may come to mean another image
                 self._programs[ref] = program
         return program

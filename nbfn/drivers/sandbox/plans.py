@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbfn.drivers.base import StartRequest
-    from nbfn.drivers.sandbox.confine.plan import Order, Plan, RootPlan, ZygotePlan
+    from nbfn.drivers.sandbox.confine.plan import HostUser, Order, Plan, RootPlan, ZygotePlan
     from nbfn.drivers.sandbox.image import Program
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
@@ -71,8 +71,9 @@ def make(
     interpreter: Interpreter,
     place: Place,
     doors: Sequence[int] = (),
+    user: HostUser | None = None,
 ) -> Plan:
-    """The plan to run ``program`` at ``tier``, in the cgroups that ``doors`` lead to.
+    """The plan to run ``program`` at ``tier``, in the cgroups that ``doors`` lead to, as ``user``.
 
     Raises:
         StartFailed: stage ``image``: it cannot run on this machine, or not at this tier.
@@ -90,6 +91,7 @@ def make(
         "root": _root(program, interpreter, place, request.limits.memory_mb) if own_root else None,
         "uid": program.uid,
         "gid": program.gid,
+        "user": user,
         "network": request.network,
         "memory_mb": request.limits.memory_mb,
         "processes": PROCESSES,
@@ -153,7 +155,9 @@ def order(
     }
 
 
-def zygote(strain: Strain, tier: str, interpreter: Interpreter, folder: Path, run: Path) -> ZygotePlan:
+def zygote(
+    strain: Strain, tier: str, interpreter: Interpreter, folder: Path, run: Path, user: HostUser | None
+) -> ZygotePlan:
     """The plan of a zygote of this strain, whose instances have their folders in ``run``."""
     own_root = tier == "T2"
     path = [f"{'' if own_root else layer}{place}" for layer, place in strain.path]
@@ -173,6 +177,7 @@ def zygote(strain: Strain, tier: str, interpreter: Interpreter, folder: Path, ru
         "root": root,
         "uid": strain.uid,
         "gid": strain.gid,
+        "user": user,
         "network": strain.network,
         "path": path,
         "without": str(Path(__file__).parent),

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from nbfn.drivers import exits
 from nbfn.drivers.base import Isolation, StartRequest
 from nbfn.drivers.sandbox import plans
-from nbfn.drivers.sandbox.confine import landlock, linux
+from nbfn.drivers.sandbox.confine import landlock
 from nbfn.drivers.sandbox.image import Program
 from nbfn.drivers.sandbox.spawn import spawn
 from nbfn.spec import ImageRef, Limits
 
 if TYPE_CHECKING:
-    from nbfn.drivers.sandbox.confine.plan import Plan, Report
+    from nbfn.drivers.sandbox.confine.plan import HostUser, Plan, Report
+    from nbfn.drivers.sandbox.ground import Ground
     from nbfn.drivers.sandbox.interpreter import Interpreter
 
 _PATIENCE_S = 10
@@ -63,17 +64,34 @@ def limited(isolation: Isolation, groups: int | str) -> Isolation:
     return replace(isolation, missing=(*isolation.missing, gap))
 
 
-def attempt(interpreter: Interpreter, tier: str) -> str:
-    """Why nothing can be started at ``tier``; empty if it can."""
-    folder = Path(tempfile.mkdtemp(prefix="nbfn-probe-"))
+def with_user(isolation: Isolation, ground: Ground, why: str) -> Isolation:
+    """``isolation`` where instances are users of their own, or root's for this reason."""
+    if why:
+        gap = f"own user ({why}): functions run as root, without its capabilities"
+        return replace(isolation, missing=(*isolation.missing, gap))
+    if not ground.own_users:
+        return isolation
+    found = "own user" + (", who may read everything" if ground.search and isolation.tier == "T0" else "")
+    return replace(isolation, mechanisms=(*isolation.mechanisms, found))
+
+
+def attempt(
+    interpreter: Interpreter, tier: str, user: HostUser | None = None, within: Path | None = None
+) -> str:
+    """Why nothing can be started at ``tier`` (as ``user``, in a folder ``within``); empty if it can."""
+    folder = Path(tempfile.mkdtemp(prefix="nbfn-probe-", dir=within))
     try:
         place = plans.Place(folder)
+        if within:
+            folder.chmod(0o711)
         for path in (place.iofs, place.temporary, place.mountpoint):
             path.mkdir()
         argv = (str(interpreter.executable), "-S", "-I", "-B", "-c", "pass")
         program = Program((), argv, {}, "/", 1000, 1000, interpreter.soabi)
         request = StartRequest("probe", ImageRef("probe"), Limits(memory_mb=512))
-        return _run(plans.make(program, request, tier, interpreter, place), interpreter)
+        if user:
+            os.chown(place.temporary, user["id"], user["id"])
+        return _run(plans.make(program, request, tier, interpreter, place, user=user), interpreter)
     except OSError as error:
         return str(error)
     finally:
@@ -117,6 +135,4 @@ def _gaps(tier: str) -> tuple[str, ...]:
     version = landlock.abi()
     if tier != "T0" and version < 6:
         gaps.append(f"Landlock 6 (no signals to processes outside): this kernel has {version}")
-    if tier != "T2" and linux.may_administer():
-        gaps.append("own user: functions run as root without its capabilities")
     return tuple(gaps)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.drivers.sandbox.cgroups import Groups
+    from nbfn.drivers.sandbox.confine.plan import HostUser
+    from nbfn.drivers.sandbox.ground import Ground
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
 
@@ -43,8 +45,10 @@ class ZygoteFailed(Exception):
 class Zygote:
     """Made by :meth:`start`. ``close`` ends it and whatever was forked from it."""
 
-    def __init__(self, strain: Strain, folder: Path, groups: Groups | None) -> None:
+    def __init__(self, strain: Strain, folder: Path, user: HostUser | None, groups: Groups | None) -> None:
         self.strain = strain
+        self.user = user
+        """Who it and its instances are, on the host's root; None: who the executor is."""
         self._groups = groups
         self.folder = folder
         self.instances = 0
@@ -65,8 +69,7 @@ class Zygote:
         strain: Strain,
         tier: str,
         interpreter: Interpreter,
-        zygotes: Path,
-        run: Path,
+        ground: Ground,
         timeout_s: float,
         groups: Groups | None,
     ) -> Zygote:
@@ -75,9 +78,9 @@ class Zygote:
         Raises:
             ZygoteFailed: it did not come up in time, or at all. Nothing of it is left.
         """
-        made = cls(strain, zygotes / secrets.token_hex(mark.LENGTH // 2), groups)
+        made = cls(strain, ground.zygotes / secrets.token_hex(mark.LENGTH // 2), ground.user(), groups)
         try:
-            await made._come_up(tier, interpreter, run, timeout_s)
+            await made._come_up(tier, interpreter, ground, timeout_s)
         except OSError as error:
             await made.close()
             raise ZygoteFailed(str(error)) from error
@@ -159,9 +162,9 @@ class Zygote:
             await asyncio.to_thread(self._process.wait)
         await asyncio.to_thread(leftovers.remove, self.folder)
 
-    async def _come_up(self, tier: str, interpreter: Interpreter, run: Path, timeout_s: float) -> None:
-        self._make_folders(run)
-        plan = plans.zygote(self.strain, tier, interpreter, self.folder, run)
+    async def _come_up(self, tier: str, interpreter: Interpreter, ground: Ground, timeout_s: float) -> None:
+        self._make_folders(ground)
+        plan = plans.zygote(self.strain, tier, interpreter, self.folder, ground.run, self.user)
         control, theirs = socket.socketpair()
         reading, self._alive = os.pipe()
         self._control = control
@@ -199,10 +202,10 @@ class Zygote:
         if report["not_imported"]:
             _log.info("%r could not import %s", self, ", ".join(report["not_imported"]))
 
-    def _make_folders(self, run: Path) -> None:
+    def _make_folders(self, ground: Ground) -> None:
         for folder in (self.folder, self.folder / "code", self.folder / "root"):
             folder.mkdir(parents=True, mode=0o755)
-        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ground.make_run()
 
     def _ended(self) -> None:
         _log.warning("%r has died; instances of it live on", self)

@@ -11,10 +11,9 @@ from nbfn.drivers.sandbox.cell import CellFailed
 from nbfn.drivers.sandbox.zygote import Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nbfn.drivers.sandbox.cell import Cell
     from nbfn.drivers.sandbox.cgroups import Groups
+    from nbfn.drivers.sandbox.ground import Ground
     from nbfn.drivers.sandbox.interpreter import Interpreter
     from nbfn.drivers.sandbox.strain import Strain
 
@@ -33,8 +32,7 @@ class Zygotes:
         self,
         tier: str,
         interpreter: Interpreter,
-        folder: Path,
-        run: Path,
+        ground: Ground,
         most: int,
         *,
         groups: Groups | None = None,
@@ -43,8 +41,7 @@ class Zygotes:
     ) -> None:
         self._tier = tier
         self._interpreter = interpreter
-        self._folder = folder
-        self._run = run
+        self._ground = ground
         self._most = most
         self._groups = groups
         self._idle_s = idle_s
@@ -116,7 +113,7 @@ class Zygotes:
 
     def sweep(self) -> None:
         """Remove what zygotes of a dead executor left."""
-        leftovers.sweep(self._folder, {zygote.folder.name for zygote in self.alive})
+        leftovers.sweep(self._ground.zygotes, {zygote.folder.name for zygote in self.alive})
 
     async def close(self) -> None:
         """End them all, and everything that was forked from them."""
@@ -136,8 +133,7 @@ class Zygotes:
             strain,
             self._tier,
             self._interpreter,
-            self._folder,
-            self._run,
+            self._ground,
             self._start_timeout_s,
             self._groups,
         )

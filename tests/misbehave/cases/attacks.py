@@ -98,8 +98,9 @@ ATTACKS = (
         s = socket.socket(socket.AF_UNIX)
         return attempt(lambda: s.connect(x['socket']))
         """,
-        held=T2,
-        note="T0, T1: it answers only to who has the token",
+        held=YES,
+        as_user=T2,
+        note="T0, T1: where nbfn runs as root; else it answers only to who has the token",
     ),
     Case(
         "commands-the-executor",
@@ -123,7 +124,9 @@ ATTACKS = (
         s = socket.socket(socket.AF_UNIX)
         return attempt(lambda: s.connect(x['neighbours_folder'] + '/iofs/lsnr.sock'))
         """,
-        held=T2,
+        held=YES,
+        as_user=T2,
+        note="T0, T1: where nbfn runs as root",
     ),
     Case(
         "mounts",
@@ -150,15 +153,11 @@ ATTACKS = (
         "becomes-root",
         "becomes root",
         """
-        if os.getuid() == 0 and x['tier'] != 'T2':
-            with open('/proc/self/status') as file: status = file.read()
-            return {'held': 'CapEff:\\t0000000000000000' in status, 'said': status}
         def su():
             subprocess.run(['su', '-c', 'true'], check=True, stdin=subprocess.DEVNULL, capture_output=True)
         return attempt(lambda: os.setuid(0), su)
         """,
         held=YES,
-        note="root's processes at T0 and T1 stay root's, without its rights",
     ),
     Case(
         "climbs-out",
@@ -206,7 +205,6 @@ ATTACKS = (
         "writes-to-the-kernels-log",
         "writes to the kernel's log",
         "return attempt(lambda: open('/dev/kmsg', 'wb').close())",
-        held=BUT_T0,
-        note="T0: where nbfn runs as root",
+        held=YES,
     ),
 )

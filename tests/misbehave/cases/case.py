@@ -84,6 +84,8 @@ class Case:
     held: Each | None = None
     without_groups: Each | None = None
     """``held`` where no cgroups can be made, if that is something else."""
+    as_user: Each | None = None
+    """``held`` where the executor is not root, if that is something else."""
     limits: Mapping[str, object] = field(default_factory=dict)
     before: str = ""
     """Code of the module."""

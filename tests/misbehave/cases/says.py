@@ -24,7 +24,7 @@ SAYS = (
         "removes its socket",
         """
         path = os.environ['FN_LISTENER'][5:]
-        if os.path.lexists(path): os.unlink(path)
+        attempt(lambda: os.unlink(path))
         return 'done'
         """,
     ),
@@ -33,7 +33,7 @@ SAYS = (
         "takes away the rights to its own folder",
         """
         path = os.path.dirname(os.environ['FN_LISTENER'][5:])
-        if os.path.exists(path): os.chmod(path, 0)
+        attempt(lambda: os.chmod(path, 0))
         return 'done'
         """,
     ),

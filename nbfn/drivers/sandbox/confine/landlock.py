@@ -72,7 +72,7 @@ def restrict(readable: Sequence[str], writable: Sequence[str], version: int) -> 
 def _allow(ruleset: int, path: str, access: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # what is out of reach needs no leave
         return
     try:
         if not stat.S_ISDIR(os.fstat(opened).st_mode):

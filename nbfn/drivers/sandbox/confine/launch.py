@@ -74,13 +74,15 @@ def _start_here(plan: Plan, telling: int) -> int:
     """The function as a child of the supervisor, on the host's root."""
     linux.adopt_orphans()
     supervisor = os.getpid()
-    processes = limits.processes_beside_others(plan["processes"])
+    user = plan["user"]
+    processes = plan["processes"] if user else limits.processes_beside_others(plan["processes"])
     pid = os.fork()
     if pid:
         return pid
     try:
         os.setsid()
-        privileges.drop_all()
+        limits.enter_groups(plan["doors"])
+        privileges.step_down(user)
         if plan["tier"] != "T0":
             privileges.confine(plan["readable"], plan["writable"], network=plan["network"], own_root=False)
         linux.die_with_parent(_SIGKILL)
@@ -128,6 +130,7 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
     if pid == 0:
         try:
             os.setsid()
+            limits.enter_groups(plan["doors"])
             _execute(plan, plan["processes"] if counted else 0)
         except BaseException as error:
             _fail(telling, error)
@@ -144,7 +147,6 @@ def _be_init(plan: Plan, telling: int, watching: int, *, root_user: bool) -> Non
 
 def _execute(plan: Plan, processes: int) -> None:
     """Become the function's program."""
-    limits.enter_groups(plan["doors"])
     limits.apply(plan["memory_mb"], processes)
     supervise.forget_signals()
     os.umask(0o022)

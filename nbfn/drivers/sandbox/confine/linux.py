@@ -14,11 +14,15 @@ MNT_DETACH = 2
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 24, 36
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_PR_SET_SECUREBITS, _SECBITS_NOROOT_LOCKED = 28, 0b11
-_CAP_SYS_ADMIN = 21
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
+_PR_SET_SECUREBITS, _SECBITS_NOROOT_LOCKED, _SECBITS_NO_SETUID_FIXUP_LOCKED = 28, 0b11, 0b1100
+CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN = 2, 21
 
 # Numbers that differ between machines; those from 424 on are the same everywhere.
 _NUMBERS = {
@@ -153,28 +157,66 @@ def no_new_privileges() -> None:
 
 def may_administer() -> bool:
     """True if this process holds CAP_SYS_ADMIN, whoever it is."""
+    return bool(effective_capabilities() >> _CAP_SYS_ADMIN & 1)
+
+
+def effective_capabilities() -> int:
+    """Those that this process holds, one bit each."""
     with open("/proc/self/status", "rb") as status:
         for line in status:
             if line.startswith(b"CapEff:"):
-                return bool(int(line.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
-    return False
+                return int(line.split()[1], 16)
+    return 0
 
 
-def drop_bounding_set() -> None:
-    """Take every capability out of reach of later ``exec`` calls, as far as this process may."""
+def drop_bounding_set(but: int = -1) -> None:
+    """Take every capability out of reach of later ``exec`` calls, as far as this process may.
+
+    ``but`` one can be kept by a user that is not root, and counts for ``access(2)`` too.
+    """
+    bits = _SECBITS_NOROOT_LOCKED | (_SECBITS_NO_SETUID_FIXUP_LOCKED if but >= 0 else 0)
     # Ends past the last capability, or at once without CAP_SETPCAP: then there is no way up either.
     with contextlib.suppress(OSError):
-        _prctl("PR_SET_SECUREBITS", _PR_SET_SECUREBITS, _SECBITS_NOROOT_LOCKED)
+        _prctl("PR_SET_SECUREBITS", _PR_SET_SECUREBITS, bits)
         for capability in range(64):
-            _prctl("PR_CAPBSET_DROP", _PR_CAPBSET_DROP, capability)
+            if capability != but:
+                _prctl("PR_CAPBSET_DROP", _PR_CAPBSET_DROP, capability)
 
 
 def drop_capabilities() -> None:
     """Hold no capability at all."""
     with contextlib.suppress(OSError):  # before Linux 4.3 there were none
         _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _set_capabilities(0)
+
+
+def keep_capability(number: int) -> None:
+    """Hold this one alone, and have what is executed hold it too.
+
+    Raises:
+        OSError: it was not held.
+    """
+    _set_capabilities(1 << number)
+    _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number)
+
+
+def _set_capabilities(held: int) -> None:
+    """Effective, permitted and inheritable; only the first 32 are known here."""
     header = ctypes.create_string_buffer((0x20080522).to_bytes(4, "little") + bytes(4), 8)
-    syscall("capset", _number("capset"), header, ctypes.create_string_buffer(24))
+    words = ctypes.create_string_buffer(held.to_bytes(4, "little") * 3 + bytes(12), 24)
+    syscall("capset", _number("capset"), header, words)
+
+
+@contextlib.contextmanager
+def files_as(uid: int) -> Iterator[None]:
+    """This thread reaches files, those of ``/proc`` too, as user and group ``uid``; it has to be root."""
+    _libc.setfsgid(uid)
+    _libc.setfsuid(uid)
+    try:
+        yield
+    finally:
+        _libc.setfsuid(os.geteuid())
+        _libc.setfsgid(os.getegid())
 
 
 def install_filter(program: bytes) -> None:

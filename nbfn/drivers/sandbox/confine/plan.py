@@ -33,6 +33,15 @@ class RootPlan(TypedDict):
     tmp_mb: int
 
 
+class HostUser(TypedDict):
+    """Who an instance on the host's root is, where the executor is root."""
+
+    id: int
+    """Of the user, and of the one group."""
+    search: bool
+    """Keeps CAP_DAC_READ_SEARCH: what it needs is closed to others."""
+
+
 class Plan(TypedDict):
     """All that a supervisor needs to start one instance."""
 
@@ -45,6 +54,8 @@ class Plan(TypedDict):
     uid: int
     gid: int
     """Who it is inside a root of its own."""
+    user: HostUser | None
+    """Who it is without one; None: who the executor is."""
     network: bool
     memory_mb: int
     processes: int
@@ -73,6 +84,7 @@ class ZygotePlan(TypedDict):
     root: RootPlan | None
     uid: int
     gid: int
+    user: HostUser | None
     network: bool
     path: list[str]
     """Begins ``sys.path``: the runtime, then the packages."""

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .plan import HostUser
+
 
 def become(uid: int, gid: int) -> bool:
     """From root to ``uid:gid``, in a user namespace of its own if the machine allows one.
@@ -27,6 +29,26 @@ def become(uid: int, gid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def step_down(user: HostUser | None) -> None:
+    """From root to ``user``, who holds no capability, or the one to read; who stays root holds none.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if user is None:
+        drop_all()
+        return
+    search = user["search"]
+    linux.drop_bounding_set(but=linux.CAP_DAC_READ_SEARCH if search else -1)
+    os.setgroups([])
+    os.setresgid(user["id"], user["id"], user["id"])
+    os.setresuid(user["id"], user["id"], user["id"])
+    if search:
+        linux.keep_capability(linux.CAP_DAC_READ_SEARCH)
+    else:
+        linux.drop_capabilities()
 
 
 def drop_all() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+
+from . import linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,6 +30,21 @@ def _read(path: str) -> bytes:
         return b""
     finally:
         os.close(opened)
+
+
+def _read_private(pid: int | str, name: str) -> bytes:
+    """A file that only a process's owner may read: not root either, without CAP_SYS_PTRACE."""
+    found = _read(f"/proc/{pid}/{name}")
+    if found or os.geteuid() != 0:
+        return found
+    try:
+        owner = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return b""
+    if owner == 0:
+        return b""
+    with linux.files_as(owner):
+        return _read(f"/proc/{pid}/{name}")
 
 
 def children(pid: int) -> list[int]:
@@ -71,7 +89,7 @@ def proportional_bytes(pids: Iterable[int]) -> int:
     total = 0
     for pid in pids:
         found = False
-        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        for line in _read_private(pid, "smaps_rollup").splitlines():
             if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")):
                 total += int(line.split()[1]) << 10
                 found = True
@@ -84,7 +102,7 @@ def private_bytes(pids: Iterable[int]) -> int:
     """Memory that nobody else holds too; the resident size where the system does not tell."""
     total = 0
     for pid in pids:
-        rollup = _read(f"/proc/{pid}/smaps_rollup")
+        rollup = _read_private(pid, "smaps_rollup")
         if rollup:
             for line in rollup.splitlines():
                 if line.startswith((b"Private_Clean:", b"Private_Dirty:")):
@@ -110,23 +128,28 @@ def marked(name: str) -> dict[int, str]:
     found = {}
     for pid in os.listdir("/proc"):
         if pid.isdigit():
-            for item in _read(f"/proc/{pid}/environ").split(b"\0"):
+            for item in _read_private(pid, "environ").split(b"\0"):
                 if item.startswith(start):
                     found[int(pid)] = os.fsdecode(item[len(start) :])
+    return found
+
+
+def of_users(uids: Container[int]) -> list[int]:
+    """Processes of these users."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):  # it has gone
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid in uids:
+                found.append(int(name))
     return found
 
 
 def tasks_of(uid: int) -> int:
     """How many threads the user ``uid`` runs now."""
     total = 0
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            if os.stat(f"/proc/{name}").st_uid == uid:
-                total += len(os.listdir(f"/proc/{name}/task"))
-        except OSError:
-            continue
+    for pid in of_users((uid,)):
+        with contextlib.suppress(OSError):
+            total += len(os.listdir(f"/proc/{pid}/task"))
     return total
 
 

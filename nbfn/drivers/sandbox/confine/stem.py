@@ -142,8 +142,8 @@ def _give_up_rights(plan: ZygotePlan, doors: Sequence[int], watcher: int) -> boo
     limits.enter_groups(doors)
     os.setsid()
     counted = own_root and _enter_user(plan)
-    privileges.drop_all()
-    if own_root:
+    if own_root:  # else the zygote has none to give up
+        privileges.drop_all()
         privileges.confine(["/"], _INSIDE_WRITABLE, network=plan["network"], own_root=True)
     linux.set_dumpable(True)
     linux.die_with_parent(_SIGKILL)

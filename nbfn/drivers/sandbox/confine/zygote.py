@@ -160,7 +160,7 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
     """Import, then fork a stem cell whenever the driver asks. Returns in the function's process."""
     own_root = plan["root"] is not None
     if not own_root:
-        privileges.drop_all()
+        privileges.step_down(plan["user"])
         if plan["tier"] != "T0":
             privileges.confine(plan["readable"], plan["writable"], network=True, own_root=False)
     linux.set_dumpable(True)  # changes of user cleared it: /proc/self would be root's
