@@ -191,6 +191,17 @@ class Lab:
             prompt.filter(has_text=re.compile(r"\[\d+\]")).wait_for()
             self.idle(page)
 
+    def add(self, page: Page, source: str) -> None:
+        """Write a cell below the last one, and run it."""
+        cells = page.locator(".jp-CodeCell")
+        count = cells.count()
+        cells.last.locator(".jp-InputPrompt").click()  # command mode
+        page.keyboard.press("b")
+        cells.nth(count).wait_for()
+        cells.nth(count).locator(".jp-InputArea-editor").click()
+        page.keyboard.insert_text(source)
+        self.run(page, count)
+
     @staticmethod
     def idle(page: Page, timeout_s: float = 60) -> None:
         page.wait_for_selector(

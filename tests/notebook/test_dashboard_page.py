@@ -133,6 +133,31 @@ def test_a_line_is_seen_while_its_call_runs_and_cancel_ends_it(lab: Lab) -> None
     page.locator(".nbfn-dash .nbfn-gone").wait_for()
 
 
+def test_redeploy_takes_the_function_as_the_notebook_has_it_now(lab: Lab) -> None:
+    greeting = "WORD = 'hello'"
+    greet = """%%fn_deploy greet --memory 128 --quiet
+def greet(who: str = "Ana") -> str:
+    return f"{WORD} {who}"
+"""
+    changed = "WORD = 'good evening'"
+    page = opened(lab, "dashboard-redeploy", greeting, greet, "%fn_dashboard greet")
+    click(page, "Call")
+    page.locator(".nbfn-answer").get_by_text("'hello Ana'").wait_for()
+    click(page, "Redeploy")
+    page.get_by_text("nothing has changed since it was deployed").wait_for()
+
+    lab.add(page, changed)
+    click(page, "Call")
+    number(page, "warm", 1).wait_for()
+    page.locator(".nbfn-answer").get_by_text("'hello Ana'").wait_for()
+    click(page, "Redeploy")
+    page.get_by_text("deployed as it is now").wait_for()
+    click(page, "Call")
+    page.locator(".nbfn-answer").get_by_text("'good evening Ana'").wait_for()
+    number(page, "cold", 2).wait_for()
+    picture(page, "redeployed")
+
+
 def test_notebook_7_shows_and_does_the_same(lab: Lab) -> None:
     page = opened(lab, "dashboard-classic", WORK, "%fn_dashboard work", classic=True)
     fill(page, "seconds", "0.8")

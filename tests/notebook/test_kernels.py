@@ -42,6 +42,26 @@ print(answers)
 """
 MAPPED = "import ipykernel\nprint(sorted(slow.map([2, 3])), ipykernel.__version__)"
 
+WORK = """
+%%fn_deploy work --memory 128 --idle-timeout 30 --quiet
+import time
+def work(seconds: float = 0.1, who: str = "Ana") -> str:
+    print("working for", who, flush=True)
+    time.sleep(seconds)
+    return f"done for {who}"
+"""
+DASHBOARDS = (
+    "%load_ext nbfn",
+    WORK,
+    "%fn_dashboard work",
+    "print(work(0.01))",
+    "print(work(0.01, who='Bo'))",
+    "%fn_dashboard",
+    "print(*work.map([0.3] * 3, ['Cy'] * 3))",
+    "try:\n    work('much')\nexcept Exception as error:\n    print(type(error).__name__)",
+)
+
+VERSIONS = pytest.mark.parametrize("version", ["6.31", "7.0.1", NEWEST])
 pytestmark = [pytest.mark.needs("kernels"), pytest.mark.timeout(240)]
 
 
@@ -80,13 +100,19 @@ def card_of(cell: NotebookNode) -> ElementTree.Element:
     return ElementTree.fromstring(shown.data["text/html"])
 
 
+def number_of(picture: ElementTree.Element, what: str) -> str:
+    """One of the large numbers of a dashboard."""
+    (shown,) = (each for each in picture.iter("div") if each.get("data-what") == what)
+    return "".join(shown.find("dd").itertext())  # type: ignore[union-attr]
+
+
 def starts(card: ElementTree.Element) -> list[str]:
     """Whether the calls on it were cold or warm, oldest first."""
     classes = [row.get("class", "") for row in card.iter("tr")]
     return [each.rpartition("-")[2] for each in reversed(classes) if "nbfn-call-" in each]
 
 
-@pytest.mark.parametrize("version", ["6.31", "7.0.1", NEWEST])
+@VERSIONS
 def test_the_tour_and_what_threads_send(version: str, state: Path, private: dict[str, str]) -> None:
     tour = nbformat.read(TOUR, as_version=4)
     *cells, end = (cell for cell in tour.cells if cell.cell_type == "code")
@@ -121,3 +147,29 @@ def test_the_tour_and_what_threads_send(version: str, state: Path, private: dict
     assert len(starts(card_of(deployed))) == 3
     # Drawn while the call ran, by the thread that draws: at the end of the cell nothing is busy any more.
     assert any('data-state="busy"' in each and "slow" in each for each in client.updates)
+
+
+@VERSIONS
+def test_dashboards_are_drawn_to_the_end(version: str, state: Path, private: dict[str, str]) -> None:
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each.strip()) for each in DASHBOARDS])
+    client = Recording(made, km=kernel(version, state), timeout=120)
+    environment = private | {"NBFN_STATE": str(state / "s"), "IPYTHONDIR": str(state / "ipython")}
+    try:
+        client.execute(env=environment, cleanup_kc=True)
+    finally:
+        stop_executor(state / "s")
+    _, _, of_one, first, second, of_all, mapped, wrong = made.cells
+    assert printed(first) == "working for Ana\ndone for Ana\n"
+    assert printed(second) == "working for Bo\ndone for Bo\n"
+    assert printed(mapped).endswith("done for Cy done for Cy done for Cy\n")
+    assert printed(wrong) == "working for Ana\nTypeError\n"
+    for cell in (of_one, of_all):
+        picture = card_of(cell)
+        assert int(number_of(picture, "cold")) + int(number_of(picture, "warm")) == 6
+        assert number_of(picture, "failed") == "1"
+        assert number_of(picture, "running") == "0"
+        text = ElementTree.tostring(picture, "unicode")
+        assert "first call" in text
+        assert "working for Cy" in text
+        assert 'role="img"' in text
+    assert any("working for Cy" in each for each in client.updates), "drawn again while later cells ran"
