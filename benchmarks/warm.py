@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbfn
-from benchmarks import nginx
+from benchmarks import bare, nginx
 from benchmarks.functions import increment, path_of
 from benchmarks.measure import Row, milliseconds, row
 from benchmarks.raw import RawClient, flood, post
+from nbfn.drivers.sandbox.ground import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nbfn.session import Session
 
 _DIRECT = "the instance's socket, directly"
+_PEERS = {"": _DIRECT, "-bare": bare.NAME, "-nginx": nginx.NAME}
 _CALL = post("/call", b'{"x": 1}')
 _CLIENTS = 16
 
@@ -40,11 +42,12 @@ def rows(session: Session, *, rounds: int = 20, calls: int = 4000, gaps: int = 1
             proxied = stack.enter_context(nginx.proxy(instance, Path(folder) / "n"))
             peers["-nginx"] = RawClient(proxied)
         with RawClient(executor) as ours, ExitStack() as clients:
+            peers["-bare"] = RawClient(clients.enter_context(bare.proxy(instance, Path(folder) / "b")))
             for each in peers.values():
                 clients.enter_context(each)
             mine, theirs = _in_turn(ours, through, peers, rounds)
             for name, times in theirs.items():
-                yield row(f"warm-call{name}", "ms", mine, times, nginx.NAME if name else _DIRECT, digits=4)
+                yield row(f"warm-call{name}", "ms", mine, times, _PEERS[name], digits=4)
             for gap_s, runs in ((0.1, gaps), (1.3, max(1, gaps // 3))):
                 yield _after_a_gap(ours, through, peers[""], gap_s, runs)
         in_python = milliseconds(lambda: deployed(1), 25 * rounds, warm_up=50)
@@ -96,4 +99,6 @@ def _instances(session: Session, deployed: nbfn.Function[..., object]) -> int:
 
 
 def _newest_instance(session: Session) -> Path:
-    return max(session.settings.run.glob("*/iofs/lsnr.sock"), key=lambda path: path.lstat().st_ctime)
+    runs = [session.settings.run, *OPEN.glob("*/run")]
+    found = (socket for run in runs for socket in run.glob("*/iofs/lsnr.sock"))
+    return max(found, key=lambda path: path.lstat().st_ctime)
