@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbfn.capture.diff import Difference
     from nbfn.capture.report import Inside
     from nbfn.session import Session
-    from nbfn.spec import Capture, Deployment, Taken
+    from nbfn.spec import Capture, Deployment, Progress, Taken
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Function(Remote[P, R_co]):
         except (TypeError, ValueError):
             self.__signature__ = None
 
-    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> Function[P, R_co]:
+    def deploy(self, *, force: bool = False, progress: Progress | None = None) -> Function[P, R_co]:
         """Deploy the function as it is now. Changes nothing if nothing has changed, unless ``force``.
 
         Raises:
@@ -120,7 +120,7 @@ class Function(Remote[P, R_co]):
         return (self.capture or self._capture()).source
 
     def _deploy(
-        self, *, force: bool = False, progress: sessions.Progress | None = None
+        self, *, force: bool = False, progress: Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         __tracebackhide__ = True
         with watched(self.session.watcher, self.spec.name, progress) as told:

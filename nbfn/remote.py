@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.history import Revisions
     from nbfn.invoke import CallContext
     from nbfn.session import Session
-    from nbfn.spec import Deployment, FunctionSpec, ImageRef, RunningInstance
+    from nbfn.spec import Deployment, FunctionSpec, ImageRef, Progress, RunningInstance
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -163,7 +163,7 @@ class Remote(Calling[P, R_co]):
 
     @abstractmethod
     def _deploy(
-        self, *, force: bool = False, progress: sessions.Progress | None = None
+        self, *, force: bool = False, progress: Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         """Deploy it now, and keep what came of it (:meth:`_keep`)."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +23,7 @@ from nbfn.invoke import NotSent, Terms
 from nbfn.observe import events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbfn.config import Settings
     from nbfn.contexts import Context
@@ -34,13 +33,11 @@ if TYPE_CHECKING:
     from nbfn.invoke import CallContext, Caller, ResultStream
     from nbfn.observe.events import Observer, Subscription
     from nbfn.observe.watcher import Watcher
-    from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef
+    from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef, Progress
     from nbfn.targets import Server
     from nbfn.transport import Endpoint
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and out of how much."""
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3

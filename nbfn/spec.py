@@ -16,7 +16,11 @@ from nbfn.errors import BadInput, LimitError, NameRefused
 from nbfn.scale import Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Progress = Callable[[str, int, int], None]
+    """Told what is done, and of how many bytes or items how many are: ``(what, done, total)``; total 0 if
+    nobody knows."""
 
 # Fn's ranges (fnproject/fn models): zero means "the default", outside the range is refused.
 MEMORY_MB = range(1, 8192 + 1)

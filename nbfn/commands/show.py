@@ -12,8 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Progress = Callable[[str, int, int], None]
-
+    from nbfn.spec import Progress
     from nbfn.verbs.diagnosis import Diagnosis
 
 

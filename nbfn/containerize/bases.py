@@ -31,14 +31,13 @@ from nbfn.errors import BadInput, ImageError, RegistryError
 from nbfn.spec import ImageRef, PythonVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nbfn.config import Settings
     from nbfn.containerize.layout import Layout
     from nbfn.containerize.places import Source
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 BASE_LABEL = "org.nbfn.base"
 """Which image it was built on, as it was asked for."""

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from nbfn.containerize.files import Sink
     from nbfn.containerize.layers import Entry
     from nbfn.containerize.layout import Layout
-    from nbfn.spec import Capture, FunctionSpec, ImageRef
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Capture, FunctionSpec, ImageRef, Progress
 
 # So many steps are told of one layer, at most.
 _STEPS = 100

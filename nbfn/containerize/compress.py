@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.files import Sink
     from nbfn.containerize.layout import Layout
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 _CHUNK = 1 << 20
 _GZIP = 16 + zlib.MAX_WBITS  # a gzip header without a name or a time: the same bytes on any day

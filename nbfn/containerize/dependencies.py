@@ -12,14 +12,12 @@ from nbfn.containerize.target import Target
 from nbfn.errors import RequirementError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nbfn.containerize.bases import Base
     from nbfn.containerize.layers import Entry
     from nbfn.containerize.packages import Package
-    from nbfn.spec import PythonVersion
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress, PythonVersion
 
 
 @dataclass(frozen=True, slots=True)

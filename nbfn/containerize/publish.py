@@ -15,13 +15,10 @@ from nbfn.errors import BadInput
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbfn.config import Settings
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 _MOST_BEGUN = 2
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from nbfn.spec import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nbfn.deploy.history import Revisions
     from nbfn.spec import CallRecord, Deployment, FunctionSpec, ImageRef, RunningInstance
-
-    Progress = Callable[[str, int, int], None]
 
 __all__ = ["DeployedFunction", "LogLine", "Target"]
 

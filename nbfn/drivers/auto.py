@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbfn.drivers.base import Driver, Instance, Isolation, OutputStream, Progress, StartRequest
-    from nbfn.spec import ImageRef
+    from nbfn.drivers.base import Driver, Instance, Isolation, OutputStream, StartRequest
+    from nbfn.spec import ImageRef, Progress
 
 
 class AutoDriver:

@@ -8,21 +8,18 @@ all, so that no driver has to write locking or idempotent stops of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from nbfn.spec import ImageRef, Limits
+    from nbfn.spec import ImageRef, Limits, Progress
 
 OutputStream = Literal["stdout", "stderr"]
-Progress = Callable[[str, int, int], None]
-"""Told what is done (``pull``, ``load``), how many bytes of it are, and of how many; on the loop's thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nbfn.drivers.base import OutputStream, Progress, StartRequest
-    from nbfn.spec import ImageRef
+    from nbfn.drivers.base import OutputStream, StartRequest
+    from nbfn.spec import ImageRef, Progress
 
 
 @dataclass(frozen=True, slots=True)

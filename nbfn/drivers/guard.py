@@ -25,11 +25,10 @@ if TYPE_CHECKING:
         Instance,
         Isolation,
         OutputStream,
-        Progress,
         StartRequest,
         Usage,
     )
-    from nbfn.spec import ImageRef
+    from nbfn.spec import ImageRef, Progress
 
 _log = logging.getLogger(__name__)
 

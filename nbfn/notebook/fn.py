@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import IPCompleter
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbfn.commands.show import Progress
+    from nbfn.spec import Progress
     from nbfn.verbs.diagnosis import Diagnosis
 
 # It would never come back to the notebook.

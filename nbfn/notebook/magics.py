@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from nbfn.notebook.cards import Cards
     from nbfn.notebook.cells import Recorder
     from nbfn.notebook.waiting import Shown, Waiting
-    from nbfn.session import Progress
+    from nbfn.spec import Progress
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from nbfn.deploy.base import Progress, Target
+    from nbfn.deploy.base import Target
     from nbfn.deploy.control import Control
     from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
     from nbfn.invoke import Caller
-    from nbfn.spec import Capture, Deployment, FunctionSpec
+    from nbfn.spec import Capture, Deployment, FunctionSpec, Progress
     from nbfn.transport import Endpoint
 
 

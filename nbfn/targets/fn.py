@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nbfn.deploy.base import Progress
     from nbfn.deploy.control import Control
     from nbfn.deploy.fn import FnTarget
     from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
-    from nbfn.spec import Capture, Deployment, FunctionSpec
+    from nbfn.spec import Capture, Deployment, FunctionSpec, Progress
     from nbfn.transport import Endpoint
 
 # The function's own timeout ends a call; this ends only what cannot begin.

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.contexts import Context
-    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.watching import Counts
-    from nbfn.spec import Capture, Deployment, FunctionSpec
+    from nbfn.spec import Capture, Deployment, FunctionSpec, Progress
 
 # A function may run 300 s, and its start may take a while on top.
 _TIMEOUT = httpx.Timeout(360.0, connect=10.0)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.buildlog import Line
     from nbfn.projects import FuncFile
-    from nbfn.session import Progress, Session
-    from nbfn.spec import Deployment
+    from nbfn.session import Session
+    from nbfn.spec import Deployment, Progress
 
     Say = Callable[[str], None]
 

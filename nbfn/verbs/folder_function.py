@@ -21,10 +21,9 @@ from nbfn.verbs.building import USUAL, Building, deploy_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nbfn import session as sessions
     from nbfn.projects import FuncFile
     from nbfn.session import Session
-    from nbfn.spec import Deployment
+    from nbfn.spec import Deployment, Progress
 
     Say = Callable[[str], None]
 
@@ -76,7 +75,7 @@ class FolderFunction(Remote[..., Any]):
                 f"the code of {self.spec.name!r} is no one file", hint=f"see {self.folder}"
             ) from None
 
-    def deploy(self, *, force: bool = False, progress: sessions.Progress | None = None) -> FolderFunction:
+    def deploy(self, *, force: bool = False, progress: Progress | None = None) -> FolderFunction:
         """Build and deploy the folder as it is now; with ``force`` Docker builds each step anew.
 
         Raises:
@@ -103,7 +102,7 @@ class FolderFunction(Remote[..., Any]):
         return projects.copy(projects.find_func_file(self.folder), Path(folder), force=force)
 
     def _deploy(
-        self, *, force: bool = False, progress: sessions.Progress | None = None
+        self, *, force: bool = False, progress: Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         __tracebackhide__ = True
         place = self.session.context
@@ -175,7 +174,7 @@ def deploy_cell(
     how: Building = USUAL,
     session: Session | None = None,
     say: Say | None = None,
-    progress: sessions.Progress | None = None,
+    progress: Progress | None = None,
 ) -> FolderFunction:
     """Deploy code in Go or Node: what ``%%fn_deploy NAME --runtime go`` does with its cell.
 

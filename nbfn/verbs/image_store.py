@@ -24,12 +24,12 @@ from nbfn.remote import Remote
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from nbfn.containerize import Changes, Description, Image, Listed, Pruned
     from nbfn.session import Session
+    from nbfn.spec import Progress
 
-    Progress = Callable[[str, int, int], None]
     Named = Remote[..., Any] | ImageRef | str
 
 _TIMEOUT_S = 30.0

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 
 class Source(Protocol):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from nbfn.containerize.layout import Layout
-    from nbfn.containerize.places.base import Progress
+    from nbfn.spec import Progress
 
     Open = Callable[[str], AbstractContextManager[BinaryIO]]
 

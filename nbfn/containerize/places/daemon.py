@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
-    from nbfn.containerize.places.base import Progress
+    from nbfn.spec import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from nbfn.containerize.image import Descriptor, Image
-    from nbfn.containerize.places.base import Progress
+    from nbfn.spec import Progress
 
 
 @dataclass(frozen=True, slots=True)

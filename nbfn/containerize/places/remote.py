@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
-    from nbfn.containerize.places.base import Progress
+    from nbfn.spec import Progress
 
 # A tag of a base moves once in a while; asking at every build would cost more than building.
 _FRESH_S = 600.0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.containerize.layout import Layout
-    from nbfn.containerize.places.base import Progress
+    from nbfn.spec import Progress
 
 Form = Literal["oci-archive", "docker-archive"]
 _UNREADABLE = (tarfile.TarError, OSError, ValueError, EOFError, zlib.error)

@@ -21,14 +21,13 @@ from nbfn.errors import ImageError, RegistryError
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from nbfn.containerize.files import Growing
     from nbfn.containerize.layout import Layout
     from nbfn.containerize.registry.access import Access
     from nbfn.containerize.registry.reference import Reference
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 # So often a blob is asked for again, where it broke off, if each time something came.
 _TRIES = 5

@@ -14,7 +14,6 @@ from nbfn.errors import RegistryError
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from nbfn.containerize.image import Image
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from nbfn.containerize.registry.known import Known
     from nbfn.containerize.registry.reference import Reference
     from nbfn.containerize.registry.repository import Repository
-
-    Progress = Callable[[str, int, int], None]
+    from nbfn.spec import Progress
 
 CHUNK_BYTES = 16 << 20
 SMALL_BYTES = 64 << 10

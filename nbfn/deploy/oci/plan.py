@@ -17,11 +17,10 @@ from nbfn.runtime.wire import KEY_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.dialect import Source
     from nbfn.deploy.oci.limits import Extras
     from nbfn.deploy.oci.settings import ApiVersion
-    from nbfn.spec import FunctionSpec
+    from nbfn.spec import FunctionSpec, Progress
 
 FINGERPRINT_TAG = "nbfn-fingerprint"
 _KEY = re.compile(r"[0-9a-f]{64}")

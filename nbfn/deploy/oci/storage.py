@@ -19,8 +19,8 @@ from nbfn.errors import Conflict, NotFound, TargetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.api import Api
+    from nbfn.spec import Progress
 
 PART_BYTES = 16 * 1024 * 1024
 _BINARY = "application/octet-stream"

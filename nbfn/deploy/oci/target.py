@@ -35,7 +35,6 @@ from nbfn.spec import Deployment, ImageRef
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbfn.deploy.base import Progress
     from nbfn.deploy.oci.api import Patience
     from nbfn.deploy.oci.archive import Archive
     from nbfn.deploy.oci.dialect import Source
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from nbfn.deploy.oci.settings import OciSettings
     from nbfn.deploy.oci.watching import Counts
     from nbfn.errors import NbfnError
-    from nbfn.spec import FunctionSpec, LogLine
+    from nbfn.spec import FunctionSpec, LogLine, Progress
 
 _ATTEMPTS = 4
 _CONTROL_TIMEOUT = httpx.Timeout(60.0, connect=10.0)

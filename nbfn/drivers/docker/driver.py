@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nbfn.config import Settings
-    from nbfn.drivers.base import Isolation, OutputStream, Progress, StartRequest
+    from nbfn.drivers.base import Isolation, OutputStream, StartRequest
     from nbfn.drivers.docker.container import Supplied
     from nbfn.drivers.docker.networks import Seat
-    from nbfn.spec import ImageRef
+    from nbfn.spec import ImageRef, Progress
 
 _log = logging.getLogger(__name__)
 

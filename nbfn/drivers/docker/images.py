@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.containerize.image import Image
-    from nbfn.drivers.base import Progress
     from nbfn.drivers.docker.engine import Engine
-    from nbfn.spec import ImageRef
+    from nbfn.spec import ImageRef, Progress
 
 OURS = "nbfn.local"
 KEEP = 100

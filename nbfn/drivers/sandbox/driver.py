@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.config import Settings
-    from nbfn.drivers.base import Isolation, OutputStream, Progress
+    from nbfn.drivers.base import Isolation, OutputStream
     from nbfn.drivers.sandbox.cgroups import Group
     from nbfn.drivers.sandbox.confine.plan import HostUser
     from nbfn.drivers.sandbox.image import Program
     from nbfn.drivers.sandbox.supervisor import Supervisor
-    from nbfn.spec import ImageRef
+    from nbfn.spec import ImageRef, Progress
 
 _log = logging.getLogger(__name__)
 
