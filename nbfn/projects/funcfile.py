@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from nbfn.errors import BadInput
 from nbfn.projects import fields
 from nbfn.projects.ocideploy import oci_annotations
 from nbfn.projects.version import bumped, check_version
+from nbfn.spec import NAME_MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 20180708
 NAMES = ("func.yaml", "func.yml", "func.json")
+_TRIGGER_NAME = re.compile(r"[\w-]+")
 # Folders that hold other people's func.yaml, or nothing of anybody's.
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "target"})
 
@@ -136,8 +139,28 @@ class FuncFile:
                     f"{document.where('triggers', number)}: the trigger has no {missing[0]}",
                     hint="a trigger is a name, 'type: http' and a source that begins with '/'",
                 )
+            self._check_trigger(number, Trigger(**given))
             found.append(Trigger(**given))
         return tuple(found)
+
+    def _check_trigger(self, number: int, trigger: Trigger) -> None:
+        """As a server would, which is asked only once the function itself is deployed."""
+        at = ("triggers", number)
+        if not _TRIGGER_NAME.fullmatch(trigger.name) or len(trigger.name.encode()) > NAME_MAX_BYTES:
+            raise BadInput(
+                f"{self.where(*at, 'name')}: {trigger.name!r} cannot name a trigger",
+                hint=f"use letters, digits, '_' and '-', at most {NAME_MAX_BYTES} bytes",
+            )
+        if trigger.type != "http":
+            raise BadInput(
+                f"{self.where(*at, 'type')}: the trigger's type is {trigger.type!r}",
+                hint="http is the only one there is",
+            )
+        if not trigger.source.startswith("/"):
+            raise BadInput(
+                f"{self.where(*at, 'source')}: the trigger's source is {trigger.source!r}",
+                hint=f"it is a path: /{trigger.source}",
+            )
 
 
 def find_func_file(folder: Path) -> FuncFile:

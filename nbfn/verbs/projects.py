@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn import projects
 from nbfn import session as sessions
-from nbfn.errors import BadInput, NotFound, TargetError
+from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION, Scale
 from nbfn.spec import FunctionSpec, Limits
 from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
+from nbfn.verbs.project_triggers import check_triggers, put_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,11 +184,10 @@ def _application(
             ours.check(spec)
         if how.way(function) == "here":
             ours.check_reach(function.name)
-    for function in check:
-        _check_triggers(ours, function)
     body: dict[str, Any] = about.body if about else {}
     apps = ours.control.apps
     held = apps.find(name)
+    check_triggers(ours, check, held)
     if held is None and not create:
         raise NotFound(
             f"{ours.control.where} has no application {name!r}",
@@ -223,7 +223,7 @@ def _deploy(
     if function.annotations and not ours.context.is_oracle:  # OCI has had them with the function
         control.functions.update(deployment.fn_id, {"annotations": dict(function.annotations)})
     for trigger in function.triggers:
-        _put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
+        put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
         tell(f"Trigger {trigger.name}: {trigger.source}")
     if bump:
         function.set_version(version)
@@ -238,36 +238,6 @@ def _annotations(ours: Session, function: FuncFile) -> dict[str, Any]:
     told = {**function.annotations, **function.oci}
     # Its numbers of instances are in the function's scale, and refused as such.
     return {name: note for name, note in told.items() if name not in (MIN_ANNOTATION, MAX_ANNOTATION)}
-
-
-def _check_triggers(ours: Session, function: FuncFile) -> None:
-    """Return if the server has triggers, or the function has none: half a deployment is worse than none."""
-    if not function.triggers:
-        return
-    try:
-        ours.control.triggers.list(limit=1, app_id="-")
-    except NotFound as error:
-        raise TargetError(
-            f"{function.name!r} has triggers, and {ours.control.where} has not",
-            hint=f"take them out of {function.where('triggers')}, or use another server",
-            status=error.status,
-        ) from error
-
-
-def _put_trigger(ours: Session, trigger: projects.Trigger, app_id: str, fn_id: str) -> None:
-    collection = ours.control.triggers
-    body = {
-        "name": trigger.name,
-        "type": trigger.type,
-        "source": trigger.source,
-        "app_id": app_id,
-        "fn_id": fn_id,
-    }
-    held = collection.find(trigger.name, app_id=app_id, fn_id=fn_id)
-    if held is None:
-        collection.create(body)
-    elif any(held.get(key) != value for key, value in body.items()):
-        collection.update(held["id"], body)
 
 
 def _limits(function: FuncFile, held: Object) -> Limits:

@@ -221,6 +221,27 @@ def test_triggers_are_deployed(home: Path) -> None:
     assert nbfn.triggers("a") == []
 
 
+def test_a_trigger_that_cannot_be_made_is_seen_before_anything_is_deployed(home: Path) -> None:
+    fn("init", "--runtime", "python", "--trigger", "http", "f")
+    fn("init", "--runtime", "python", "--trigger", "http", "g")
+    assert fn("deploy", "--app", "a", "--create-app", "f").code == 0
+    before = nbfn.functions("a")
+    path = home / "g" / "func.yaml"
+    path.write_text(path.read_text().replace("source: /g-trigger", "source: /f-trigger"))
+    refused = fn("deploy", "--app", "a", "g")
+    assert refused.code == 1
+    assert "g/func.yaml:" in refused.err
+    assert "/f-trigger is the source of trigger 'f-trigger' of function 'f'" in refused.err
+    assert nbfn.functions("a") == before
+    (home / "app.yaml").write_text("name: b\n")
+    refused = fn("deploy", "--all", "--create-app")
+    assert "/f-trigger is the source of trigger" in refused.err
+    assert [each.name for each in nbfn.apps()] == ["a"]
+    path.write_text(path.read_text().replace("source: /f-trigger", "source: nope"))
+    assert "the trigger's source is 'nope'" in fn("deploy", "--app", "a", "g").err
+    assert nbfn.functions("a") == before
+
+
 def test_a_detached_call_is_not_waited_for(home: Path) -> None:
     fn("init", "--runtime", "python", "f")
     assert fn("deploy", "--app", "a", "--create-app", "f").code == 0

@@ -17,6 +17,7 @@ from nbfn.projects import FuncFile, Trigger, bumped, find_app_file, find_func_fi
 if TYPE_CHECKING:
     from pathlib import Path
 
+TRIGGER = "schema_version: 20180708\ntriggers:\n- name: a\n  type: http\n"
 # Every key of schema 20180708, one that nobody knows, and comments.
 EVERYTHING = """\
 # how the team greets
@@ -137,6 +138,9 @@ def test_json_is_read_and_written_back(tmp_path: Path) -> None:
         ("schema_version: 20180708\nconfig:\n  A: [1]\n", "func.yaml:3:6: config.A is not one value"),
         ("schema_version: 20180708\nversion: one\n", "func.yaml:2:10: 'one' is not a version"),
         ("schema_version: 20180708\ntriggers:\n- name: a\n", "func.yaml:3:3: the trigger has no type"),
+        (f"{TRIGGER}  source: nope\n", "func.yaml:5:11: the trigger's source is 'nope'"),
+        (f"{TRIGGER}  source: /x\n".replace("name: a", "name: a b"), "func.yaml:3:9: 'a b' cannot name"),
+        (f"{TRIGGER}  source: /x\n".replace("http", "ftp"), "func.yaml:4:9: the trigger's type is 'ftp'"),
         ("schema_version: 20260325\n", "func.yaml:1:17: schema_version is 20260325"),
         ("name: old\npath: /old\n", "no schema_version, as before 2018"),
         ("schema_version: 20180708\nname: a\nname: b\n", 'func.yaml:3:1: found duplicate key "name"'),
