@@ -111,9 +111,12 @@ def hint(failure: Failure, place: Place, now: float) -> str:
         return "there is no such route: is the endpoint that of OCI Functions, in a region that has it?"
     if failure.status == 413 and failure.operation != "InvokeFunction":
         return (
-            "an archive that is sent directly holds 25 MB: leave packages out, deploy an image, or let it go "
+            "more was sent than OCI takes. An archive that is sent directly holds 25 MB: leave packages out, "
+            "deploy an image, or let it go "
             "by way of a bucket (`fn update context oracle.bucket NAME`), which takes 250 MB"
         )
+    if failure.status == 429 and failure.operation not in ("", "InvokeFunction"):
+        return "OCI takes so many requests of a tenancy in a while: wait a minute, then go on more slowly"
     return BY_CODE.get(failure.code, "") or _by_status(failure.status)
 
 

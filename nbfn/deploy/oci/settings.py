@@ -117,10 +117,14 @@ class Account:
 
     @cached_property
     def region(self) -> Region | None:
-        """The region; None if an endpoint is given and nothing says which region that is in."""
+        """The region; None if an endpoint is given, and the region is not told, or not known here."""
         text = self.settings.region or self._told_region()
         if text:
-            return find_region(text, self.settings.environ.get("OCI_REGION_METADATA", ""))
+            try:
+                return find_region(text, self.settings.environ.get("OCI_REGION_METADATA", ""))
+            except BadInput:  # newer than the table, which an endpoint makes up for
+                if not self.settings.endpoint:
+                    raise
         if self.settings.endpoint:
             return None
         raise CredentialsError(
