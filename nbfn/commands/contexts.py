@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, Nouns, output_option
 from nbfn.contexts import PROVIDERS, Contexts
+from nbfn.errors import NbfnError
 
 name_argument = click.argument("name", metavar="CONTEXT", shell_complete=complete.contexts)
 
@@ -28,10 +31,13 @@ def create(edge: Edge, name: str, provider: str, api_url: str, registry: str) ->
 @output_option
 @edge
 def list_(edge: Edge, output: str | None) -> None:
-    """List the contexts; the current one has a star."""
+    """List the contexts; the current one has a star. A file that cannot be understood is told apart."""
     store = Contexts()
     current = edge.context or _current(edge, store)
-    found = [store.get(name) for name in store.names()]
+    found, bad = store.sorted_out()
+    for file, error in bad.items():
+        # What is wrong with a name says nothing of the file.
+        edge.show.note(f"left out: {error}" if str(file) in error.message else f"left out: {file}: {error}")
     if output:
         edge.show.document(
             [
@@ -116,7 +122,8 @@ def unset(edge: Edge) -> None:
 def _current(edge: Edge, store: Contexts) -> str:
     """In a notebook the context of its session: another tool may have chosen another one since."""
     if edge.in_notebook:
-        return edge.session.context.name
+        with contextlib.suppress(NbfnError):  # it is the one that cannot be understood
+            return edge.session.context.name
     return store.current_name()
 
 

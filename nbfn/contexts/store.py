@@ -19,7 +19,7 @@ from nbfn.contexts.context import (
     from_values,
     overridden,
 )
-from nbfn.errors import BadInput, StateError
+from nbfn.errors import BadInput, NbfnError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,20 @@ class Contexts:
         if overrides:
             values = overridden(values, self._environ)
         return from_values(name, values, str(self.file(name)))
+
+    def sorted_out(self) -> tuple[list[Context], dict[Path, NbfnError]]:
+        """Every context that can be understood, as its file says, and what is wrong with each other file.
+
+        Raises:
+            StateError: their folder cannot be read.
+        """
+        good, bad = [], {}
+        for name in self.names():
+            try:
+                good.append(self.get(name))
+            except NbfnError as error:
+                bad[self.folder / "contexts" / f"{name}.yaml"] = error
+        return good, bad
 
     def values(self, name: str) -> dict[str, str]:
         """Every key of the file, nested ones joined by dots, values as they are written."""

@@ -254,3 +254,15 @@ def test_two_processes_that_edit_the_same_context_lose_nothing(home: Path) -> No
         f"x-{mark}-{number}" for mark in ("a", "b") for number in range(15)
     }
     assert "# the team's" in (home / ".fn" / "contexts" / "cloud.yaml").read_text()
+
+
+def test_one_bad_file_does_not_hide_the_others(home: Path) -> None:
+    folder = home / ".fn" / "contexts"
+    (folder / "yaml.yaml").write_text("api-url: a: b\n")
+    (folder / "azure.yaml").write_text("provider: azure\n")
+    (folder / "bytes.yaml").write_bytes(b"\xff\xfe")
+    (folder / "folder.yaml").mkdir()
+    (folder / "a b.yaml").write_text("provider: default\n")
+    good, bad = contexts(home).sorted_out()
+    assert [each.name for each in good] == ["cloud", "default"]
+    assert {path.stem for path in bad} == {"yaml", "azure", "bytes", "folder", "a b"}
