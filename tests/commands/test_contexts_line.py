@@ -49,3 +49,20 @@ def test_a_notebook_whose_context_is_bad_lists_the_others(home: Path) -> None:
     done = CliRunner().invoke(cli, ["list", "contexts"], obj=Edge(in_notebook=True))
     assert done.exit_code == 0
     assert "mine.yaml: provider is 'azure'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("bad", "bad.yaml: provider is 'azure'"), ("nosuch", "there is no context 'nosuch'")]
+)
+def test_a_context_that_cannot_be_is_diagnosed_however_it_is_named(
+    home: Path, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fn("create", "context", "bad")
+    (home / ".fn" / "contexts" / "bad.yaml").write_text("provider: azure\n")
+    by_option = fn("--context", name, "doctor")
+    with_registry = fn("--context", name, "--registry", "me", "doctor", "--output", "json")
+    monkeypatch.setenv("FN_CONTEXT", name)
+    by_variable = fn("doctor")
+    assert (by_option.code, by_option.out, by_option.err) == (1, by_variable.out, "")
+    assert said in by_option.out
+    assert any(said in each["message"] for each in json.loads(with_registry.out))
