@@ -186,10 +186,18 @@ class Contexts:
             except OSError as error:
                 raise StateError(f"{path.parent} cannot be made: {error.strerror}") from error
             # The Fn CLI takes every file in contexts/ for one: what is half written is kept out of it.
-            yamlfile.write(document, private=True, beside=self.folder)
+            secret = any(value for key, value in _plain(document.data) if key in SECRETS)
+            yamlfile.write(document, private=True, secret=secret, beside=self.folder)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        try:
+            # The Fn CLI needs no more: it reads and writes as the same user.
+            self.folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"{self.folder} cannot be made: {error.strerror}", hint="check who owns it"
+            ) from error
         with yamlfile.locked(self.folder / "nbfn.lock"):
             yield
 
@@ -205,6 +213,14 @@ def _flat(
             raise BadInput(f"{document.where(*path)}: {'.'.join(path)} is a list", hint="give one value")
         else:
             yield ".".join(path), "" if value is None else document.text(*path) or str(value)
+
+
+def _plain(data: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _plain(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _set(data: dict[str, object], key: str, value: str) -> None:

@@ -266,3 +266,25 @@ def test_one_bad_file_does_not_hide_the_others(home: Path) -> None:
     good, bad = contexts(home).sorted_out()
     assert [each.name for each in good] == ["cloud", "default"]
     assert {path.stem for path in bad} == {"yaml", "azure", "bytes", "folder", "a b"}
+
+
+@pytest.mark.parametrize("key", ["token", "oracle.pass-phrase"])
+def test_a_file_that_holds_a_secret_is_its_owners_alone(home: Path, key: str) -> None:
+    made, file = contexts(home), contexts(home).file("cloud")
+    file.write_text("provider: oracle\noracle:\n  profile: A\n")
+    file.chmod(0o644)
+    made.update("cloud", "registry", "me")
+    assert file.stat().st_mode & 0o777 == 0o644
+    made.update("cloud", key, "s3cret")
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o400)
+    made.update("cloud", key, "other")
+    assert file.stat().st_mode & 0o777 == 0o400
+
+
+def test_the_folder_is_its_owners_alone_if_it_is_made_here(home: Path, tmp_path: Path) -> None:
+    contexts(tmp_path / "new").create("mine")
+    assert (tmp_path / "new" / ".fn").stat().st_mode & 0o777 == 0o700
+    (home / ".fn").chmod(0o755)
+    contexts(home).update("cloud", "token", "t")
+    assert (home / ".fn").stat().st_mode & 0o777 == 0o755
