@@ -6,6 +6,7 @@ import contextlib
 
 import click
 
+from nbfn import config
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, Nouns, output_option
@@ -107,6 +108,8 @@ def use(edge: Edge, name: str) -> None:
 
     use_context(name)
     edge.show.say(f"Now using context: {name}")
+    if not edge.in_notebook:  # it has moved all the same
+        _warn_of_variable(edge, name)
 
 
 @click.command("context", context_settings=HELP)
@@ -117,6 +120,7 @@ def unset(edge: Edge) -> None:
 
     unset_context()
     edge.show.say("Successfully unset current context")
+    _warn_of_variable(edge, "")
 
 
 def _current(edge: Edge, store: Contexts) -> str:
@@ -125,6 +129,12 @@ def _current(edge: Edge, store: Contexts) -> str:
         with contextlib.suppress(NbfnError):  # it is the one that cannot be understood
             return edge.session.context.name
     return store.current_name()
+
+
+def _warn_of_variable(edge: Edge, name: str) -> None:
+    outweighs = config.variable("FN_CONTEXT")
+    if outweighs and outweighs != name:
+        edge.show.note(f"FN_CONTEXT={outweighs} outweighs that: `unset FN_CONTEXT` makes it count")
 
 
 def _shown(key: str, value: str | None) -> str:

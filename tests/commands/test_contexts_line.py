@@ -66,3 +66,17 @@ def test_a_context_that_cannot_be_is_diagnosed_however_it_is_named(
     assert (by_option.code, by_option.out, by_option.err) == (1, by_variable.out, "")
     assert said in by_option.out
     assert any(said in each["message"] for each in json.loads(with_registry.out))
+
+
+def test_a_variable_that_outweighs_the_choice_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn("create", "context", "work")
+    fn("create", "context", "arch")
+    assert fn("use", "context", "arch").err == ""
+    monkeypatch.setenv("FN_CONTEXT", "work")
+    done = fn("use", "context", "arch")
+    assert (done.code, done.out) == (0, "Now using context: arch\n")
+    assert "FN_CONTEXT=work outweighs that" in done.err
+    assert fn("use", "context", "work").err == ""
+    assert "FN_CONTEXT=work outweighs that" in fn("unset", "context").err
+    inside = CliRunner().invoke(cli, ["use", "context", "arch"], obj=Edge(in_notebook=True))
+    assert (inside.exit_code, inside.stderr) == (0, "")
