@@ -18,6 +18,7 @@ from nbfn.contexts.context import (
     check_name,
     from_values,
     overridden,
+    variable_of,
 )
 from nbfn.errors import BadInput, NbfnError, StateError
 
@@ -69,10 +70,14 @@ class Contexts:
 
     def get(self, name: str, *, overrides: bool = False) -> Context:
         """The context as its file says, or with the environment's overrides. Raises as :meth:`current`."""
-        values = self.values(name)
-        if overrides:
-            values = overridden(values, self._environ)
-        return from_values(name, values, str(self.file(name)))
+        values, file = self.values(name), str(self.file(name))
+        if not overrides:
+            return from_values(name, values, lambda _: file)
+
+        def where(key: str) -> str:
+            return variable_of(key) if self._environ.get(variable_of(key)) else file
+
+        return from_values(name, overridden(values, self._environ), where)
 
     def sorted_out(self) -> tuple[list[Context], dict[Path, NbfnError]]:
         """Every context that can be understood, as its file says, and what is wrong with each other file.
@@ -111,7 +116,7 @@ class Contexts:
         """Make a context. Raises BadInput if the name, provider or address cannot be, or is taken."""
         values = {"provider": provider, "api-url": api_url, "registry": registry}
         path = self.file(name)
-        made = from_values(name, values, "api-url" if provider else "provider")
+        made = from_values(name, values, lambda key: f"--{key}")
         with self._edit(path) as document:
             if path.exists():
                 raise BadInput(f"there is a context {name!r} already", hint=f"it is {path}")
@@ -130,7 +135,7 @@ class Contexts:
             check_api_url(value)
         before = self.values(name)
         if key == "provider":
-            from_values(name, {"provider": value or DEFAULT}, "provider")
+            from_values(name, {"provider": value or DEFAULT}, str)
         with self._edit(self.file(name)) as document:
             if not self.file(name).exists():
                 document.data.update(before)

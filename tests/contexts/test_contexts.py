@@ -288,3 +288,18 @@ def test_the_folder_is_its_owners_alone_if_it_is_made_here(home: Path, tmp_path:
     (home / ".fn").chmod(0o755)
     contexts(home).update("cloud", "token", "t")
     assert (home / ".fn").stat().st_mode & 0o777 == 0o755
+
+
+def test_who_said_what_cannot_be_is_named(home: Path) -> None:
+    made = contexts(home)
+    with pytest.raises(BadInput, match=r"^--provider: provider is 'azure'"):
+        made.create("b", provider="azure")
+    with pytest.raises(BadInput, match=r"^--api-url: 'nowhere' is not an address"):
+        made.create("b", api_url="nowhere")
+    with pytest.raises(BadInput, match=r"^FN_PROVIDER: provider is 'azure'"):
+        contexts(home, FN_PROVIDER="azure").current()
+    with pytest.raises(BadInput, match=r"^FN_API_URL: 'ftp://x' is not an address"):
+        contexts(home, FN_API_URL="ftp://x").current()
+    made.file("cloud").write_text("provider: azure\n")
+    with pytest.raises(BadInput, match=r"cloud\.yaml: provider is 'azure'"):
+        contexts(home, FN_API_URL="http://x").current("cloud")
