@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Edits = list[tuple[str, str, str | None]]
 
 # As the Fn CLI writes them, with what a person may have added.
-CONFIG = "cli-version: 0.6.63\ncontainer-enginetype: docker\ncurrent-context: cloud\n"
+CONFIG = "cli-version: 0.6.63\ncontainer-enginetype: podman\ncurrent-context: cloud\n"
 CLOUD = """\
 # the team's
 api-url: https://functions.us-ashburn-1.oci.oraclecloud.com
