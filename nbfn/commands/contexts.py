@@ -62,13 +62,16 @@ def list_(edge: Edge, output: str | None) -> None:
 
 @click.command("context", context_settings=HELP)
 @click.argument("name", metavar="[CONTEXT]", required=False, shell_complete=complete.contexts)
+@output_option
 @edge
-def inspect(edge: Edge, name: str | None) -> None:
+def inspect(edge: Edge, name: str | None, output: str | None) -> None:
     """Show what a context holds (default: the current one). Secrets are not shown."""
     store = Contexts()
     named = name or edge.context or _current(edge, store) or "default"
-    text = store.text(named)
-    edge.show.say(f"Current context: {named}\n\n{text.rstrip()}")
+    if output:
+        edge.show.document({"name": named, **store.shown(named)})
+    else:
+        edge.show.say(f"Current context: {named}\n\n{store.text(named).rstrip()}")
 
 
 @click.command("context", context_settings=HELP)

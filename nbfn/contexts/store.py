@@ -107,10 +107,13 @@ class Contexts:
             ) from None
         return dict(_flat(document, document.data))
 
+    def shown(self, name: str) -> dict[str, str]:
+        """:meth:`values`, with secrets hidden."""
+        return {key: "…" if key in SECRETS and value else value for key, value in self.values(name).items()}
+
     def text(self, name: str) -> str:
         """The file's text, with secrets hidden."""
-        shown = {key: "…" if key in SECRETS and value else value for key, value in self.values(name).items()}
-        return yamlfile.dump(shown)
+        return yamlfile.dump(self.shown(name))
 
     def create(self, name: str, *, provider: str = DEFAULT, api_url: str = "", registry: str = "") -> Context:
         """Make a context. Raises BadInput if the name, provider or address cannot be, or is taken."""
