@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 init_project = projects.init
 migrate_project = projects.migrate
 
+_ALL = "`fn deploy --all` (nbfn.deploy_all) deploys every function below a folder with an app.yaml"
 # What Fn takes if nobody says.
 _FN_LIMITS = Limits(memory_mb=128, timeout_s=30, idle_timeout_s=30)
 
@@ -120,8 +121,8 @@ def deploy_project(
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
     place = Path(folder)
-    function = projects.find_func_file(place)
     about = projects.find_app_file(place)
+    function = projects.find_func_file(place, instead=_ALL if about else "")
     ours = session or sessions.current()
     held = _application(ours, app, about, create=create_app, check=[function], how=how)
     return _deploy(ours, function, held, bump=bump, how=how, say=say)

@@ -160,6 +160,7 @@ def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, 
         ("update app app01 --annotation x=1", "keeps no annotation 'x'"),
         ("create app app01 --annotation oracle.com/oci/subnetIds=[a] --shape ARM", "'ARM' is none of OCI's"),
         ("create app app01", "`fn create app app01 --annotation"),
+        ("create app app01" + " --subnet-id ocid1.subnet.oc1..a" * 4, "4 subnets are given"),
     ],
 )
 def test_what_oci_would_not_take(line: str, said: str, home: Path, cloud: Cloud) -> None:
