@@ -112,6 +112,33 @@ def test_a_code_by_itself() -> None:
     assert "FunctionInvokeSubnetOutOfIPs, FunctionInvokeSubnetNotAvailable" in done.err
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("functioninvokesubnetoutofips", "larger subnet"),
+        ("502 FunctionInvokeTimeout", "at most 300"),
+        ("Function failed", "its log has the traceback"),
+        ("Error invoking function. status: 502 message: error receiving function response", "memory"),
+        ("Failed to pull function image", "look, in this order"),
+        ("Container failed to initialize, please ensure you are using the latest fdk", "a module is missing"),
+        ("Image pull timed out", "build a smaller one"),
+        ("Timed out", "at most 300"),
+        ("denied: Anonymous users are only allowed read access on public repos", "docker login KEY.ocir.io"),
+    ],
+)
+def test_a_code_in_any_case_and_the_words_that_people_see(text: str, advice: str) -> None:
+    done = fn("doctor", "--code", text)
+    assert (done.code, advice in done.out) == (0, True), done
+
+
+def test_of_codes_the_near_ones_are_named() -> None:
+    done = fn("doctor", "--code", "FunctionInvokeImageNotAvailible")
+    assert done.code == 1
+    assert "did you mean FunctionInvokeImageNotAvailable" in done.err
+    assert "QuotaExceeded" not in done.err
+    assert "the words of its message" in fn("doctor", "--code", "xyzzy").err
+
+
 def test_in_a_notebook_it_explains_the_last_error(
     shell: InteractiveShell,
     tmp_path: Path,
