@@ -107,11 +107,12 @@ def _cloud(session: Session, server: Server) -> Cloud:
     except NbfnError as failure:
         login_error = failure
     error, off_s = _listed(server)
-    region = account.region
+    region, profiles = account.region, account.profile_region
     return Cloud(
         compartment_id=place.compartment_id,
         region=place.region,
-        profile_region=account.profile_region,
+        profile_region=profiles.id if profiles else "",
+        profile_url=profiles.functions_url if profiles else "",
         registries=region.registries if region and account.is_real else (),
         login=login,
         login_error=login_error,

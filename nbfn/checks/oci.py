@@ -34,7 +34,7 @@ def region(facts: Facts) -> Iterator[Finding]:
             "warn",
             f"api-url is in {cloud.region}, and the profile in {cloud.profile_region}",
             "functions, their subnets and images are all of one region: if the other one is meant, "
-            f"`fn update context api-url https://functions.{cloud.profile_region}.oci.oraclecloud.com`",
+            f"`fn update context api-url {cloud.profile_url or 'ADDRESS'}`",
         )
     else:
         yield Finding("region", "ok", cloud.region)
