@@ -55,13 +55,14 @@ class Diagnosis(Iterable["Finding"]):
 
 
 def doctor(function: str = "", *, app: str = "", session: Session | None = None) -> Diagnosis:
-    """Look at this machine, at the context's server, and at ``function`` of ``app`` (default: the session's).
+    """Look at this machine, at the context's server, and at ``function`` of ``app``.
 
+    Without ``app`` that is the session's, or the only one that has such a function.
     What nbfn raised last in this process is explained, too. An executor that is not running is started.
     """
     ours = session or sessions.current()
     last = getattr(sys, "last_value", None)
-    facts = checks.gather(ours, app or ours.settings.app, function, last_error=last)
+    facts = checks.gather(ours, app, function, last_error=last)
     return Diagnosis(checks.diagnose(facts))
 
 
