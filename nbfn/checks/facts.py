@@ -52,6 +52,8 @@ class Cloud:
     """How far this machine's clock is ahead of OCI's."""
     error: NbfnError | None = None
     """Why it does not list the compartment's applications."""
+    profile_url: str = ""
+    """The service's address in the profile's region; empty if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +50,62 @@ def test_at_home(home: Path) -> None:
     assert (code, told["function"]["status"]) == (0, "ok")
     assert "image" not in told
     assert "ok  function" in fn("doctor", "a", "f").out
+
+
+def test_an_image_of_this_machine_may_have_any_name(home: Path) -> None:
+    fn("init", "--runtime", "python", "j")
+    fn("deploy", "--app", "app01", "--create-app", "j")
+    fn("images", "tag", "nbfn.local/app01/j:latest", "mine:2")
+    assert fn("create", "f", "app01", "m2", "mine:2").code == 0
+    code, told = found("app01", "m2")
+    assert (code, told["function"]["status"], "image" in told) == (0, "ok", False), told
+
+
+def test_an_image_that_docker_has_need_not_be_in_a_registry(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SimpleNamespace(images=SimpleNamespace(get=[].append))
+    monkeypatch.setattr(sys.modules["nbfn.checks.gather"], "_docker", lambda: "")
+    monkeypatch.setattr("nbfn.checks.function.connected", lambda _: contextlib.nullcontext(client))
+    fn("create", "app", "app01")
+    assert fn("create", "f", "app01", "m3", "of-docker:1").code == 0
+    code, told = found("app01", "m3")
+    assert (code, "image" in told) == (0, False), told
+
+
+def test_a_function_is_found_in_the_only_application_that_has_it(home: Path) -> None:
+    fn("init", "--runtime", "python", "j")
+    fn("deploy", "--app", "app01", "--create-app", "j")
+    code, told = found("j")
+    assert (code, told["function"]["message"].startswith("app01 j")) == (0, True)
+    _, told = found("app02", "j")
+    assert "`fn doctor app01 j`" in told["function"]["advice"]
+    fn("deploy", "--app", "app02", "--create-app", "j")
+    code, told = found("j")
+    assert (code, told["function"]["message"]) == (1, "2 applications have a function 'j'")
+    assert told["function"]["advice"] == (
+        "ask with the application: `fn doctor app01 j` or `fn doctor app02 j`"
+    )
+    _, told = found("app01")
+    assert "`fn doctor app01 FUNCTION`" in told["function"]["advice"]
+    _, told = found("nosuch")
+    assert "`fn doctor APP nosuch`" in told["function"]["advice"]
+
+
+def test_an_application_for_other_processors_than_this_machines(
+    home: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather = sys.modules["nbfn.checks.gather"]  # the package has the function of that name
+    monkeypatch.setattr(gather, "machine_platform", lambda: {"os": "linux", "architecture": "amd64"})
+    use_oracle(cloud)
+    fn("create", "app", "app03", "--annotation", SUBNETS, "--shape", "GENERIC_ARM")
+    _, told = found("app03", "hello")
+    assert told["architecture"]["status"] == "problem"
+    assert (
+        "app03 is GENERIC_ARM, and images that are built here are for amd64"
+        in told["architecture"]["message"]
+    )
+    assert "GENERIC_ARM arm64" in told["architecture"]["advice"]
 
 
 def test_in_oci(home: Path, cloud: Cloud, state: Path) -> None:
@@ -110,6 +169,33 @@ def test_a_code_by_itself() -> None:
     done = fn("doctor", "--code", "FunctionInvokeSubnet")
     assert done.code == 1
     assert "FunctionInvokeSubnetOutOfIPs, FunctionInvokeSubnetNotAvailable" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("functioninvokesubnetoutofips", "larger subnet"),
+        ("502 FunctionInvokeTimeout", "at most 300"),
+        ("Function failed", "its log has the traceback"),
+        ("Error invoking function. status: 502 message: error receiving function response", "memory"),
+        ("Failed to pull function image", "look, in this order"),
+        ("Container failed to initialize, please ensure you are using the latest fdk", "a module is missing"),
+        ("Image pull timed out", "build a smaller one"),
+        ("Timed out", "at most 300"),
+        ("denied: Anonymous users are only allowed read access on public repos", "docker login KEY.ocir.io"),
+    ],
+)
+def test_a_code_in_any_case_and_the_words_that_people_see(text: str, advice: str) -> None:
+    done = fn("doctor", "--code", text)
+    assert (done.code, advice in done.out) == (0, True), done
+
+
+def test_of_codes_the_near_ones_are_named() -> None:
+    done = fn("doctor", "--code", "FunctionInvokeImageNotAvailible")
+    assert done.code == 1
+    assert "did you mean FunctionInvokeImageNotAvailable" in done.err
+    assert "QuotaExceeded" not in done.err
+    assert "the words of its message" in fn("doctor", "--code", "xyzzy").err
 
 
 def test_in_a_notebook_it_explains_the_last_error(

@@ -141,13 +141,13 @@ class Account:
         )
 
     @property
-    def profile_region(self) -> str:
-        """Identifier of the region that the profile or the environment names; empty if they name none."""
+    def profile_region(self) -> Region | None:
+        """The region that the profile or the environment names; None if they name none that is known."""
         try:
             told = self._told_region()
-            return find_region(told, self.settings.environ.get("OCI_REGION_METADATA", "")).id if told else ""
+            return find_region(told, self.settings.environ.get("OCI_REGION_METADATA", "")) if told else None
         except BadInput:
-            return ""
+            return None
 
     @property
     def endpoint(self) -> str:
