@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbfn.checks.facts import Asked
+from nbfn.checks.facts import Asked, Called
 from nbfn.containerize.dockerd import connected
 from nbfn.containerize.registry import Access, Reference, Repository
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.deploy.rest import Rest
 from nbfn.errors import ImageError, NbfnError, NotFound, RegistryError
 from nbfn.spec import Deployment, FunctionSpec, ImageRef
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 _OURS = "nbfn.local/"
 # Each application that is looked through for a name is a request.
 _APPS = 50
+_CALLS = 20
 
 
-def look_at(session: Session, server: Server, app: str, name: str, *, docker: bool) -> Asked:
+def look_at(session: Session, server: Server, app: str, name: str, tried: str = "", *, docker: bool) -> Asked:
     """The function ``name`` of ``app``; without that of the usual one, or of the only one that has it.
 
-    ``docker`` is True if Docker answers here. Never raises for what it finds.
+    If none has it, it is ``tried``: the application that it could not be deployed to. ``docker`` is True if
+    Docker answers here. Never raises for what it finds.
     """
     control, place = server.control, app or session.settings.app
     shape = ""
@@ -35,8 +38,8 @@ def look_at(session: Session, server: Server, app: str, name: str, *, docker: bo
         held = control.function(place, name)
     except NotFound as error:
         having = _having(control, name)
-        if not app and len(having) == 1:
-            return look_at(session, server, having[0], name, docker=docker)
+        if not app and (len(having) == 1 or (tried and not having)):
+            return look_at(session, server, (*having, tried)[0], name, docker=docker)
         return Asked(place, name, error=_missing(control, app, name, having, error), shape=shape)
     except NbfnError as error:
         return Asked(place, name, error=error, shape=shape)
@@ -50,7 +53,20 @@ def look_at(session: Session, server: Server, app: str, name: str, *, docker: bo
         architecture=_architecture(session, held),
         image_error=_image_error(session, server, image, docker=docker),
         call_error=server.may_call(_deployment(held, place, name)),
+        calls=_calls(server, held["id"]) if server.own else (),
+        timeout_s=int(held.get("timeout") or 0),
     )
+
+
+def _calls(server: Server, fn_id: str) -> tuple[Called, ...]:
+    try:
+        told = Rest(server.client).get(f"/nbfn/v1/fns/{fn_id}/calls", limit=str(_CALLS)).get("items") or ()
+        return tuple(
+            Called(each["id"], int(each["status"]), str(each["message"]), float(each["queued_at"]))
+            for each in told
+        )
+    except (NbfnError, LookupError, TypeError, ValueError):
+        return ()
 
 
 def _having(control: Control, name: str) -> Sequence[str]:
@@ -69,15 +85,15 @@ def _missing(control: Control, app: str, name: str, having: Sequence[str], error
     """Why there is no such function, with how to ask for one that there is."""
     if having:
         said = error.message if app else f"{len(having)} applications have a function {name!r}"
-        which = " or ".join(f"`fn doctor {each} {name}`" for each in having)
+        which = " or ".join(f"`nbfn doctor {each} {name}`" for each in having)
         return NotFound(said, hint=f"ask with the application: {which}", status=404)
     if app:
         return NotFound(error.message, hint=error.hint or "was it ever deployed there?", status=404)
     return NotFound(
         f"{control.where} has no function {name!r} in any application",
-        hint=f"`fn doctor {name} FUNCTION` asks about one of the application {name}"
+        hint=f"`nbfn doctor {name} FUNCTION` asks about one of the application {name}"
         if _is_app(control, name)
-        else f"`fn doctor APP {name}` says where it should be, `fn list apps` which applications there are",
+        else f"`nbfn doctor APP {name}` looks where it should be, `nbfn list apps` says where that can be",
         status=404,
     )
 

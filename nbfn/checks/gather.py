@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from nbfn import config
+from nbfn import config, failures
 from nbfn.checks.facts import Cloud, Executor, Facts, Machine
 from nbfn.checks.function import look_at
 from nbfn.containerize.host import machine_platform
 from nbfn.containerize.registry import Access, Reference
 from nbfn.deploy.oci.reach import unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal
-from nbfn.errors import NbfnError
+from nbfn.errors import CallError, NbfnError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbfn.checks.facts import Asked
     from nbfn.config import Settings
+    from nbfn.failures import Failed
     from nbfn.session import Session
     from nbfn.targets import Server
     from nbfn.targets.oci import OciServer
@@ -35,26 +39,50 @@ _BINDER = ("BINDER_SERVICE_HOST", "BINDER_LAUNCH_HOST", "BINDER_REPO_URL")
 def gather(session: Session, app: str = "", name: str = "", *, last_error: object = None) -> Facts:
     """What is the case, for ``session``; with ``name`` also of that function of the application ``app``.
 
-    Without ``app`` that is the usual one, or the only one that has such a function.
+    Without ``app`` that is the usual one, or the only one that has such a function. ``last_error`` counts
+    only if it is of that function.
 
     Never raises for what it finds. An executor that is not running is started, as by any other use.
     """
     machine = _machine(session.settings)
     error = last_error if isinstance(last_error, NbfnError) else None
     context = server = None
+    past: Sequence[Failed] = ()
     try:
         context = session.context
+        past = failures.recall(session.settings.state, context.name, name) if name else ()
         server = session.server
         executor = _executor(server) if server.own else None
         if not server.own and not context.is_oracle:
             server.control.apps.list(limit=1)
     except NbfnError as failure:
-        return Facts(machine, context, context_error=failure, last_error=error)
+        place = app or _only(past) or session.settings.app
+        past = [each for each in past if each.app == place]
+        if name and error is not None and not (context and error.about == (context.name, place, name)):
+            error = None
+        return Facts(machine, context, context_error=failure, failures=past, last_error=error)
     cloud = _cloud(session, server) if context.is_oracle else None
     # What is asked of a server that refuses everything would be refused once more.
     known = name and not (cloud and cloud.error)
-    asked = look_at(session, server, app, name, docker=not machine.docker) if known else None
-    return Facts(machine, context, None, executor, cloud, asked, error)
+    asked = look_at(session, server, app, name, _only(past), docker=not machine.docker) if known else None
+    place = asked.app if asked else app or _only(past) or session.settings.app
+    past = [each for each in past if each.app == place]
+    if name and error is not None and not _is_of(error, (context.name, place, name), asked):
+        error = None
+    return Facts(machine, context, None, executor, cloud, asked, past, error)
+
+
+def _only(past: Sequence[Failed]) -> str:
+    """The application of what failed, if it is one."""
+    apps = {each.app for each in past}
+    return apps.pop() if len(apps) == 1 else ""
+
+
+def _is_of(error: NbfnError, about: tuple[str, str, str], asked: Asked | None) -> bool:
+    """True if it is known that the error is of the function that is asked about."""
+    call_id = error.call_id if isinstance(error, CallError) else ""
+    ours = bool(call_id and asked and any(call.id == call_id for call in asked.calls))
+    return ours or error.about == about
 
 
 def _machine(settings: Settings) -> Machine:

@@ -58,7 +58,9 @@ def doctor(function: str = "", *, app: str = "", session: Session | None = None)
     """Look at this machine, at the context's server, and at ``function`` of ``app``.
 
     Without ``app`` that is the session's, or the only one that has such a function.
-    What nbfn raised last in this process is explained, too. An executor that is not running is started.
+    Its last call, invocation and deployment are told if they failed, and so is what nbfn raised last in this
+    process, unless that is of another function than is asked about. An executor that is not running is
+    started.
     """
     ours = session or sessions.current()
     last = getattr(sys, "last_value", None)

@@ -79,17 +79,17 @@ def test_a_function_is_found_in_the_only_application_that_has_it(home: Path) -> 
     code, told = found("j")
     assert (code, told["function"]["message"].startswith("app01 j")) == (0, True)
     _, told = found("app02", "j")
-    assert "`fn doctor app01 j`" in told["function"]["advice"]
+    assert "`nbfn doctor app01 j`" in told["function"]["advice"]
     fn("deploy", "--app", "app02", "--create-app", "j")
     code, told = found("j")
     assert (code, told["function"]["message"]) == (1, "2 applications have a function 'j'")
     assert told["function"]["advice"] == (
-        "ask with the application: `fn doctor app01 j` or `fn doctor app02 j`"
+        "ask with the application: `nbfn doctor app01 j` or `nbfn doctor app02 j`"
     )
     _, told = found("app01")
-    assert "`fn doctor app01 FUNCTION`" in told["function"]["advice"]
+    assert "`nbfn doctor app01 FUNCTION`" in told["function"]["advice"]
     _, told = found("nosuch")
-    assert "`fn doctor APP nosuch`" in told["function"]["advice"]
+    assert "`nbfn doctor APP nosuch`" in told["function"]["advice"]
 
 
 def test_an_application_for_other_processors_than_this_machines(
@@ -213,3 +213,87 @@ def test_in_a_notebook_it_explains_the_last_error(
     assert "ok  context" in shown
     shell.run_cell("import nbfn; nbfn.doctor().ok")
     assert "True" in capsys.readouterr().out
+
+
+RAISES = """import io, json
+
+
+def handler(ctx, data: io.BytesIO = None):
+    body = data.getvalue()
+    if body == b"bad":
+        raise ValueError("no such thing")
+    return "fine"
+"""
+
+
+def test_the_last_call_and_deployment_that_failed(home: Path, state: Path) -> None:
+    fn("init", "--runtime", "python", "j")
+    (home / "j" / "func.py").write_text(RAISES)
+    assert fn("deploy", "--app", "app01", "--create-app", "j").code == 0
+    fn("invoke", "app01", "j", body="good")
+    code, told = found("app01", "j")
+    assert (code, [name for name in told if name.startswith("last")]) == (0, [])
+
+    assert fn("invoke", "app01", "j", body="bad").code == 1
+    code, told = found("app01", "j")
+    assert (code, told["last call"]["status"], "last invoke" in told) == (0, "warn", False)
+    assert "no such thing" in told["last call"]["message"]
+    assert "`nbfn logs app01 j --call " in told["last call"]["advice"]
+    fn("invoke", "app01", "j", body="good")
+    assert "last call" not in found("app01", "j")[1]
+
+    func = home / "j" / "func.py"
+    func.unlink()
+    assert fn("deploy", "--app", "app01", "j").code == 1
+    code, told = found("app01", "j")
+    assert (code, "func.py" in told["last deploy"]["message"]) == (0, True)
+    assert "last deploy" in found("j")[1]
+    assert "last deploy" not in found("app02", "j")[1]
+    assert (state / "failures.json").stat().st_mode & 0o777 == 0o600
+    func.write_text(RAISES)
+    assert fn("deploy", "--app", "app01", "j").code == 0
+    assert "last deploy" not in found("app01", "j")[1]
+
+
+def test_what_oci_refused_is_told_by_the_next_command(home: Path, cloud: Cloud, state: Path) -> None:
+    use_oracle(cloud)
+    image = imaged(cloud, state / "images", captured(), SPEC)
+    fn("create", "app", "app01", "--annotation", SUBNETS)
+    fn("create", "f", "app01", "greet", str(image))
+    cloud.fail("InvokeFunction", 502, "FunctionInvokeImageNotAvailable", "Failed to pull function image")
+    assert fn("invoke", "app01", "greet", body="x").code == 1
+    _, told = found("app01", "greet")
+    assert "Failed to pull function image" in told["last invoke"]["message"]
+    assert "look, in this order" in told["last invoke"]["advice"]
+    assert "last invoke" not in found("app01", "other")[1]
+    assert "last invoke" in found("greet")[1]
+
+
+def test_a_function_that_was_never_there_is_asked_about_where_it_failed(home: Path, cloud: Cloud) -> None:
+    use_oracle(cloud)
+    fn("create", "app", "app03", "--annotation", SUBNETS)
+    fn("init", "--runtime", "python", "hello")
+    cloud.fail("CreateFunction", 400, "LimitExceeded", "one function too many")
+    assert fn("deploy", "--app", "app03", "hello").code == 1
+    _, told = found("hello")
+    assert "in app03" in told["function"]["message"]
+    assert "one function too many" in told["last deploy"]["message"]
+    assert "ask for a higher service limit" in told["last deploy"]["advice"]
+
+
+def test_the_last_error_of_another_function_is_not_told(
+    home: Path, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fn("create", "app", "app01")
+    shell.run_cell("import nbfn")
+    shell.run_cell("nbfn.invoke_function('app01', 'nosuch')")
+    shell.run_cell("nbfn.invoke_function('app01', 'neither')")
+    capsys.readouterr()
+    shell.run_cell("%fn doctor app01 hello")
+    assert "neither" not in capsys.readouterr().out
+    shell.run_cell("%fn doctor app01 neither")
+    shown = capsys.readouterr().out
+    assert "last invoke" in shown
+    assert "last error" not in shown, "it is the same"
+    shell.run_cell("%fn doctor")
+    assert "last error" in capsys.readouterr().out
