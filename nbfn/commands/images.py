@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 images = Words(
     "images",
-    help="Images on this machine: list, inspect, compare, name, verify and prune them.\n\n"
+    help="Images on this machine: list, inspect, compare, name, remove, verify and prune them.\n\n"
     "IMAGE is FUNCTION or APP/FUNCTION (what was built last), a listed name, or a digest's first digits.",
     context_settings=HELP,
 )
@@ -99,6 +99,17 @@ def tag(edge: Edge, image: str, name: str) -> None:
 
     made = verbs.tag_image(image, name, session=edge.session)
     edge.show.say(f"{name} is {made.digest}")
+
+
+@images.command("remove", context_settings=HELP)
+@click.argument("name", metavar="NAME[:TAG]", shell_complete=complete.given_names)
+@edge
+def remove(edge: Edge, name: str) -> None:
+    """Take a name away. What nothing else needs goes with the next prune."""
+    from nbfn import verbs
+
+    was = verbs.untag_image(name, session=edge.session)
+    edge.show.say(f"{was.repository}:{was.tag} was {was.digest}")
 
 
 @images.command("verify", context_settings=HELP)

@@ -10,7 +10,7 @@ from nbfn.containerize.describe import Description, describe
 from nbfn.containerize.host import fits
 from nbfn.containerize.image import Image, Layer
 from nbfn.containerize.layout import Layout
-from nbfn.containerize.manage import Listed, Pruned, find, listed, prune, tag, verify
+from nbfn.containerize.manage import Listed, Pruned, find, given_name, listed, prune, tag, untag, verify
 from nbfn.containerize.packages import Package
 from nbfn.containerize.publish import publish
 from nbfn.containerize.requirements import read_requirements
@@ -35,6 +35,7 @@ __all__ = [
     "find",
     "find_base",
     "fits",
+    "given_name",
     "listed",
     "prune",
     "publish",
@@ -42,6 +43,7 @@ __all__ = [
     "sweep_unpacked",
     "tag",
     "unpack",
+    "untag",
     "validate",
     "verify",
 ]

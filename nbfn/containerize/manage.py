@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nbfn.containerize import files, host
 from nbfn.containerize.layout import DEFAULT_TAG
 from nbfn.containerize.recipe import HANDLER_LABEL, LOCAL
+from nbfn.containerize.registry.reference import Reference
 from nbfn.containerize.validate import validate
 from nbfn.errors import BadInput, ImageError
 from nbfn.spec import ImageRef
@@ -123,12 +124,64 @@ def tag(layout: Layout, ref: ImageRef | str, name: ImageRef | str) -> ImageRef:
 
     Raises:
         ImageError: there is no such image.
-        BadInput: one of them is not a reference.
+        BadInput: ``ref`` is not a reference, or ``name`` none that may be given.
         StateError: the layout cannot be written.
     """
-    image = layout.get(ref)
-    new = ImageRef.parse(name) if isinstance(name, str) else name
-    return layout.put(image, new.repository, new.tag or "latest")
+    new = given_name(str(name))
+    return layout.put(layout.get(ref), new.repository, new.tag)
+
+
+def untag(layout: Layout, name: str) -> ImageRef:
+    """Forget ``name`` (``repository:tag``, or without a tag for ``latest``); returns what it meant.
+
+    The image stays until a prune, and for as long as something else needs it.
+
+    Raises:
+        ImageError: there is no such name, or the index itself is damaged.
+        BadInput: it is a function's own.
+        StateError: the layout cannot be written.
+    """
+    names = layout.refs()
+    found = next((each for each in (name, f"{name}:{DEFAULT_TAG}") if each in names), "")
+    repository, _, tagged = found.rpartition(":")
+    _check_not_reserved(repository or name, name)
+    if not found:
+        own = [each for each in names if not each.startswith(f"{LOCAL}/")]
+        raise ImageError(
+            f"there is no image with the name {name!r} in {layout.path}",
+            hint=f"names that can be removed: {', '.join(own)}" if own else "no name was given to any image",
+        )
+    known = ImageRef(repository, names[found], tagged)
+    layout.remove(ImageRef(repository, tag=tagged))
+    return known
+
+
+def given_name(text: str) -> ImageRef:
+    """``NAME[:TAG]`` as a name that somebody may give an image here: one that a registry would take, too.
+
+    Raises:
+        BadInput: no registry would take it, it has a digest, or it is one of the names of functions.
+    """
+    hint = "write it like team/greet:1.0"
+    try:
+        judged = Reference.parse(text)
+    except BadInput as error:
+        raise BadInput(error.message, hint=hint) from None
+    name = ImageRef.parse(text.removeprefix("docker://"))
+    if judged.digest:
+        raise BadInput(f"{text!r} has a digest, and a name is given without one", hint=hint)
+    if name.repository == "sha256":
+        raise BadInput(f"{text!r} reads as a digest, not as the name of an image", hint=hint)
+    _check_not_reserved(name.repository, text)
+    return ImageRef(name.repository, tag=judged.tag)
+
+
+def _check_not_reserved(repository: str, text: str) -> None:
+    if f"{repository}/".startswith(f"{LOCAL}/"):
+        raise BadInput(
+            f"{text!r} is a name of the functions' own: those below {LOCAL}/ come and go with their functions",
+            hint="use another name, like team/greet:1.0; `delete function` removes a function",
+        )
 
 
 def let_go(layout: Layout, repository: str) -> list[str]:

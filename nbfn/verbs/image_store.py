@@ -51,9 +51,22 @@ def diff_images(before: Named, after: Named, *, session: Session | None = None) 
 
 
 def tag_image(image: Named, name: str, *, session: Session | None = None) -> ImageRef:
-    """Let ``name`` (``NAME[:TAG]``) mean the image too."""
-    ref = ImageRef.parse(name)
-    return containerize.tag(_layout(session), ImageRef("", digest=_find(image, session).digest), ref)
+    """Let ``name`` (``NAME[:TAG]``) mean the image too.
+
+    Raises:
+        BadInput: no registry would take that name, or it is below ``nbfn.local/``, as those of functions.
+    """
+    return containerize.tag(_layout(session), ImageRef("", digest=_find(image, session).digest), name)
+
+
+def untag_image(name: str, *, session: Session | None = None) -> ImageRef:
+    """Forget a name that was given; returns what it meant. What nothing else needs goes with the next prune.
+
+    Raises:
+        ImageError: there is no such name.
+        BadInput: it is a function's own, which goes with the function.
+    """
+    return containerize.untag(_layout(session), name)
 
 
 def verify_images(*, session: Session | None = None) -> Mapping[str, Sequence[str]]:
@@ -97,15 +110,17 @@ def pull_image(
     """Bring an image here from a registry, or another place; ``name`` is what it is called here, too.
 
     Raises:
-        BadInput: there is no such place.
+        BadInput: there is no such place, or ``name`` is none that may be given.
         LoginFailed, RegistryError: the registry refused, or cannot be reached; a retry goes on from there.
     """
     ours = session or sessions.current()
-    known = ImageRef.parse(name) if name else None
+    known = containerize.given_name(name) if name else None
     place = places.find_place(where, Access.of(ours.settings))
+    if isinstance(place, places.Remote):
+        containerize.given_name(place.ref.name)  # the image gets that name here
     image = place.fetch(ours.layout, progress=progress)
     if known is not None:
-        return ours.layout.put(image, known.repository, known.tag or "latest")
+        return ours.layout.put(image, known.repository, known.tag)
     if isinstance(place, places.Remote):
         return ImageRef(place.ref.name, digest=image.digest, tag=place.ref.tag)
     return ImageRef(where, digest=image.digest)

@@ -61,9 +61,21 @@ def test_two_revisions(home: Path) -> None:
 
     assert fn("images", "tag", first.short, "team/old").out == f"team/old is {first.digest}\n"
     assert nbfn.inspect_image("old").digest == first.digest
+    refused = fn("images", "tag", first.short, "MINE:BAD")
+    assert (refused.code, "has capital letters" in refused.err) == (1, True)
+    refused = fn("pull", f"oci:{home}/nowhere", "nbfn.local/a/greet")
+    assert (refused.code, "the functions' own" in refused.err) == (1, True)
+    refused = fn("pull", "nbfn.local/a/greet")
+    assert (refused.code, "the functions' own" in refused.err) == (1, True)
     assert fn("images", "verify").out == "All images are sound\n"
     items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "inspect"], "")
     assert [item.value for item in items] == ["a/greet", "team/old"]
+    items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "remove"], "")
+    assert [item.value for item in items] == ["team/old"]
+    assert fn("images", "remove", "team/old").out == f"team/old:latest was {first.digest}\n"
+    gone = fn("images", "remove", "a/greet")
+    assert (gone.code, "no image with the name 'a/greet'" in gone.err) == (1, True)
+    assert [each.name for each in nbfn.images()] == ["nbfn.local/a/greet:latest"]
 
     for said, what in ((BadInput, "latest"), (ImageError, "nobody"), (ImageError, "abcdef")):
         nbfn.tag_image(first, "other/old")

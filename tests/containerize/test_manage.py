@@ -12,9 +12,9 @@ import pytest
 
 from nbfn.containerize import Layout, build, validate
 from nbfn.containerize.changes import changes
-from nbfn.containerize.manage import listed, prune, tag, verify
+from nbfn.containerize.manage import listed, prune, tag, untag, verify
 from nbfn.containerize.requirements import read_requirements
-from nbfn.errors import ImageError, RequirementError
+from nbfn.errors import BadInput, ImageError, RequirementError
 from nbfn.function import function
 from tests.containerize.conftest import SOURCE, make_capture, make_spec
 
@@ -62,6 +62,50 @@ def test_names_are_listed_and_given(layout: Layout) -> None:
     assert found[0].python == str(make_capture().python)
     with pytest.raises(ImageError, match="nobody"):
         tag(layout, "nobody", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MINE:BAD", "the repository 'MINE' has capital letters"),
+        ("mine:ok ok", "'ok ok' is not a tag"),
+        ("a:b:c", "'b:c' is not a tag"),
+        ("BAD NAME", "capital letters"),
+        ("", "no repository"),
+        ("sha256:abcd", "reads as a digest"),
+        ("mine@sha256:" + "0" * 64, "has a digest"),
+        ("nbfn.local/notebook/greet", "the functions' own"),
+        ("nbfn.local/x:1", "the functions' own"),
+    ],
+)
+def test_a_name_that_cannot_be_is_not_given(layout: Layout, name: str, said: str) -> None:
+    ref = build(make_spec(), make_capture(), layout).image
+    before = layout.refs()
+    with pytest.raises(BadInput, match=said) as caught:
+        tag(layout, ref, name)
+    assert "team/greet:1.0" in caught.value.hint
+    assert layout.refs() == before
+
+
+def test_a_name_is_taken_away(layout: Layout) -> None:
+    ref = build(make_spec(), make_capture(), layout).image
+    own = "nbfn.local/notebook/greet:latest"
+    for name in ("greet", "greet:1", "localhost:5000/greet"):
+        tag(layout, ref, name)
+    layout.put_as(layout.get(ref), "OLD:was ok once")
+    assert str(untag(layout, "greet")) == f"greet:latest@{ref.digest}"
+    assert untag(layout, "localhost:5000/greet").digest == ref.digest
+    assert list(layout.refs()) == ["OLD:was ok once", "greet:1", own]
+    with pytest.raises(ImageError, match="no image with the name 'greet'") as missing:
+        untag(layout, "greet")
+    assert missing.value.hint == "names that can be removed: OLD:was ok once, greet:1"
+    for name in (own, "nbfn.local/notebook/greet"):
+        with pytest.raises(BadInput, match="the functions' own"):
+            untag(layout, name)
+    for name in ("greet:1", "OLD:was ok once"):
+        untag(layout, name)
+    assert list(layout.refs()) == [own]
+    assert validate(layout.get(own)) == []
 
 
 def age(layout: Layout) -> None:
