@@ -129,7 +129,8 @@ def verify(edge: Edge, output: str | None) -> None:
         edge.show.say("All images are sound")
     if found:
         raise ImageError(
-            f"damaged: {', '.join(found)}", hint="deploy its function again: that builds it anew"
+            f"damaged: {', '.join(found)}",
+            hint="deploy its function again: that builds it anew; what nothing needs goes with `images prune`",
         )
 
 

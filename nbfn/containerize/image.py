@@ -284,8 +284,13 @@ class Image:
         """This image with one layer more on top."""
         config = self.config
         config["rootfs"]["diff_ids"].append(layer.diff_id)
+        told = config.get("history")
+        history = list(told) if isinstance(told, list) else []
+        # A base need not tell its history; but what is told must be of every layer, or readers refuse it.
+        known = sum(1 for note in history if not (isinstance(note, dict) and note.get("empty_layer")))
+        history += [{"created": CREATED, "created_by": "the base"}] * (len(self.layers) - known)
         note = {"created": CREATED, "created_by": created_by}
-        config.setdefault("history", []).append({**note, "comment": comment} if comment else note)
+        config["history"] = [*history, {**note, "comment": comment} if comment else note]
         return Image.made_of(config, (*self.layers, layer))
 
     def configured(

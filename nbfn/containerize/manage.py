@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
+    from nbfn.containerize.validate import Judged
 
 # A blob younger than this may belong to an image that is being built or pulled right now.
 GRACE_S = 3600.0
@@ -179,7 +180,7 @@ def given_name(text: str) -> ImageRef:
 def _check_not_reserved(repository: str, text: str) -> None:
     if f"{repository}/".startswith(f"{LOCAL}/"):
         raise BadInput(
-            f"{text!r} is a name of the functions' own: those below {LOCAL}/ come and go with their functions",
+            f"{text!r} is one of the functions' own names: those below {LOCAL}/ come and go with them",
             hint="use another name, like team/greet:1.0; `delete function` removes a function",
         )
 
@@ -196,22 +197,24 @@ def let_go(layout: Layout, repository: str) -> list[str]:
 
 
 def verify(layout: Layout) -> dict[str, list[str]]:
-    """Each name with what is wrong with its image; empty if all are sound. Reads every byte once a name.
+    """Each name with what is wrong with its image; empty if all are sound. Reads every byte.
+
+    An image without a name, such as an earlier revision that a rollback would run, is named by its digest.
 
     Raises:
         ImageError: the index itself is damaged.
     """
-    found: dict[str, list[str]] = {}
+    names = layout.refs()
+    unnamed = sorted(set(layout.manifests()).difference(names.values()))
+    layers: Judged = {}
     judged: dict[str, list[str]] = {}
-    for name, digest in layout.refs().items():
-        if digest not in judged:
-            try:
-                judged[digest] = validate(layout.get(ImageRef("", digest=digest)))
-            except ImageError as error:
-                judged[digest] = [error.message, *error.problems]
-        if judged[digest]:
-            found[name] = judged[digest]
-    return found
+    for digest in {*names.values(), *unnamed}:
+        try:
+            judged[digest] = validate(layout.get(ImageRef("", digest=digest)), layers)
+        except ImageError as error:
+            judged[digest] = [error.message, *error.problems]
+    every = {**names, **dict(zip(unnamed, unnamed, strict=True))}
+    return {name: judged[digest] for name, digest in every.items() if judged[digest]}
 
 
 def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> Pruned:
@@ -228,7 +231,9 @@ def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> 
     needed = layout.reachable(roots)
     limit = time.time() - grace_s
     removed, freed = [], 0
-    for path in _blobs(layout):
+    manifests = set(layout.manifests())
+    # What is killed here must not leave a manifest that wants for layers.
+    for path in sorted(_blobs(layout), key=lambda each: f"sha256:{each.name}" not in manifests):
         status = path.stat()
         digest = f"sha256:{path.name}"
         if digest in needed or status.st_mtime > limit:

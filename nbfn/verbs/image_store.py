@@ -70,7 +70,10 @@ def untag_image(name: str, *, session: Session | None = None) -> ImageRef:
 
 
 def verify_images(*, session: Session | None = None) -> Mapping[str, Sequence[str]]:
-    """Each image with what is wrong with it; empty if all are sound. Reads every byte."""
+    """Each image with what is wrong with it; empty if all are sound. Reads every byte.
+
+    One without a name, such as an earlier revision, is named by its digest.
+    """
     return containerize.verify(_layout(session))
 
 

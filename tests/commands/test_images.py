@@ -64,9 +64,9 @@ def test_two_revisions(home: Path) -> None:
     refused = fn("images", "tag", first.short, "MINE:BAD")
     assert (refused.code, "has capital letters" in refused.err) == (1, True)
     refused = fn("pull", f"oci:{home}/nowhere", "nbfn.local/a/greet")
-    assert (refused.code, "the functions' own" in refused.err) == (1, True)
+    assert (refused.code, "the functions' own names" in refused.err) == (1, True)
     refused = fn("pull", "nbfn.local/a/greet")
-    assert (refused.code, "the functions' own" in refused.err) == (1, True)
+    assert (refused.code, "the functions' own names" in refused.err) == (1, True)
     assert fn("images", "verify").out == "All images are sound\n"
     items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "inspect"], "")
     assert [item.value for item in items] == ["a/greet", "team/old"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.containerize import Layout, build, validate
+from nbfn.containerize import Layer, Layout, build, validate
 from nbfn.containerize.changes import changes
 from nbfn.containerize.manage import listed, prune, tag, untag, verify
 from nbfn.containerize.requirements import read_requirements
@@ -74,8 +74,8 @@ def test_names_are_listed_and_given(layout: Layout) -> None:
         ("", "no repository"),
         ("sha256:abcd", "reads as a digest"),
         ("mine@sha256:" + "0" * 64, "has a digest"),
-        ("nbfn.local/notebook/greet", "the functions' own"),
-        ("nbfn.local/x:1", "the functions' own"),
+        ("nbfn.local/notebook/greet", "the functions' own names"),
+        ("nbfn.local/x:1", "the functions' own names"),
     ],
 )
 def test_a_name_that_cannot_be_is_not_given(layout: Layout, name: str, said: str) -> None:
@@ -100,7 +100,7 @@ def test_a_name_is_taken_away(layout: Layout) -> None:
         untag(layout, "greet")
     assert missing.value.hint == "names that can be removed: OLD:was ok once, greet:1"
     for name in (own, "nbfn.local/notebook/greet"):
-        with pytest.raises(BadInput, match="the functions' own"):
+        with pytest.raises(BadInput, match="the functions' own names"):
             untag(layout, name)
     for name in ("greet:1", "OLD:was ok once"):
         untag(layout, name)
@@ -155,6 +155,28 @@ def test_what_is_damaged_is_found(layout: Layout) -> None:
     assert validate(layout.get(good)) == []
 
 
+def test_revisions_without_a_name_are_verified(layout: Layout) -> None:
+    first, second = (build(make_spec(), make_capture(f"{SOURCE}\n# {n}\n"), layout).image for n in range(2))
+    assert list(layout.refs().values()) == [second.digest]
+    assert verify(layout) == {}
+    code = layout.get(first).layers[-1]
+    code.path.write_bytes(code.path.read_bytes().replace(b"Hello", b"HELLO"))
+    found = verify(layout)
+    assert list(found) == [first.digest]
+    assert "has the digest" in found[first.digest][0]
+
+
+def test_a_layer_is_read_once_for_all_images(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        build(make_spec(), make_capture(f"{SOURCE}\n# {number}\n"), layout)
+    read: list[str] = []
+    real = Layer.open
+    monkeypatch.setattr(Layer, "tar", lambda self: read.append(self.diff_id) or real(self))
+    assert verify(layout) == {}
+    assert sorted(read) == sorted(set(read))
+    assert len(read) == 4  # what the runtime is in, and each revision's code
+
+
 def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
     refs = [build(make_spec(), make_capture(f"{SOURCE}\n# {n}\n"), layout).image for n in range(6)]
     age(layout)
@@ -171,6 +193,7 @@ def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -signal.SIGKILL
+    assert verify(layout) == {}, "a manifest outlived its layers"
     for ref in (refs[2], refs[5]):
         assert validate(layout.get(ref)) == []
     prune(layout, [refs[2].digest])
