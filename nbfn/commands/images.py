@@ -130,7 +130,7 @@ def verify(edge: Edge, output: str | None) -> None:
     if found:
         raise ImageError(
             f"damaged: {', '.join(found)}",
-            hint="deploy its function again: that builds it anew; what nothing needs goes with `images prune`",
+            hint="deploy its function again: that builds it anew; what nothing needs is pruned",
         )
 
 
@@ -141,14 +141,15 @@ def verify(edge: Edge, output: str | None) -> None:
 @output_option
 @edge
 def prune(edge: Edge, older_than: float, output: str | None) -> None:
-    """Remove what neither a name nor a function of this machine's executor needs."""
+    """Remove what neither a name nor a function of this machine's executor needs, or came only in part."""
     from nbfn import verbs
 
     done = verbs.prune_images(grace_s=older_than, session=edge.session)
     if output:
         edge.show.document(asdict(done))
     else:
-        edge.show.say(f"Removed {len(done.blobs)} blobs, {_size(done.freed)}")
+        parts = f" and parts of {len(done.partials)} more" if done.partials else ""
+        edge.show.say(f"Removed {len(done.blobs)} blobs{parts}, {_size(done.freed)}")
 
 
 @click.command(context_settings=HELP)

@@ -156,6 +156,35 @@ def growing(path: Path) -> Iterator[Growing]:
             os.close(descriptor)
 
 
+def drop_growing(path: Path) -> int | None:
+    """Remove a file of :func:`growing`, unless somebody has it: its size; None if it stays, or is not there.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(descriptor, path):
+            return None
+        size = os.fstat(descriptor).st_size
+        path.unlink()  # who waits for the lock finds it gone, and makes another
+    except BlockingIOError:
+        return None
+    else:
+        return size
+    finally:
+        os.close(descriptor)
+
+
+def is_full(error: BaseException) -> bool:
+    """True if ``error`` says that there is no space left."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def _is_at(descriptor: int, path: Path) -> bool:
     """False if who had the lock before has moved the file away."""
     try:
@@ -192,7 +221,7 @@ def explained(path: Path, what: str, needed: int = 0) -> Iterator[None]:
 def state_error(error: OSError, path: Path, what: str, needed: int) -> StateError:
     """``error``, met while writing ``what`` below ``path``, in words."""
     needs = f" (it needs {needed:,} bytes)" if needed else ""
-    if error.errno in _FULL:
+    if is_full(error):
         free = _free_bytes(path)
         left = f", {free:,} are free" if free is not None else ""
         needs = f": it needs {needed:,} bytes{left}" if needed else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ class Pruned:
     blobs: tuple[str, ...]
     """Digests."""
     freed: int
-    """Bytes."""
+    """Bytes, of both."""
+    partials: tuple[str, ...] = ()
+    """Digests of blobs that had come only in part."""
 
 
 def listed(layout: Layout, *, unnamed: bool = False) -> list[Listed]:
@@ -243,6 +246,24 @@ def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> 
         removed.append(digest)
         freed += status.st_size
     return Pruned(tuple(removed), freed)
+
+
+def drop_partials(layout: Layout, *, after_s: float = 0.0) -> dict[str, int]:
+    """Remove the parts of blobs that nobody is writing, and nobody has for ``after_s``: digest → bytes.
+
+    A pull that broke off begins anew then.
+
+    Raises:
+        StateError: one could not be removed.
+    """
+    removed: dict[str, int] = {}
+    limit = time.time() - after_s
+    with files.explained(layout.path, "the store of images"):
+        for path in sorted(layout.partials.iterdir()) if layout.partials.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime <= limit and (size := files.drop_growing(path)) is not None:
+                    removed[f"sha256:{path.name}"] = size
+    return removed
 
 
 def _blobs(layout: Layout) -> list[Path]:

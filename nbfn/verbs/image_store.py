@@ -11,6 +11,7 @@ Raises (each function, beside what it says itself):
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbfn import containerize, local
@@ -80,13 +81,17 @@ def verify_images(*, session: Session | None = None) -> Mapping[str, Sequence[st
 def prune_images(*, grace_s: float = GRACE_S, session: Session | None = None) -> Pruned:
     """Remove what neither a name nor a function of this machine's executor needs.
 
-    What is younger than ``grace_s`` stays: it may belong to an image that is being built.
+    What is younger than ``grace_s`` stays: it may belong to an image that is being built. The parts of what a
+    pull did not bring whole go whatever their age, unless one is at it.
 
     Raises:
-        ExecutorError: the executor, which knows what is needed, cannot be asked: nothing is removed.
+        ExecutorError: the executor, which knows what is needed, cannot be asked: no image is removed.
     """
     ours = session or sessions.current()
-    return containerize.prune(ours.layout, _needed(ours), grace_s=grace_s)
+    # First: nobody need be asked, and an executor that is to be started may want for the space.
+    partials = containerize.drop_partials(ours.layout)
+    done = containerize.prune(ours.layout, _needed(ours), grace_s=grace_s)
+    return replace(done, freed=done.freed + sum(partials.values()), partials=tuple(partials))
 
 
 def push_image(

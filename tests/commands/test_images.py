@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import nbfn
 from nbfn import session as sessions
 from nbfn.commands.main import cli
 from nbfn.commands.show import Step, metered
+from nbfn.containerize.image import Descriptor, digest_of
 from nbfn.errors import BadInput, ImageError
 from tests.commands.fnline import at_home, fn
 from tests.containerize.registries import running
@@ -92,6 +94,14 @@ def test_what_a_function_needs_is_not_pruned(home: Path) -> None:
         assert layout.remove(f"nbfn.local/a/{name}")
     gone.undeploy()
     assert nbfn.prune_images().blobs == (), "all of it is young"
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        layout.partial(Descriptor("", digest_of(b""), 9), "") as growing,
+    ):
+        assert growing
+        growing.write(b"in part")
+        raise KeyboardInterrupt
+    assert fn("images", "prune").out == "Removed 0 blobs and parts of 1 more, 7 B\n"
     done = json.loads(fn("images", "prune", "--older-than", "0", "--output", "json").out)
     assert done["freed"] > 0
     assert needed("Ana") == "Hello, Ana!"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -12,9 +14,10 @@ import pytest
 
 from nbfn.containerize import Layer, Layout, build, validate
 from nbfn.containerize.changes import changes
-from nbfn.containerize.manage import listed, prune, tag, untag, verify
+from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of
+from nbfn.containerize.manage import drop_partials, listed, prune, tag, untag, verify
 from nbfn.containerize.requirements import read_requirements
-from nbfn.errors import BadInput, ImageError, RequirementError
+from nbfn.errors import BadInput, ImageError, RequirementError, StateError
 from nbfn.function import function
 from tests.containerize.conftest import SOURCE, make_capture, make_spec
 
@@ -200,6 +203,39 @@ def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
     assert verify(layout) == {}
     with pytest.raises(ImageError):
         layout.get(refs[0])
+
+
+def break_off(layout: Layout, descriptor: Descriptor, error: BaseException, *, resumed: bool = True) -> None:
+    with layout.partial(descriptor, "a layer", resumed=resumed) as growing:
+        assert growing
+        growing.write(b"a la")
+        raise error
+
+
+def test_parts_that_nobody_is_writing_are_dropped(layout: Layout) -> None:
+    first, second = (Descriptor(LAYER_TYPE, digest_of(bytes([number])), 1000) for number in range(2))
+    for descriptor in (first, second):
+        with pytest.raises(KeyboardInterrupt):
+            break_off(layout, descriptor, KeyboardInterrupt())
+    assert len(list(layout.partials.iterdir())) == 2
+    assert drop_partials(layout, after_s=60) == {}
+    with contextlib.suppress(KeyboardInterrupt), layout.partial(first, "a layer") as growing:
+        assert growing
+        assert growing.size == 4
+        assert drop_partials(layout) == {second.digest: 4}, "one that is being written was dropped"
+        raise KeyboardInterrupt
+    assert drop_partials(layout) == {first.digest: 4}
+    assert drop_partials(layout) == {}
+
+
+def test_a_part_that_is_not_gone_on_with_is_not_kept(layout: Layout) -> None:
+    descriptor = Descriptor(LAYER_TYPE, digest_of(b"a layer"), 7)
+    with pytest.raises(KeyboardInterrupt):
+        break_off(layout, descriptor, KeyboardInterrupt(), resumed=False)
+    assert not list(layout.partials.iterdir())
+    with pytest.raises(StateError, match="no space left"):
+        break_off(layout, descriptor, OSError(errno.ENOSPC, "no space"))
+    assert not list(layout.partials.iterdir())
 
 
 class TestRequirements:

@@ -515,6 +515,8 @@ class TestBrokenLines:
             pull(ref, layout, ANYBODY)
         assert layout.refs() == {}
         assert not layout.blob(image.layers[0].descriptor.digest).exists()
+        assert not list(layout.partials.iterdir()), "the disk stays full"
+        layout.put(large_image(tmp_path / "blobs", 500_000), "other/small")
 
     def test_a_disk_that_fills_up_while_it_is_compressed(
         self, line: BadLine, name: str, tmp_path: Path, small_disk: Path, state: Path
