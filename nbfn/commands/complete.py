@@ -67,15 +67,16 @@ def own_functions(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def images(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of images; those of functions as ``APP/FUNCTION``."""
-    from nbfn import config
-    from nbfn.containerize import Layout
     from nbfn.containerize.recipe import LOCAL
 
-    try:
-        names = Layout(config.load().images).refs()
-    except NbfnError:
-        return []
-    return _items([name.removeprefix(f"{LOCAL}/").removesuffix(":latest") for name in names], incomplete)
+    return _items([name.removeprefix(f"{LOCAL}/") for name in _image_names()], incomplete)
+
+
+def given_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of images, but those of functions."""
+    from nbfn.containerize.recipe import LOCAL
+
+    return _items([name for name in _image_names() if not name.startswith(f"{LOCAL}/")], incomplete)
 
 
 def triggers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -115,6 +116,16 @@ def _names(ctx: click.Context, app: str, function: str) -> list[str]:
         return _asked(Control(Rest(client)), app, function)
 
     return _ask(ctx, names, lambda context: _of_oci(context, app, function))
+
+
+def _image_names() -> list[str]:
+    from nbfn import config
+    from nbfn.containerize import Layout
+
+    try:
+        return [name.removesuffix(":latest") for name in Layout(config.load().images).refs()]
+    except NbfnError:
+        return []
 
 
 def _held(ctx: click.Context) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 images = Words(
     "images",
-    help="Images on this machine: list, inspect, compare, name, verify and prune them.\n\n"
+    help="Images on this machine: list, inspect, compare, name, remove, verify and prune them.\n\n"
     "IMAGE is FUNCTION or APP/FUNCTION (what was built last), a listed name, or a digest's first digits.",
     context_settings=HELP,
 )
@@ -101,6 +101,17 @@ def tag(edge: Edge, image: str, name: str) -> None:
     edge.show.say(f"{name} is {made.digest}")
 
 
+@images.command("remove", context_settings=HELP)
+@click.argument("name", metavar="NAME[:TAG]", shell_complete=complete.given_names)
+@edge
+def remove(edge: Edge, name: str) -> None:
+    """Take a name away. What nothing else needs goes with the next prune."""
+    from nbfn import verbs
+
+    was = verbs.untag_image(name, session=edge.session)
+    edge.show.say(f"{was.repository}:{was.tag} was {was.digest}")
+
+
 @images.command("verify", context_settings=HELP)
 @output_option
 @edge
@@ -118,7 +129,8 @@ def verify(edge: Edge, output: str | None) -> None:
         edge.show.say("All images are sound")
     if found:
         raise ImageError(
-            f"damaged: {', '.join(found)}", hint="deploy its function again: that builds it anew"
+            f"damaged: {', '.join(found)}",
+            hint="deploy its function again: that builds it anew; what nothing needs is pruned",
         )
 
 
@@ -129,14 +141,15 @@ def verify(edge: Edge, output: str | None) -> None:
 @output_option
 @edge
 def prune(edge: Edge, older_than: float, output: str | None) -> None:
-    """Remove what neither a name nor a function of this machine's executor needs."""
+    """Remove what neither a name nor a function of this machine's executor needs, or came only in part."""
     from nbfn import verbs
 
     done = verbs.prune_images(grace_s=older_than, session=edge.session)
     if output:
         edge.show.document(asdict(done))
     else:
-        edge.show.say(f"Removed {len(done.blobs)} blobs, {_size(done.freed)}")
+        parts = f" and parts of {len(done.partials)} more" if done.partials else ""
+        edge.show.say(f"Removed {len(done.blobs)} blobs{parts}, {_size(done.freed)}")
 
 
 @click.command(context_settings=HELP)

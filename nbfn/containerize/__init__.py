@@ -10,7 +10,18 @@ from nbfn.containerize.describe import Description, describe
 from nbfn.containerize.host import fits
 from nbfn.containerize.image import Image, Layer
 from nbfn.containerize.layout import Layout
-from nbfn.containerize.manage import Listed, Pruned, find, listed, prune, tag, verify
+from nbfn.containerize.manage import (
+    Listed,
+    Pruned,
+    drop_partials,
+    find,
+    given_name,
+    listed,
+    prune,
+    tag,
+    untag,
+    verify,
+)
 from nbfn.containerize.packages import Package
 from nbfn.containerize.publish import publish
 from nbfn.containerize.requirements import read_requirements
@@ -32,9 +43,11 @@ __all__ = [
     "changes",
     "compressed",
     "describe",
+    "drop_partials",
     "find",
     "find_base",
     "fits",
+    "given_name",
     "listed",
     "prune",
     "publish",
@@ -42,6 +55,7 @@ __all__ = [
     "sweep_unpacked",
     "tag",
     "unpack",
+    "untag",
     "validate",
     "verify",
 ]

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from nbfn.errors import ImageError, StateError
 
@@ -22,6 +22,9 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 # A temporary file that nobody has written to for so long belonged to a process that was killed.
 _ABANDONED_S = 3600.0
+# A disk that is full to the last byte fails everybody else: so much is left, or this part of a small one.
+_SPARED_BYTES = 64 << 20
+_SPARED_PART = 20
 
 
 class Sink:
@@ -156,6 +159,35 @@ def growing(path: Path) -> Iterator[Growing]:
             os.close(descriptor)
 
 
+def drop_growing(path: Path) -> int | None:
+    """Remove a file of :func:`growing`, unless somebody has it: its size; None if it stays, or is not there.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(descriptor, path):
+            return None
+        size = os.fstat(descriptor).st_size
+        path.unlink()  # who waits for the lock finds it gone, and makes another
+    except BlockingIOError:
+        return None
+    else:
+        return size
+    finally:
+        os.close(descriptor)
+
+
+def is_full(error: BaseException) -> TypeGuard[OSError]:
+    """True if ``error`` says that there is no space left."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def _is_at(descriptor: int, path: Path) -> bool:
     """False if who had the lock before has moved the file away."""
     try:
@@ -192,8 +224,8 @@ def explained(path: Path, what: str, needed: int = 0) -> Iterator[None]:
 def state_error(error: OSError, path: Path, what: str, needed: int) -> StateError:
     """``error``, met while writing ``what`` below ``path``, in words."""
     needs = f" (it needs {needed:,} bytes)" if needed else ""
-    if error.errno in _FULL:
-        free = _free_bytes(path)
+    if is_full(error):
+        free = free_bytes(path)
         left = f", {free:,} are free" if free is not None else ""
         needs = f": it needs {needed:,} bytes{left}" if needed else ""
         return StateError(
@@ -212,8 +244,45 @@ def state_error(error: OSError, path: Path, what: str, needed: int) -> StateErro
     )
 
 
-def _free_bytes(path: Path) -> int | None:
+def check_room(path: Path, what: str, needed: int, *, done: int = 0, setting: str = "NBFN_STATE") -> None:
+    """Return if ``what``, of ``needed`` bytes of which ``done`` are written, finds room below ``path``.
+
+    ``setting`` is what says where that is.
+
+    Raises:
+        StateError: it does not, or hardly anything would be left to others.
+    """
+    free = free_bytes(path, spared=True)
+    if free is not None and needed - done > free:
+        raise StateError(
+            f"no space left in {path} for {what}: it needs {needed:,} bytes or more, "
+            f"{free + done:,} can be had",
+            hint=f"free some space there, or set {setting} to a folder on a larger disk; "
+            "an image that should not need as much is none to trust",
+        )
+
+
+def free_bytes(path: Path, *, spared: bool = False) -> int | None:
+    """What is free where ``path`` is, or will be; with ``spared``, without what is left to others.
+
+    None if that is not known.
+    """
+    found = existing(path)
+    if found is None:
+        return None
+    try:
+        usage = shutil.disk_usage(found)
+    except OSError:
+        return None
+    if not usage.total:  # a file system that does not tell
+        return None
+    return max(0, usage.free - min(_SPARED_BYTES, usage.total // _SPARED_PART)) if spared else usage.free
+
+
+def existing(path: Path) -> Path | None:
+    """``path``, or the nearest folder above that is there."""
     for folder in (path, *path.parents):
         with contextlib.suppress(OSError):
-            return shutil.disk_usage(folder).free
+            folder.stat()
+            return folder
     return None

@@ -13,13 +13,14 @@ import re
 import tempfile
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from nbfn.errors import ImageError
+from nbfn.containerize import files
+from nbfn.errors import ImageError, NbfnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -49,6 +50,8 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # A layer that grows more than so many times, and to more than so many bytes, is a bomb.
 _GROWTH_MAX = 100
 _GROWN_MAX_BYTES = 1 << 30
+# What a gzip file ends with: the size of its contents, of which that is the lowest part.
+_GZIP_SIZE_BYTES = 4
 
 
 def digest_of(data: bytes) -> str:
@@ -159,11 +162,31 @@ class Layer:
             )
         return file
 
+    @property
+    def is_zipped(self) -> bool:
+        """True if its tar has to be decompressed."""
+        return self.descriptor.media_type in GZIP_TYPES
+
+    def least_bytes(self) -> int:
+        """What its tar has at least: of a compressed one that is what its end says, which can be too little.
+
+        Raises:
+            ImageError: it is missing.
+        """
+        if not self.is_zipped:
+            return self.descriptor.size
+        with self.open() as file:
+            if self.descriptor.size < _GZIP_SIZE_BYTES:
+                return 0
+            file.seek(-_GZIP_SIZE_BYTES, 2)
+            return int.from_bytes(file.read(_GZIP_SIZE_BYTES), "little")
+
     def tar(self) -> BinaryIO:
         """The uncompressed tar, seekable.
 
         Raises:
-            ImageError: it is missing, damaged, or compressed in a way that is not understood.
+            ImageError: it is missing, damaged, compressed in a way that is not understood, or a bomb.
+            StateError: the folder of temporary files has no space for it.
         """
         file = self.open()
         if self.descriptor.media_type in PLAIN_TYPES:
@@ -177,8 +200,12 @@ class Layer:
                     self._grow(unzipped, plain)
             except (OSError, EOFError, zlib.error) as error:
                 plain.close()
+                if files.is_full(error):
+                    raise files.state_error(
+                        error, _temporary(), f"the unzipped {self.what} layer", 0
+                    ) from error
                 raise ImageError(f"{self.path} cannot be decompressed: {error}") from error
-            except ImageError:
+            except NbfnError:
                 plain.close()
                 raise
         plain.seek(0)
@@ -186,7 +213,7 @@ class Layer:
 
     def _grow(self, unzipped: gzip.GzipFile, plain: BinaryIO) -> None:
         limit = max(_GROWTH_MAX * self.descriptor.size, _GROWN_MAX_BYTES)
-        size = 0
+        size, temporary, what = 0, _temporary(), f"the unzipped {self.what} layer"
         while chunk := unzipped.read(1 << 20):
             size += len(chunk)
             if size > limit:
@@ -195,7 +222,13 @@ class Layer:
                     f"more than {limit:,}: a bomb",
                     hint="use an image from somebody you trust",
                 )
+            # Asked anew each time: its end may have told too little, and others write there too.
+            files.check_room(temporary, what, size, done=size - len(chunk), setting="TMPDIR")
             plain.write(chunk)
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir())
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +317,13 @@ class Image:
         """This image with one layer more on top."""
         config = self.config
         config["rootfs"]["diff_ids"].append(layer.diff_id)
+        told = config.get("history")
+        history = list(told) if isinstance(told, list) else []
+        # A base need not tell its history; but what is told must be of every layer, or readers refuse it.
+        known = sum(1 for note in history if not (isinstance(note, dict) and note.get("empty_layer")))
+        history += [{"created": CREATED, "created_by": "the base"}] * (len(self.layers) - known)
         note = {"created": CREATED, "created_by": created_by}
-        config.setdefault("history", []).append({**note, "comment": comment} if comment else note)
+        config["history"] = [*history, {**note, "comment": comment} if comment else note]
         return Image.made_of(config, (*self.layers, layer))
 
     def configured(

@@ -49,6 +49,8 @@ class Layout:
         self._blobs = path / "blobs" / "sha256"
         self._own = path / ".nbfn"
         self._temporary = self._own / "tmp"
+        self.partials = self._own / "partial"
+        """Where the parts of blobs are that have not come whole."""
         self._ready = False
 
     def __repr__(self) -> str:
@@ -214,10 +216,10 @@ class Layout:
         if self._ready and self._temporary.is_dir():
             return
         with files.explained(self.path, "the store of images"):
-            for folder in (self._blobs, self._temporary, self._own / "layers", self._own / "partial"):
+            for folder in (self._blobs, self._temporary, self._own / "layers", self.partials):
                 folder.mkdir(parents=True, exist_ok=True)
             files.sweep(self._temporary)
-            files.sweep(self._own / "partial", after_s=_PARTIAL_S)
+            files.sweep(self.partials, after_s=_PARTIAL_S)
             with self._lock():
                 if not (self.path / "index.json").exists():
                     self._write_index([])
@@ -226,10 +228,13 @@ class Layout:
         self._ready = True
 
     @contextlib.contextmanager
-    def partial(self, descriptor: Descriptor, what: str) -> Iterator[files.Growing | None]:
+    def partial(
+        self, descriptor: Descriptor, what: str, *, resumed: bool = True
+    ) -> Iterator[files.Growing | None]:
         """The part of a blob that is here, to be made whole; None if it is whole already.
 
-        What was written stays for the next try if this one fails, unless it turned out to be wrong.
+        What was written stays for the next try if this one fails, unless it turned out to be wrong, is not
+        ``resumed`` by a next try, or has filled the disk, where all else would fail from then on.
         Another process that fetches the same blob waits.
 
         Raises:
@@ -237,14 +242,19 @@ class Layout:
             StateError: no space, no permission.
         """
         self.ensure()
-        path = self._own / "partial" / descriptor.digest.removeprefix("sha256:")
+        path = self.partials / descriptor.digest.removeprefix("sha256:")
         with files.explained(self.path, what, descriptor.size), files.growing(path) as growing:
             if self.has(descriptor.digest, descriptor.size):
                 path.unlink(missing_ok=True)
                 yield None
                 return
-            yield growing
-            growing.finish(descriptor.digest, descriptor.size, what, self.blob(descriptor.digest))
+            try:
+                yield growing
+                growing.finish(descriptor.digest, descriptor.size, what, self.blob(descriptor.digest))
+            except BaseException as error:
+                if not resumed or not growing.size or files.is_full(error):
+                    path.unlink(missing_ok=True)
+                raise
 
     # Which inputs gave which layer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbfn.containerize import files, host
 from nbfn.containerize.layout import DEFAULT_TAG
 from nbfn.containerize.recipe import HANDLER_LABEL, LOCAL
+from nbfn.containerize.registry.reference import Reference
 from nbfn.containerize.validate import validate
 from nbfn.errors import BadInput, ImageError
 from nbfn.spec import ImageRef
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.image import Image
     from nbfn.containerize.layout import Layout
+    from nbfn.containerize.validate import Judged
 
 # A blob younger than this may belong to an image that is being built or pulled right now.
 GRACE_S = 3600.0
@@ -53,7 +56,9 @@ class Pruned:
     blobs: tuple[str, ...]
     """Digests."""
     freed: int
-    """Bytes."""
+    """Bytes, of both."""
+    partials: tuple[str, ...] = ()
+    """Digests of blobs that had come only in part."""
 
 
 def listed(layout: Layout, *, unnamed: bool = False) -> list[Listed]:
@@ -123,12 +128,64 @@ def tag(layout: Layout, ref: ImageRef | str, name: ImageRef | str) -> ImageRef:
 
     Raises:
         ImageError: there is no such image.
-        BadInput: one of them is not a reference.
+        BadInput: ``ref`` is not a reference, or ``name`` none that may be given.
         StateError: the layout cannot be written.
     """
-    image = layout.get(ref)
-    new = ImageRef.parse(name) if isinstance(name, str) else name
-    return layout.put(image, new.repository, new.tag or "latest")
+    new = given_name(str(name))
+    return layout.put(layout.get(ref), new.repository, new.tag)
+
+
+def untag(layout: Layout, name: str) -> ImageRef:
+    """Forget ``name`` (``repository:tag``, or without a tag for ``latest``); returns what it meant.
+
+    The image stays until a prune, and for as long as something else needs it.
+
+    Raises:
+        ImageError: there is no such name, or the index itself is damaged.
+        BadInput: it is a function's own.
+        StateError: the layout cannot be written.
+    """
+    names = layout.refs()
+    found = next((each for each in (name, f"{name}:{DEFAULT_TAG}") if each in names), "")
+    repository, _, tagged = found.rpartition(":")
+    _check_not_reserved(repository or name, name)
+    if not found:
+        own = [each for each in names if not each.startswith(f"{LOCAL}/")]
+        raise ImageError(
+            f"there is no image with the name {name!r} in {layout.path}",
+            hint=f"names that can be removed: {', '.join(own)}" if own else "no name was given to any image",
+        )
+    known = ImageRef(repository, names[found], tagged)
+    layout.remove(ImageRef(repository, tag=tagged))
+    return known
+
+
+def given_name(text: str) -> ImageRef:
+    """``NAME[:TAG]`` as a name that somebody may give an image here: one that a registry would take, too.
+
+    Raises:
+        BadInput: no registry would take it, it has a digest, or it is one of the names of functions.
+    """
+    hint = "write it like team/greet:1.0"
+    try:
+        judged = Reference.parse(text)
+    except BadInput as error:
+        raise BadInput(error.message, hint=hint) from None
+    name = ImageRef.parse(text.removeprefix("docker://"))
+    if judged.digest:
+        raise BadInput(f"{text!r} has a digest, and a name is given without one", hint=hint)
+    if name.repository == "sha256":
+        raise BadInput(f"{text!r} reads as a digest, not as the name of an image", hint=hint)
+    _check_not_reserved(name.repository, text)
+    return ImageRef(name.repository, tag=judged.tag)
+
+
+def _check_not_reserved(repository: str, text: str) -> None:
+    if f"{repository}/".startswith(f"{LOCAL}/"):
+        raise BadInput(
+            f"{text!r} is one of the functions' own names: those below {LOCAL}/ come and go with them",
+            hint="use another name, like team/greet:1.0; `delete function` removes a function",
+        )
 
 
 def let_go(layout: Layout, repository: str) -> list[str]:
@@ -143,22 +200,24 @@ def let_go(layout: Layout, repository: str) -> list[str]:
 
 
 def verify(layout: Layout) -> dict[str, list[str]]:
-    """Each name with what is wrong with its image; empty if all are sound. Reads every byte once a name.
+    """Each name with what is wrong with its image; empty if all are sound. Reads every byte.
+
+    An image without a name, such as an earlier revision that a rollback would run, is named by its digest.
 
     Raises:
         ImageError: the index itself is damaged.
     """
-    found: dict[str, list[str]] = {}
+    names = layout.refs()
+    unnamed = sorted(set(layout.manifests()).difference(names.values()))
+    layers: Judged = {}
     judged: dict[str, list[str]] = {}
-    for name, digest in layout.refs().items():
-        if digest not in judged:
-            try:
-                judged[digest] = validate(layout.get(ImageRef("", digest=digest)))
-            except ImageError as error:
-                judged[digest] = [error.message, *error.problems]
-        if judged[digest]:
-            found[name] = judged[digest]
-    return found
+    for digest in {*names.values(), *unnamed}:
+        try:
+            judged[digest] = validate(layout.get(ImageRef("", digest=digest)), layers)
+        except ImageError as error:
+            judged[digest] = [error.message, *error.problems]
+    every = {**names, **dict(zip(unnamed, unnamed, strict=True))}
+    return {name: judged[digest] for name, digest in every.items() if judged[digest]}
 
 
 def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> Pruned:
@@ -175,7 +234,9 @@ def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> 
     needed = layout.reachable(roots)
     limit = time.time() - grace_s
     removed, freed = [], 0
-    for path in _blobs(layout):
+    manifests = set(layout.manifests())
+    # What is killed here must not leave a manifest that wants for layers.
+    for path in sorted(_blobs(layout), key=lambda each: f"sha256:{each.name}" not in manifests):
         status = path.stat()
         digest = f"sha256:{path.name}"
         if digest in needed or status.st_mtime > limit:
@@ -185,6 +246,24 @@ def prune(layout: Layout, roots: Iterable[str], *, grace_s: float = GRACE_S) -> 
         removed.append(digest)
         freed += status.st_size
     return Pruned(tuple(removed), freed)
+
+
+def drop_partials(layout: Layout, *, after_s: float = 0.0) -> dict[str, int]:
+    """Remove the parts of blobs that nobody is writing, and nobody has for ``after_s``: digest → bytes.
+
+    A pull that broke off begins anew then.
+
+    Raises:
+        StateError: one could not be removed.
+    """
+    removed: dict[str, int] = {}
+    limit = time.time() - after_s
+    with files.explained(layout.path, "the store of images"):
+        for path in sorted(layout.partials.iterdir()) if layout.partials.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime <= limit and (size := files.drop_growing(path)) is not None:
+                    removed[f"sha256:{path.name}"] = size
+    return removed
 
 
 def _blobs(layout: Layout) -> list[Path]:

@@ -7,6 +7,8 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from nbfn.containerize import files, host
@@ -16,13 +18,13 @@ from nbfn.errors import ImageError
 from nbfn.spec import ImageRef
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nbfn.containerize.image import Image, Layer
     from nbfn.containerize.layout import Layout
     from nbfn.containerize.members import Member
 
 _CHUNK = 1 << 20
+# What the bytes of a file are a multiple of, on nearly every disk.
+_BLOCK = 4096
 # An instance may run as another user than the one who unpacks.
 _FOLDER_MODE = 0o755
 _ROOT = "-root"
@@ -40,10 +42,20 @@ def unpack(image: Image, into: Path) -> list[Path]:
     Raises:
         ImageError: a layer is missing or damaged, or holds what must not be unpacked (``problems`` has
             each): names or links that lead out, devices, files cut short.
-        StateError: ``into`` cannot be written: no space, no permission.
+        StateError: ``into`` cannot be written: no permission, or not enough space, which is looked at before
+            anything is unpacked, and again before each layer is.
     """
     own_root = host.brings_root(image)
-    return [_unpacked(layer, into, own_root=own_root) for layer in image.layers]
+    what = f"the unpacked image {image.digest[:19]}"
+    left = {each.diff_id: each for each in image.layers if _known(each, into, own_root=own_root) is None}
+    if left:
+        _check_room(list(left.values()), into, what)
+    found = []
+    for layer in image.layers:
+        left.pop(layer.diff_id, None)
+        later = sum(each.least_bytes() for each in left.values())
+        found.append(_unpacked(layer, into, what, own_root=own_root, later=later))
+    return found
 
 
 def sweep_unpacked(layout: Layout, into: Path) -> int:
@@ -68,15 +80,46 @@ def sweep_unpacked(layout: Layout, into: Path) -> int:
     return len(gone)
 
 
-def _unpacked(layer: Layer, into: Path, *, own_root: bool) -> Path:
+def _check_room(layers: list[Layer], into: Path, what: str) -> None:
+    """Whether ``layers`` find room, as far as their ends tell. What is zipped is unzipped elsewhere first."""
+    temporary = Path(tempfile.gettempdir())
+    together = _disk(into) == _disk(temporary)
+    needed = most = 0
+    for layer in layers:
+        size = layer.least_bytes()
+        unzipped = size if layer.is_zipped else 0
+        needed += size
+        most = max(most, needed + unzipped if together else needed)
+        files.check_room(temporary, f"the unzipped {layer.what} layer", unzipped, setting="TMPDIR")
+    files.check_room(into, what, most)
+
+
+def _disk(path: Path) -> int | None:
+    found = files.existing(path)
+    return found.stat().st_dev if found is not None else None
+
+
+def _folders(layer: Layer, into: Path) -> tuple[Path, Path]:
+    """Where it is unpacked to: for any image, and only for one with a root of its own."""
     folder = into / layer.diff_id.removeprefix("sha256:")
-    rooted = folder.with_name(f"{folder.name}{_ROOT}")
-    for known in (folder, rooted) if own_root else (folder,):
-        if known.is_dir():
-            return known
+    return folder, folder.with_name(f"{folder.name}{_ROOT}")
+
+
+def _known(layer: Layer, into: Path, *, own_root: bool) -> Path | None:
+    folder, rooted = _folders(layer, into)
+    return next((each for each in ((folder, rooted) if own_root else (folder,)) if each.is_dir()), None)
+
+
+def _unpacked(layer: Layer, into: Path, image: str, *, own_root: bool, later: int) -> Path:
+    """Its folder. ``later`` are the bytes that the rest of ``image`` will need, or more."""
+    known = _known(layer, into, own_root=own_root)
+    if known is not None:
+        return known
+    folder, rooted = _folders(layer, into)
     what, needed = f"the unpacked {layer.what} layer", layer.descriptor.size
     with layer.tar() as tar, files.explained(into, what, needed):
         members, plain = _checked(layer, tar, own_root=own_root)
+        files.check_room(into, image, _on_disk(members) + later)
         folder = folder if plain else rooted
         into.mkdir(parents=True, exist_ok=True)
         files.sweep(into, "*.tmp-*")
@@ -91,6 +134,10 @@ def _unpacked(layer: Layer, into: Path, *, own_root: bool) -> Path:
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _on_disk(members: list[Member]) -> int:
+    return sum(-(-each.size // _BLOCK) * _BLOCK for each in members if each.kind == "file")
 
 
 def _checked(layer: Layer, tar: BinaryIO, *, own_root: bool) -> tuple[list[Member], bool]:

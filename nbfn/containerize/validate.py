@@ -18,17 +18,25 @@ from nbfn.containerize.image import (
     digest_of_file,
 )
 from nbfn.containerize.members import read_members
+from nbfn.containerize.recipe import SCHEMA_LABEL
 from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
     from nbfn.containerize.image import Image, Layer
 
+    Judged = dict[tuple[str, int, str, str, bool], list[str]]
+    """Digest, size and type of a layer, its ``diff_id``, whether it is of a system → what is wrong."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _ENV_ITEM = re.compile(r"[^=\0]+=[^\0]*", re.DOTALL)
 
 
-def validate(image: Image) -> list[str]:
-    """Each invariant that ``image`` breaks, as a line; empty if it is sound. Reads every byte of it."""
+def validate(image: Image, known: Judged | None = None) -> list[str]:
+    """Each invariant that ``image`` breaks, as a line; empty if it is sound. Reads every byte of it.
+
+    ``known`` takes what was found of each layer, for the next image that has it.
+    """
+    judged = {} if known is None else known
     try:
         manifest, config = image.manifest, image.config
     except ImageError as error:
@@ -39,9 +47,13 @@ def validate(image: Image) -> list[str]:
     listed = _diff_ids(config)
     if isinstance(listed, list) and listed != [layer.diff_id for layer in image.layers]:
         problems.append("config: rootfs.diff_ids are not those of the layers, in their order")
+    root = host.brings_root(image)
     for number, layer in enumerate(image.layers, start=1):
-        found = layer_problems(layer, root=host.brings_root(image))
-        problems += [f"layer {number} ({layer.what}): {problem}" for problem in found]
+        described = layer.descriptor
+        key = (described.digest, described.size, described.media_type, layer.diff_id, root)
+        if key not in judged:
+            judged[key] = layer_problems(layer, root=root)
+        problems += [f"layer {number} ({layer.what}): {problem}" for problem in judged[key]]
     return problems
 
 
@@ -162,7 +174,10 @@ def _run_problems(runs: dict[str, Any]) -> list[str]:
     env = runs.get("Env") or []
     if _is_texts(env):
         problems += [f"config: Env has {x!r}, not NAME=VALUE" for x in env if not _ENV_ITEM.fullmatch(x)]
-    if not (runs.get("Entrypoint") or runs.get("Cmd")):
+    labels = runs.get("Labels")
+    # A base, or an image of somebody else's, need not say.
+    ours = isinstance(labels, dict) and SCHEMA_LABEL in labels
+    if ours and not (runs.get("Entrypoint") or runs.get("Cmd")):
         problems.append("config: neither Entrypoint nor Cmd says what to run")
     folder = runs.get("WorkingDir", "/")
     if not isinstance(folder, str) or (folder and not folder.startswith("/")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from nbfn.containerize import Layout, prune
+from nbfn.containerize import Layout, drop_partials, prune
 from nbfn.containerize.manage import let_go
 from nbfn.containerize.recipe import repository
 from nbfn.errors import BadInput, ImageError, StateError
@@ -52,6 +52,7 @@ class Images:
         """
         try:
             here = set(self._layout.manifests())
+            drop_partials(self._layout, after_s=KEPT_S)
             done = prune(self._layout, here.intersection(map(_digest, needed)), grace_s=KEPT_S)
         except (ImageError, StateError, OSError) as error:
             log.warning("images that nothing needs stay: %s", error)

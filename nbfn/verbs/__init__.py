@@ -28,6 +28,7 @@ from nbfn.verbs.image_store import (
     pull_image,
     push_image,
     tag_image,
+    untag_image,
     verify_images,
 )
 from nbfn.verbs.invocation import Answer, invoke_function
@@ -138,6 +139,7 @@ __all__ = [
     "triggers",
     "unset_config",
     "unset_context",
+    "untag_image",
     "update_app",
     "update_context",
     "update_function",

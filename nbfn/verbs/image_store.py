@@ -11,6 +11,7 @@ Raises (each function, beside what it says itself):
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbfn import containerize, local
@@ -51,26 +52,46 @@ def diff_images(before: Named, after: Named, *, session: Session | None = None) 
 
 
 def tag_image(image: Named, name: str, *, session: Session | None = None) -> ImageRef:
-    """Let ``name`` (``NAME[:TAG]``) mean the image too."""
-    ref = ImageRef.parse(name)
-    return containerize.tag(_layout(session), ImageRef("", digest=_find(image, session).digest), ref)
+    """Let ``name`` (``NAME[:TAG]``) mean the image too.
+
+    Raises:
+        BadInput: no registry would take that name, or it is below ``nbfn.local/``, as those of functions.
+    """
+    return containerize.tag(_layout(session), ImageRef("", digest=_find(image, session).digest), name)
+
+
+def untag_image(name: str, *, session: Session | None = None) -> ImageRef:
+    """Forget a name that was given; returns what it meant. What nothing else needs goes with the next prune.
+
+    Raises:
+        ImageError: there is no such name.
+        BadInput: it is a function's own, which goes with the function.
+    """
+    return containerize.untag(_layout(session), name)
 
 
 def verify_images(*, session: Session | None = None) -> Mapping[str, Sequence[str]]:
-    """Each image with what is wrong with it; empty if all are sound. Reads every byte."""
+    """Each image with what is wrong with it; empty if all are sound. Reads every byte.
+
+    One without a name, such as an earlier revision, is named by its digest.
+    """
     return containerize.verify(_layout(session))
 
 
 def prune_images(*, grace_s: float = GRACE_S, session: Session | None = None) -> Pruned:
     """Remove what neither a name nor a function of this machine's executor needs.
 
-    What is younger than ``grace_s`` stays: it may belong to an image that is being built.
+    What is younger than ``grace_s`` stays: it may belong to an image that is being built. The parts of what a
+    pull did not bring whole go whatever their age, unless one is at it.
 
     Raises:
-        ExecutorError: the executor, which knows what is needed, cannot be asked: nothing is removed.
+        ExecutorError: the executor, which knows what is needed, cannot be asked: no image is removed.
     """
     ours = session or sessions.current()
-    return containerize.prune(ours.layout, _needed(ours), grace_s=grace_s)
+    # First: nobody need be asked, and an executor that is to be started may want for the space.
+    partials = containerize.drop_partials(ours.layout)
+    done = containerize.prune(ours.layout, _needed(ours), grace_s=grace_s)
+    return replace(done, freed=done.freed + sum(partials.values()), partials=tuple(partials))
 
 
 def push_image(
@@ -97,15 +118,17 @@ def pull_image(
     """Bring an image here from a registry, or another place; ``name`` is what it is called here, too.
 
     Raises:
-        BadInput: there is no such place.
+        BadInput: there is no such place, or ``name`` is none that may be given.
         LoginFailed, RegistryError: the registry refused, or cannot be reached; a retry goes on from there.
     """
     ours = session or sessions.current()
-    known = ImageRef.parse(name) if name else None
+    known = containerize.given_name(name) if name else None
     place = places.find_place(where, Access.of(ours.settings))
+    if isinstance(place, places.Remote):
+        containerize.given_name(place.ref.name)  # the image gets that name here
     image = place.fetch(ours.layout, progress=progress)
     if known is not None:
-        return ours.layout.put(image, known.repository, known.tag or "latest")
+        return ours.layout.put(image, known.repository, known.tag)
     if isinstance(place, places.Remote):
         return ImageRef(place.ref.name, digest=image.digest, tag=place.ref.tag)
     return ImageRef(where, digest=image.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import nbfn
 from nbfn import session as sessions
 from nbfn.commands.main import cli
 from nbfn.commands.show import Step, metered
+from nbfn.containerize.image import Descriptor, digest_of
 from nbfn.errors import BadInput, ImageError
 from nbfn.verbs.progress import Pushing
 from tests.commands.fnline import at_home, fn
@@ -62,9 +64,21 @@ def test_two_revisions(home: Path) -> None:
 
     assert fn("images", "tag", first.short, "team/old").out == f"team/old is {first.digest}\n"
     assert nbfn.inspect_image("old").digest == first.digest
+    refused = fn("images", "tag", first.short, "MINE:BAD")
+    assert (refused.code, "has capital letters" in refused.err) == (1, True)
+    refused = fn("pull", f"oci:{home}/nowhere", "nbfn.local/a/greet")
+    assert (refused.code, "the functions' own names" in refused.err) == (1, True)
+    refused = fn("pull", "nbfn.local/a/greet")
+    assert (refused.code, "the functions' own names" in refused.err) == (1, True)
     assert fn("images", "verify").out == "All images are sound\n"
     items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "inspect"], "")
     assert [item.value for item in items] == ["a/greet", "team/old"]
+    items = ShellComplete(cli, {}, "nbfn", "_NBFN_COMPLETE").get_completions(["images", "remove"], "")
+    assert [item.value for item in items] == ["team/old"]
+    assert fn("images", "remove", "team/old").out == f"team/old:latest was {first.digest}\n"
+    gone = fn("images", "remove", "a/greet")
+    assert (gone.code, "no image with the name 'a/greet'" in gone.err) == (1, True)
+    assert [each.name for each in nbfn.images()] == ["nbfn.local/a/greet:latest"]
 
     for said, what in ((BadInput, "latest"), (ImageError, "nobody"), (ImageError, "abcdef")):
         nbfn.tag_image(first, "other/old")
@@ -81,6 +95,14 @@ def test_what_a_function_needs_is_not_pruned(home: Path) -> None:
         assert layout.remove(f"nbfn.local/a/{name}")
     gone.undeploy()
     assert nbfn.prune_images().blobs == (), "all of it is young"
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        layout.partial(Descriptor("", digest_of(b""), 9), "") as growing,
+    ):
+        assert growing
+        growing.write(b"in part")
+        raise KeyboardInterrupt
+    assert fn("images", "prune").out == "Removed 0 blobs and parts of 1 more, 7 B\n"
     done = json.loads(fn("images", "prune", "--older-than", "0", "--output", "json").out)
     assert done["freed"] > 0
     assert needed("Ana") == "Hello, Ana!"

@@ -155,6 +155,7 @@ TWINS: dict[str, str | None] = {
     "images inspect": "inspect_image",
     "images diff": "diff_images",
     "images tag": "tag_image",
+    "images remove": "untag_image",
     "images verify": "verify_images",
     "images prune": "prune_images",
     "rollback": "rollback_function",

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
 import httpx
 import yaml
@@ -121,6 +122,8 @@ class BadLine:
     """Ask for a bearer token, which ``/token`` gives."""
     uses: int = 10**9
     """How many requests a token is good for."""
+    unreadable: str = ""
+    """A repository that ``/token`` gives no token for."""
     status: dict[str, int] = field(default_factory=dict)
     """``METHOD part`` → refused with this status."""
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -142,18 +145,21 @@ class _Handler(BaseHTTPRequestHandler):
         line.log.append((self.command, self.path))
         if self.path.startswith("/token"):
             line.asked.append(f"{self.path} {self.headers.get('authorization', '')}")
+            if line.unreadable and f"{line.unreadable}:pull" in unquote(self.path):
+                self._send(403, {"content-type": "application/json"}, b'{"details": "not yours to read"}')
+                return
             token = f"token-{len(line.issued)}"
             line.issued[token] = line.uses
             self._send(200, {"content-type": "application/json"}, b'{"token": "%s"}' % token.encode())
             return
         if line.tokens and not self._let_in():
-            realm = f'Bearer realm="http://{line.host}/token",service="test, of tokens"'
-            self._send(401, {"www-authenticate": realm}, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
+            self._send(401, self._challenge(), b'{"errors": [{"code": "UNAUTHORIZED"}]}')
             return
         for rule, status in line.status.items():
             method, _, part = rule.partition(" ")
             if method == self.command and part in self.path:
-                self._send(status, {}, b'{"errors": [{"code": "TEST", "message": "as it was told"}]}')
+                asks = self._challenge() if status == 401 and line.tokens else {}
+                self._send(status, asks, b'{"errors": [{"code": "TEST", "message": "as it was told"}]}')
                 return
         if self.command == "PATCH" and line.break_patch:
             kept = line.break_patch.pop(0)
@@ -166,6 +172,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's
+
+    def _challenge(self) -> dict[str, str]:
+        realm = f'Bearer realm="http://{self.line.host}/token",service="test, of tokens"'
+        return {"www-authenticate": realm}
 
     def _let_in(self) -> bool:
         token = self.headers.get("authorization", "").removeprefix("Bearer ")

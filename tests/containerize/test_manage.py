@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -10,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbfn.containerize import Layout, build, validate
+from nbfn.containerize import Layer, Layout, build, validate
 from nbfn.containerize.changes import changes
-from nbfn.containerize.manage import listed, prune, tag, verify
+from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of
+from nbfn.containerize.manage import drop_partials, listed, prune, tag, untag, verify
 from nbfn.containerize.requirements import read_requirements
-from nbfn.errors import ImageError, RequirementError
+from nbfn.errors import BadInput, ImageError, RequirementError, StateError
 from nbfn.function import function
 from tests.containerize.conftest import SOURCE, make_capture, make_spec
 
@@ -64,6 +67,50 @@ def test_names_are_listed_and_given(layout: Layout) -> None:
         tag(layout, "nobody", "x")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MINE:BAD", "the repository 'MINE' has capital letters"),
+        ("mine:ok ok", "'ok ok' is not a tag"),
+        ("a:b:c", "'b:c' is not a tag"),
+        ("BAD NAME", "capital letters"),
+        ("", "no repository"),
+        ("sha256:abcd", "reads as a digest"),
+        ("mine@sha256:" + "0" * 64, "has a digest"),
+        ("nbfn.local/notebook/greet", "the functions' own names"),
+        ("nbfn.local/x:1", "the functions' own names"),
+    ],
+)
+def test_a_name_that_cannot_be_is_not_given(layout: Layout, name: str, said: str) -> None:
+    ref = build(make_spec(), make_capture(), layout).image
+    before = layout.refs()
+    with pytest.raises(BadInput, match=said) as caught:
+        tag(layout, ref, name)
+    assert "team/greet:1.0" in caught.value.hint
+    assert layout.refs() == before
+
+
+def test_a_name_is_taken_away(layout: Layout) -> None:
+    ref = build(make_spec(), make_capture(), layout).image
+    own = "nbfn.local/notebook/greet:latest"
+    for name in ("greet", "greet:1", "localhost:5000/greet"):
+        tag(layout, ref, name)
+    layout.put_as(layout.get(ref), "OLD:was ok once")
+    assert str(untag(layout, "greet")) == f"greet:latest@{ref.digest}"
+    assert untag(layout, "localhost:5000/greet").digest == ref.digest
+    assert list(layout.refs()) == ["OLD:was ok once", "greet:1", own]
+    with pytest.raises(ImageError, match="no image with the name 'greet'") as missing:
+        untag(layout, "greet")
+    assert missing.value.hint == "names that can be removed: OLD:was ok once, greet:1"
+    for name in (own, "nbfn.local/notebook/greet"):
+        with pytest.raises(BadInput, match="the functions' own names"):
+            untag(layout, name)
+    for name in ("greet:1", "OLD:was ok once"):
+        untag(layout, name)
+    assert list(layout.refs()) == [own]
+    assert validate(layout.get(own)) == []
+
+
 def age(layout: Layout) -> None:
     for path in (layout.path / "blobs/sha256").iterdir():
         os.utime(path, (0, 0))
@@ -111,6 +158,28 @@ def test_what_is_damaged_is_found(layout: Layout) -> None:
     assert validate(layout.get(good)) == []
 
 
+def test_revisions_without_a_name_are_verified(layout: Layout) -> None:
+    first, second = (build(make_spec(), make_capture(f"{SOURCE}\n# {n}\n"), layout).image for n in range(2))
+    assert list(layout.refs().values()) == [second.digest]
+    assert verify(layout) == {}
+    code = layout.get(first).layers[-1]
+    code.path.write_bytes(code.path.read_bytes().replace(b"Hello", b"HELLO"))
+    found = verify(layout)
+    assert list(found) == [first.digest]
+    assert "has the digest" in found[first.digest][0]
+
+
+def test_a_layer_is_read_once_for_all_images(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        build(make_spec(), make_capture(f"{SOURCE}\n# {number}\n"), layout)
+    read: list[str] = []
+    real = Layer.open
+    monkeypatch.setattr(Layer, "tar", lambda self: read.append(self.diff_id) or real(self))
+    assert verify(layout) == {}
+    assert sorted(read) == sorted(set(read))
+    assert len(read) == 4  # what the runtime is in, and each revision's code
+
+
 def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
     refs = [build(make_spec(), make_capture(f"{SOURCE}\n# {n}\n"), layout).image for n in range(6)]
     age(layout)
@@ -127,12 +196,46 @@ def test_a_prune_that_is_killed_leaves_whole_images(layout: Layout) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -signal.SIGKILL
+    assert verify(layout) == {}, "a manifest outlived its layers"
     for ref in (refs[2], refs[5]):
         assert validate(layout.get(ref)) == []
     prune(layout, [refs[2].digest])
     assert verify(layout) == {}
     with pytest.raises(ImageError):
         layout.get(refs[0])
+
+
+def break_off(layout: Layout, descriptor: Descriptor, error: BaseException, *, resumed: bool = True) -> None:
+    with layout.partial(descriptor, "a layer", resumed=resumed) as growing:
+        assert growing
+        growing.write(b"a la")
+        raise error
+
+
+def test_parts_that_nobody_is_writing_are_dropped(layout: Layout) -> None:
+    first, second = (Descriptor(LAYER_TYPE, digest_of(bytes([number])), 1000) for number in range(2))
+    for descriptor in (first, second):
+        with pytest.raises(KeyboardInterrupt):
+            break_off(layout, descriptor, KeyboardInterrupt())
+    assert len(list(layout.partials.iterdir())) == 2
+    assert drop_partials(layout, after_s=60) == {}
+    with contextlib.suppress(KeyboardInterrupt), layout.partial(first, "a layer") as growing:
+        assert growing
+        assert growing.size == 4
+        assert drop_partials(layout) == {second.digest: 4}, "one that is being written was dropped"
+        raise KeyboardInterrupt
+    assert drop_partials(layout) == {first.digest: 4}
+    assert drop_partials(layout) == {}
+
+
+def test_a_part_that_is_not_gone_on_with_is_not_kept(layout: Layout) -> None:
+    descriptor = Descriptor(LAYER_TYPE, digest_of(b"a layer"), 7)
+    with pytest.raises(KeyboardInterrupt):
+        break_off(layout, descriptor, KeyboardInterrupt(), resumed=False)
+    assert not list(layout.partials.iterdir())
+    with pytest.raises(StateError, match="no space left"):
+        break_off(layout, descriptor, OSError(errno.ENOSPC, "no space"))
+    assert not list(layout.partials.iterdir())
 
 
 class TestRequirements:

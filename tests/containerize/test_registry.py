@@ -252,6 +252,37 @@ def test_a_blob_that_cannot_be_mounted_is_sent(registry: Registry, built: Image,
     assert push(built, ref, ANYBODY, mount_from=(f"{name}/nowhere",)).digest == built.digest
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_mount_that_is_refused_is_an_upload(
+    line: BadLine, built: Image, other: Layout, name: str, status: int, tokens: bool
+) -> None:
+    ref = Reference.parse(f"{line.host}/{name}:1")
+    line.tokens = tokens
+    line.status["POST mount="] = status
+    assert push(built, ref, ANYBODY, mount_from=("team/base",)).digest == built.digest
+    asked = [path for method, path in line.log if method == "POST" and "mount=" in path]
+    assert len(asked) == (2 if tokens and status == 401 else 1), "each layer asked again"
+    assert pull(ref, other, ANYBODY).digest == built.digest
+
+
+def test_a_token_that_is_refused_for_a_mount_is_an_upload(
+    line: BadLine, built: Image, other: Layout, name: str
+) -> None:
+    ref = Reference.parse(f"{line.host}/{name}:1")
+    line.tokens, line.unreadable = True, "team/base"
+    line.status["POST mount="] = 401
+    assert push(built, ref, ANYBODY, mount_from=("team/base",)).digest == built.digest
+    assert pull(ref, other, ANYBODY).digest == built.digest
+    with Repository(ref, ANYBODY, push=True) as repository:
+        assert not repository.mount(built.layers[0].descriptor.digest, "team/base")
+        line.issued.clear()
+        assert repository.has_blob(built.layers[0].descriptor), "the next token was refused too"
+        line.status["POST mount="] = 500
+        with pytest.raises(RegistryError, match="500"):
+            repository.mount(built.layers[0].descriptor.digest, "else/where")
+
+
 def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
     with running(tmp_path / "registry", **htpasswd(tmp_path)) as registry:
         ref = Reference.parse(f"{registry.host}/a/b:1")
@@ -484,6 +515,8 @@ class TestBrokenLines:
             pull(ref, layout, ANYBODY)
         assert layout.refs() == {}
         assert not layout.blob(image.layers[0].descriptor.digest).exists()
+        assert not list(layout.partials.iterdir()), "the disk stays full"
+        layout.put(large_image(tmp_path / "blobs", 500_000), "other/small")
 
     def test_a_disk_that_fills_up_while_it_is_compressed(
         self, line: BadLine, name: str, tmp_path: Path, small_disk: Path, state: Path

@@ -8,19 +8,21 @@ import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbfn.containerize import Image, Layer, Layout, sweep_unpacked, unpack, validate
+from nbfn.containerize import Image, Layer, Layout, files, sweep_unpacked, unpack, validate
 from nbfn.containerize.host import HOST_LABEL
 from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, digest_of
 from nbfn.containerize.members import Member, member_problems
 from nbfn.errors import ImageError, StateError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 Made = tuple[str, bytes, str | bytes]
@@ -256,12 +258,97 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("root")
-def test_a_full_disk_is_said_so_and_nothing_half_made_stays(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_said_so_and_nothing_half_made_stays(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = image_of(tmp_path, tar_of(("small", FILE, b"x"), ("large", FILE, bytes(2 << 20))))
+    with pytest.raises(StateError, match="no space left") as caught:
+        unpack(image, small_disk / "into")
+    assert "it needs 2,1" in str(caught.value)
+    assert not (small_disk / "into").exists()
+    monkeypatch.setattr(files, "check_room", lambda *_, **__: None)  # as if others filled it meanwhile
     with pytest.raises(StateError, match="no space left") as caught:
         unpack(image, small_disk / "into")
     assert "unpacked base layer" in str(caught.value)
     assert list((small_disk / "into").iterdir()) == []
+
+
+def layers_of(folder: Path, *blobs: tuple[bytes, bytes]) -> Image:
+    """An image whose layers are zipped so: each the tar, and the blob."""
+    image = Image.empty({"os": "linux", "architecture": "amd64"})
+    for tar, blob in blobs:
+        path = folder / digest_of(blob)[7:]
+        path.write_bytes(blob)
+        layer = Layer(Descriptor(LAYER_GZIP_TYPE, digest_of(blob), len(blob)), digest_of(tar), path)
+        image = image.append(layer, created_by="test")
+    return image.configured(env={}, labels={HOST_LABEL: "x"}, Cmd=["true"])
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int], None]:
+    """Lets a folder of the test's have no more than so many bytes in it."""
+
+    def limit(name: str, most: int) -> None:
+        real = files.free_bytes
+
+        def free_bytes(path: Path, *, spared: bool = False) -> int | None:
+            if path != tmp_path / name:
+                return real(path, spared=spared)
+            return most - sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+
+        monkeypatch.setattr(files, "free_bytes", free_bytes)
+
+    return limit
+
+
+def test_an_image_that_does_not_fit_is_refused_before_anything_is_unpacked(
+    tmp_path: Path, room: Callable[[str, int], None]
+) -> None:
+    tars = [tar_of((f"zeros{number}", FILE, bytes(1 << 20))) for number in range(3)]
+    image = layers_of(tmp_path, *((tar, gzip.compress(tar)) for tar in tars))
+    room("into", 5 << 19)
+    with pytest.raises(StateError, match="no space left") as caught:
+        unpack(image, tmp_path / "into")
+    size = sum(map(len, tars))
+    assert f"the unpacked image {image.digest[:19]}: it needs" in str(caught.value)
+    assert f"{5 << 19:,} can be had" in str(caught.value)
+    needed = int(str(caught.value).split("it needs ")[1].split(" bytes")[0].replace(",", ""))
+    assert needed in (size, size + len(tars[-1]))  # with what is unzipped, if that is on the same disk
+    assert not (tmp_path / "into").exists()
+    room("into", 6 << 20)
+    assert len(unpack(image, tmp_path / "into")) == 3
+
+
+def test_a_layer_that_tells_less_than_it_has_is_refused_before_it_is_unpacked(
+    tmp_path: Path, room: Callable[[str, int], None]
+) -> None:
+    tars = [tar_of((f"zeros{number}", FILE, bytes(1 << 20))) for number in range(3)]
+    # A second, empty, part is allowed, and ends the file with the size of nothing.
+    image = layers_of(tmp_path, *((tar, gzip.compress(tar) + gzip.compress(b"")) for tar in tars))
+    assert [layer.least_bytes() for layer in image.layers] == [0, 0, 0]
+    room("into", 5 << 19)
+    with pytest.raises(StateError, match=r"the unpacked image .* needs 1,048,576 bytes") as caught:
+        unpack(image, tmp_path / "into")
+    assert "524,288 can be had" in str(caught.value)
+    assert len(list((tmp_path / "into").iterdir())) == 2, "something half made stays"
+
+
+@pytest.mark.needs("root")
+def test_a_layer_that_cannot_be_unzipped_for_want_of_space_is_not_called_damaged(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    tar = tar_of(("zeros", FILE, bytes(2 << 20)))
+    told, lying = gzip.compress(tar), gzip.compress(tar) + gzip.compress(b"")
+    for blob in (told, lying):
+        with pytest.raises(
+            StateError, match=r"no space left in .*disk for the unzipped base layer"
+        ) as caught:
+            unpack(layers_of(tmp_path, (tar, blob)), tmp_path / "into")
+        assert "TMPDIR" in caught.value.hint
+        with pytest.raises(StateError, match="no space left"):
+            validate(layers_of(tmp_path, (tar, blob)))
+    assert not (tmp_path / "into").exists()
 
 
 _PARTS = st.sampled_from(["a", "b", "c", "..", ".", ""])

@@ -96,6 +96,26 @@ def test_a_way_to_run_that_is_wrong(built: tuple[Layout, str], changes: dict[str
     assert [problem in line for line in problems] == [True]
 
 
+def test_an_image_that_is_no_function_need_not_say_what_to_run(built: tuple[Layout, str]) -> None:
+    image = built[0].get(built[1])
+    assert validate(with_run(image, Entrypoint=None, Labels={"org.nbfn.base": "debian"})) == []
+    assert validate(with_run(image, Entrypoint=None, Labels=None)) == []
+
+
+@pytest.mark.parametrize("history", [None, [], "no", [{"created_by": "RUN one"}, {"empty_layer": True}]])
+def test_what_is_put_on_a_base_without_a_history_tells_of_every_layer(
+    built: tuple[Layout, str], history: object
+) -> None:
+    image = built[0].get(built[1])
+    config = {key: value for key, value in image.config.items() if key != "history"}
+    base = Image.made_of({**config, **({} if history is None else {"history": history})}, image.layers)
+    made = base.append(image.layers[0], created_by="nbfn")
+    told = [note for note in made.config["history"] if not note.get("empty_layer")]
+    assert [len(told), told[-1]["created_by"]] == [len(image.layers) + 1, "nbfn"]
+    problems = validate(made)
+    assert not [line for line in problems if "history" in line], problems
+
+
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [

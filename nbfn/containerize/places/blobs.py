@@ -87,7 +87,8 @@ def _document(descriptor: Descriptor, open_blob: Open, what: str) -> bytes:
 def _copy(descriptor: Descriptor, open_blob: Open, layout: Layout, what: str) -> None:
     if layout.has(descriptor.digest, descriptor.size):
         return
-    with layout.partial(descriptor, f"a layer of {what}") as growing, open_blob(descriptor.digest) as file:
+    part = layout.partial(descriptor, f"a layer of {what}", resumed=False)
+    with part as growing, open_blob(descriptor.digest) as file:
         if growing is not None:
             growing.restart()
             while growing.size <= descriptor.size and (chunk := file.read(1 << 20)):

@@ -57,7 +57,8 @@ class Authorization:
         self._client = client
         self._ref = ref
         self.login = login
-        self._scopes = {f"repository:{ref.repository}:{'pull,push' if push else 'pull'}"}
+        # Replaced, never changed: other threads may be asking for a token.
+        self._scopes = frozenset([f"repository:{ref.repository}:{'pull,push' if push else 'pull'}"])
         self._doing = doing
         self._header = ""
         self._lock = threading.Lock()
@@ -68,7 +69,11 @@ class Authorization:
 
     def also(self, repository: str) -> None:
         """Ask for reading another repository too, from now on."""
-        self._scopes.add(f"repository:{repository}:pull")
+        self._scopes |= {f"repository:{repository}:pull"}
+
+    def no_longer(self, repository: str) -> None:
+        """Ask for it no more."""
+        self._scopes -= {f"repository:{repository}:pull"}
 
     def answer(self, response: httpx.Response) -> bool:
         """Get what the 401 in ``response`` asks for; False if there is nothing (more) to be had.

@@ -45,14 +45,14 @@ class Reference:
         path, colon, tag = path.partition(":")
         if host in ("index.docker.io", _HUB_API):
             host = HUB
-        if host == HUB and path and "/" not in path:
-            path = f"library/{path}"
         problem = _problem(host, path, tag if colon else "x", digest if at else "")
         if problem:
             raise BadInput(
                 f"{text!r} is not the name of an image: {problem}",
                 hint="write it like localhost:5000/team/greet:1.0, or with @sha256:… at its end",
             )
+        if host == HUB and "/" not in path:
+            path = f"library/{path}"
         return cls(host, path, tag or ("" if digest else DEFAULT_TAG), digest)
 
     @property

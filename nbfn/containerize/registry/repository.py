@@ -51,6 +51,7 @@ class Repository:
         # What may be spoken to it can have changed since.
         self._guess = root if root in {f"{each}://{ref.api_host}" for each in access.schemes(ref)} else ""
         self._authorization: Authorization | None = None
+        self._not_mounted: set[str] = set()
         self.open_root = ""
         """Where its registry is, if that speaks plain http and asks nobody for a login."""
 
@@ -157,9 +158,21 @@ class Repository:
             yield begins, response.iter_raw()
 
     def mount(self, digest: str, other: str) -> bool:
-        """Let this repository have a blob of the repository ``other`` too; False if it cannot be."""
+        """Let this repository have a blob of the repository ``other`` too; False if it cannot be.
+
+        A registry that says no to that, or its token server, does not say no to an upload.
+        """
+        if other in self._not_mounted:
+            return False
         self._authorized().also(other)
-        response = self.request("POST", "blobs/uploads/", params={"mount": digest, "from": other})
+        try:
+            response = self.request("POST", "blobs/uploads/", params={"mount": digest, "from": other})
+        except RegistryError as error:
+            if not httpx.codes.is_client_error(error.status):
+                raise
+            self._authorized().no_longer(other)  # or every token after this one would be refused too
+            self._not_mounted.add(other)
+            return False
         if response.status_code == httpx.codes.CREATED:
             return True
         self.request("DELETE", self.location(response), allow=range(400, 600))  # an upload nobody wants
