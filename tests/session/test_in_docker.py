@@ -15,10 +15,11 @@ import pytest
 
 from nbfn import config
 from nbfn import session as sessions
-from nbfn.errors import CallError, ExecutorLost
+from nbfn.errors import CallError, ExecutorLost, RequirementError
 from nbfn.function import Function, function
 from nbfn.session import Session
 from tests.containerize.registries import running as running_registry
+from tests.containerize.test_wheels import make_wheel
 from tests.session import running
 from tests.session.notebook import Notebook
 
@@ -154,6 +155,42 @@ def test_containers_of_a_killed_executor_are_swept_by_the_next(
     assert [type(error) for error in errors] == [ExecutorLost]
     assert wait(False) == "here"
     assert not set(before) & set(containers(daemon, session.settings))
+
+
+@pytest.mark.parametrize("driver", ["docker", "sandbox"])
+def test_a_package_that_the_kernel_lacks_comes_from_a_wheel(
+    notebook: Notebook,
+    state: Path,
+    images: Path,
+    tmp_path: Path,
+    driver: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = tmp_path / "wheels"
+    make_wheel(index, "nbfntestone", "2.1", "py3-none-any", requires=("nbfntesttwo",))
+    make_wheel(index, "nbfntesttwo", "1.0", "py3-none-any")
+    for tool in ("PIP", "UV"):
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
+    source = """
+        def versions():
+            import nbfntestone, nbfntesttwo
+            return [nbfntestone.VERSION, nbfntesttwo.VERSION]
+    """
+    with using(state / driver, images, driver, notebook):
+        versions = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone>=2"])
+        assert [row.origin for row in versions.show().packages] == ["nbfntestone>=2 (wheel)"]
+        assert versions() == ["2.1", "1.0"]
+        assert not versions.diff()
+        assert versions.deploy().last is not None
+        of_base = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone==2.1"])
+        assert not of_base.diff()
+        newer = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone>=3"])
+        assert "nbfntestone>=3" in str(newer.diff())
+        with pytest.raises(RequirementError, match="no wheels could be had of nbfntestone>=3"):
+            newer()
+        with pytest.raises(RequirementError, match="not installed here"):
+            of_cell(source, "versions", notebook, requires=["nbfntestone"]).show()
 
 
 @pytest.mark.needs("docker-registry", "base")
