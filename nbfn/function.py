@@ -17,7 +17,7 @@ from nbfn.capture import capture
 from nbfn.capture.report import large
 from nbfn.containerize import read_requirements
 from nbfn.delivery import HOST
-from nbfn.errors import BadInput, ImageError
+from nbfn.errors import BadInput, NbfnError
 from nbfn.invoke import CallContext
 from nbfn.observe.watcher import watched
 from nbfn.remote import Remote
@@ -158,8 +158,8 @@ class Function(Remote[P, R_co]):
 
     def _has_wheels(self) -> bool:
         """Whether what it requires comes from wheels where it is not installed here: on any base but ours."""
-        if self.spec.base == HOST and self.spec.requires:
-            with contextlib.suppress(ImageError):  # there is no way to the server: deploying says so
+        if self.spec.base == HOST and self.spec.requires and not self.session.context.is_local:
+            with contextlib.suppress(NbfnError):  # there is no way to the server: deploying says so
                 return self.session.check_reach(self.spec.name).base != HOST
         return self.spec.base != HOST
 
