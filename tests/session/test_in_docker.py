@@ -8,14 +8,16 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import docker
 import pytest
 
+import nbfn
 from nbfn import config
 from nbfn import session as sessions
-from nbfn.errors import CallError, ExecutorLost, RequirementError
+from nbfn.errors import ExecutorLost, ImageError, RequirementError
 from nbfn.function import Function, function
 from nbfn.session import Session
 from tests.containerize.registries import running as running_registry
@@ -111,9 +113,12 @@ def test_a_cell_on_a_base_is_the_same_in_docker_as_in_the_sandbox(
     session: Session, notebook: Notebook, state: Path, images: Path
 ) -> None:
     hosted = of_cell(PLACE, "place", notebook)
-    with pytest.raises(CallError, match="this machine's own Python, which a container does not have") as no:
+    with pytest.raises(ImageError, match=r"'place' cannot run .* NBFN_DRIVER=docker") as no:
+        hosted.deploy()
+    assert "NBFN_BASE" in str(no.value)
+    assert not session.ask(lambda target: target.list("notebook"))
+    with pytest.raises(ImageError, match="NBFN_DRIVER=docker"):
         hosted("go")
-    assert "base='fn'" in str(no.value)
 
     place = of_cell(PLACE, "place", notebook, base=BASE)
     answer, line, digest = heard(place)
@@ -191,6 +196,23 @@ def test_a_package_that_the_kernel_lacks_comes_from_a_wheel(
             newer()
         with pytest.raises(RequirementError, match="not installed here"):
             of_cell(source, "versions", notebook, requires=["nbfntestone"]).show()
+
+
+def test_a_project_folder_in_docker(session: Session, tmp_path: Path) -> None:
+    nbfn.init_project(tmp_path / "hello", "python3.11")
+    how = nbfn.Building(base=BASE)
+    with pytest.raises(ImageError, match=r"'hello' cannot run .* NBFN_DRIVER=docker"):
+        nbfn.deploy_project(tmp_path / "hello", "a", create_app=True)
+    assert not nbfn.apps()
+    with (
+        Session(replace(session.settings, driver="auto")) as other,
+        pytest.raises(ImageError, match="NBFN_DRIVER=docker"),
+    ):
+        other.check_reach("hello")  # it counts what the executor has that is running
+    assert nbfn.build_project(tmp_path / "hello", how=how).layers[0].what == "base"
+    assert nbfn.deploy_project(tmp_path / "hello", "a", create_app=True, how=how).version == "0.0.2"
+    assert nbfn.invoke_function("a", "hello", b"").text == '{"message": "Hello World"}'
+    assert nbfn.load_folder(tmp_path / "hello", app="b", how=how)(name="Bo") == {"message": "Hello Bo"}
 
 
 @pytest.mark.needs("docker-registry", "base")
