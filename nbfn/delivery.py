@@ -29,14 +29,22 @@ class Route:
     base: str
 
 
-def route(context: Context, base: str, *, own: bool, name: str) -> Route:
+def route(context: Context, base: str, *, own: bool, name: str, driver: str = "") -> Route:
     """The way to the server of ``context`` for the function ``name`` that asks for ``base``.
 
-    ``own`` is true if that server is this machine's executor.
+    ``own`` is true if that server is this machine's executor, whose instances run by ``driver``.
 
     Raises:
         ImageError: there is none.
     """
+    if own and base == HOST and driver == "docker":
+        raise ImageError(
+            f"{name!r} cannot run in this machine's executor: its base {HOST!r} is this machine's own "
+            "Python, and an executor with NBFN_DRIVER=docker runs containers, which do not have that",
+            hint=f"give it a base that brings a Python (base=, --base): {ELSEWHERE!r} (setting NBFN_BASE), "
+            "or an image of a registry or the daemon (docker-daemon:NAME); or `nbfn stop`, and then "
+            "NBFN_DRIVER=auto",
+        )
     if own:
         return Route("here", base)
     if context.registry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import inspect
 import logging
@@ -15,7 +16,8 @@ from nbfn.calls import Call, Retries, found
 from nbfn.capture import capture
 from nbfn.capture.report import large
 from nbfn.containerize import read_requirements
-from nbfn.errors import BadInput
+from nbfn.delivery import HOST
+from nbfn.errors import BadInput, NbfnError
 from nbfn.invoke import CallContext
 from nbfn.observe.watcher import watched
 from nbfn.remote import Remote
@@ -151,7 +153,15 @@ class Function(Remote[P, R_co]):
             namespace=self._namespace(),
             cells=self.session.cells,
             requires=self.spec.requires,
+            fetch=self._has_wheels(),
         )
+
+    def _has_wheels(self) -> bool:
+        """Whether what it requires comes from wheels where it is not installed here: on any base but ours."""
+        if self.spec.base == HOST and self.spec.requires and not self.session.context.is_local:
+            with contextlib.suppress(NbfnError):  # there is no way to the server: deploying says so
+                return self.session.check_reach(self.spec.name).base != HOST
+        return self.spec.base != HOST
 
     def _namespace(self) -> Mapping[str, object]:
         own: Mapping[str, object] = getattr(inspect.unwrap(self.__wrapped__), "__globals__", {})

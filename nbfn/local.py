@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,14 @@ def find(settings: Settings) -> Endpoint | None:
             f"this is {nbfn.__version__} (api {API})",
             hint="end it with `nbfn stop`, then call again",
         )
-    return endpoint
+    return replace(endpoint, driver=str(info.get("driver") or ""))
+
+
+def driver_of(settings: Settings, endpoint: Endpoint | None = None) -> str:
+    """How instances run at ``endpoint``; else at the executor that serves ``settings.state``, or as it would
+    if it were started. Raises as :func:`find`."""
+    running = endpoint or find(settings)
+    return (running.driver if running else "") or settings.driver
 
 
 def ensure(settings: Settings) -> Endpoint:

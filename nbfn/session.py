@@ -225,7 +225,8 @@ class Session:
             BadInput, ExecutorError: as :func:`targets.open_server`.
         """
         own = self.context.is_local or self.server.own
-        return route(self.context, base, own=own, name=name)
+        driver = local.driver_of(self.settings, self.followed) if own and base == HOST else ""
+        return route(self.context, base, own=own, name=name, driver=driver)
 
     def ask(self, question: Callable[[Target], T]) -> T:
         """What ``question`` returns; asked once more if the executor has gone away meanwhile.

@@ -40,6 +40,8 @@ class Endpoint:
     """``http://HOST[:PORT]``: the base of relative URLs, and how absolute ones of it begin."""
     socket: Path | None = None
     token: str = field(default="", repr=False)
+    driver: str = field(default="", compare=False)
+    """How its instances run (``docker``, ``sandbox``, …), if it has said so."""
 
     def client(self, **options: Unpack[ClientOptions]) -> httpx.Client:
         """A blocking client. Every URL it is given, of whatever host, goes to this executor's socket."""

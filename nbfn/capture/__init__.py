@@ -13,13 +13,15 @@ import sys
 import types
 from typing import TYPE_CHECKING, Literal
 
+from packaging.requirements import Requirement
+
 from nbfn.capture.bindings import Import
 from nbfn.capture.cells import CellInfo, Cells
 from nbfn.capture.explain import type_name, with_article
 from nbfn.capture.imports import written
 from nbfn.capture.limits import written_in
 from nbfn.capture.live import peel
-from nbfn.capture.requirements import pinned
+from nbfn.capture.requirements import lacking, pinned
 from nbfn.capture.source import arrange, render
 from nbfn.capture.target import find_target
 from nbfn.capture.walk import Walk
@@ -39,21 +41,24 @@ def capture(
     namespace: Mapping[str, object],
     cells: Cells | None = None,
     requires: Sequence[str] = (),
+    fetch: bool = False,
 ) -> Capture:
     """``target`` with everything it uses of ``namespace``, as a :class:`~nbfn.spec.Capture`.
 
     ``cells`` makes classes of the notebook and imports readable and lets errors name cells; ``requires``
-    adds PEP 508 requirements to those that the imports show.
+    adds PEP 508 requirements to those that the imports show. ``fetch``: where it will run, packages come as
+    wheels, so what ``requires`` has need not be installed here, and the function may import it.
 
     Raises:
         CellError: ``target`` is not a function.
         CaptureError: something that it uses cannot travel.
-        RequirementError: a package is not installed, or not in the version asked for.
+        RequirementError: a package is not installed, or not in the version asked for, and is not fetched.
     """
     function = peel(target)
     handler = _handler(function, namespace)
     _check(function, handler)
-    walk = Walk(namespace, Cells.over(namespace, cells), handler, function)
+    missing = lacking(requires) if fetch else []
+    walk = Walk(namespace, Cells.over(namespace, cells), handler, function, fetched=bool(missing))
     walk.run()
     lines = {*walk.imports.values(), *map(Import, walk.submodules), *walk.loaders.imports(walk.loads)}
     source, spans = render(
@@ -68,8 +73,13 @@ def capture(
         if path is not None:
             holder = next((name for name, piece in walk.pieces.items() if value in piece.text), "")
             raise walk.explain.secret_written(variable, path, holder)
-    requirements = pinned(walk.modules, requires)
-    packages = [Taken(pin.partition("==")[0], "package", pin.replace("==", " ")) for pin in requirements]
+    requirements = pinned(walk.modules, requires, fetch=fetch)
+    packages = [
+        Taken(Requirement(text).name, "package", f"{text} (wheel)")
+        if text in missing
+        else Taken(text.partition("==")[0], "package", text.replace("==", " "))
+        for text in requirements
+    ]
     return Capture(
         handler=handler,
         style=_style(function),

@@ -14,33 +14,62 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def pinned(modules: Iterable[str], requires: Sequence[str] = ()) -> tuple[str, ...]:
+def pinned(modules: Iterable[str], requires: Sequence[str] = (), *, fetch: bool = False) -> tuple[str, ...]:
     """``name==version`` of every distribution behind ``modules``, and of what was asked for, sorted.
 
+    ``fetch``: what is asked for and is not installed here stays as it is written, behind the others, for a
+    base whose packages come as wheels.
+
     Raises:
-        RequirementError: something asked for is not installed, or another version is.
+        RequirementError: something asked for cannot be read; or, unless it is fetched, it is not installed,
+            or another version is.
     """
+    missing = frozenset(lacking(requires)) if fetch else frozenset()
     pins: dict[str, str] = {}
     for module in modules:
         home = home_of(module)
         if home.kind == "package":
             pins[home.distribution] = f"{home.distribution}=={home.version}"
     for text in requires:
+        if text in missing:
+            continue
         pin = _asked(text)
         if pin is not None:
             pins[pin.partition("==")[0].partition("[")[0]] = pin
-    return tuple(pins[name] for name in sorted(pins))
+    for text in missing:  # asked for in another version than the one that is imported here
+        pins.pop(canonicalize_name(Requirement(text).name), None)
+    return (*(pins[name] for name in sorted(pins)), *sorted(missing))
 
 
-def _asked(text: str) -> str | None:
-    """The pin for a requirement that a person wrote; None if its marker says "not here"."""
+def lacking(requires: Iterable[str]) -> list[str]:
+    """Those that what is installed here does not fulfil.
+
+    Raises:
+        RequirementError: one of them cannot be read.
+    """
+    found = []
+    for text in requires:
+        _read(text)
+        try:
+            _asked(text)
+        except RequirementError:
+            found.append(text)
+    return found
+
+
+def _read(text: str) -> Requirement:
     try:
-        wanted = Requirement(text)
+        return Requirement(text)
     except InvalidRequirement as error:
         raise RequirementError(
             f"{text!r} is not a requirement: {str(error).splitlines()[0]}",
             hint="write it as in requirements.txt: name, name==1.2 or name[extra]",
         ) from None
+
+
+def _asked(text: str) -> str | None:
+    """The pin for a requirement that a person wrote; None if its marker says "not here"."""
+    wanted = _read(text)
     if wanted.marker is not None and not wanted.marker.evaluate():
         return None
     name = canonicalize_name(wanted.name)

@@ -42,9 +42,12 @@ _IN_NOTEBOOK = ("IPython", "ipykernel", "ipywidgets", "traitlets")
 
 
 class Walk:
-    """One capture under way. :meth:`run` fills the public attributes."""
+    """One capture under way. :meth:`run` fills the public attributes. ``fetched``: not all is installed."""
 
-    def __init__(self, namespace: Mapping[str, object], cells: Cells, handler: str, target: object) -> None:
+    def __init__(
+        self, namespace: Mapping[str, object], cells: Cells, handler: str, target: object, *, fetched: bool
+    ) -> None:
+        self._fetched = fetched
         self.pieces: dict[str, Piece] = {}
         self.imports: dict[str, Import] = {}
         """By the name they bind."""
@@ -263,12 +266,12 @@ class Walk:
             site = Site(name, filename, line, text)
             if module.partition(".")[0] == "nbfn":
                 raise self.explain.machinery("nbfn", importlib.import_module("nbfn"), site)
-            if home.kind == "missing" and not guarded:
-                raise self.explain.not_installed(module, site)
-            if home.kind == "missing":
-                self._leave(module, f"{name} can do without it, and it is not installed here")
-            else:
+            if home.kind != "missing":
                 self._module(module, preload=not guarded)
+            elif guarded:
+                self._leave(module, f"{name} can do without it, and it is not installed here")
+            elif not self._fetched:  # which package brings which module is not known of what is not here
+                raise self.explain.not_installed(module, site)
 
     def _by_value(self, name: str, value: object, site: Site | None, reason: str) -> None:
         """Something without source: its code goes into a cloudpickle, its global names stay in func.py."""

@@ -38,8 +38,9 @@ registry_option = click.option("--registry", default="", help="Prefix of image n
 
 
 def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--docker``, ``--no-cache``, ``--build-arg``."""
+    """``--base``, ``--docker``, ``--no-cache``, ``--build-arg``."""
     for option in (
+        click.option("--base", default="", metavar="B", help="What Python is built on: fn, or an image."),
         click.option("--build-arg", type=Pair(), multiple=True, metavar="K=V", help="For Docker's build."),
         click.option("--no-cache", is_flag=True, help="Docker builds each step anew."),
         click.option("--docker", is_flag=True, help="Have Docker build a Python function, too."),
@@ -211,6 +212,7 @@ def deploy(
     docker: bool,
     no_cache: bool,
     build_arg: tuple[tuple[str, str], ...],
+    base: str,
     **_: object,
 ) -> None:
     """Build a function, make the server hold it with its triggers, and bump its version.
@@ -230,7 +232,7 @@ def deploy(
         app,
         create_app=create_app,
         bump=not no_bump,
-        how=_building(verbose, docker, no_cache, build_arg),
+        how=_building(verbose, docker, no_cache, build_arg, base),
         session=edge.session,
         say=edge.show.say,
     )
@@ -278,11 +280,11 @@ def watch(
 
 
 def _building(
-    verbose: bool, docker: bool, no_cache: bool, build_arg: tuple[tuple[str, str], ...]
+    verbose: bool, docker: bool, no_cache: bool, build_arg: tuple[tuple[str, str], ...], base: str
 ) -> Building:
     from nbfn.verbs import Building
 
-    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=verbose)
+    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=verbose, base=base)
 
 
 def _place(folder: str | None, working_dir: str | None) -> Path:

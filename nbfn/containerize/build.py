@@ -93,11 +93,14 @@ def build(
     built = [BuiltLayer(x.descriptor.digest, x.descriptor.size, True, x.what) for x in image.layers]
     layer, reused = maker.kept(parts.RUNTIME, parts.runtime_key(), parts.runtime_entries)
     made = [(layer, reused, "")]
+    taken: tuple[Package, ...] = ()
     if needed:
         layer, reused = maker.kept(
             parts.DEPENDENCIES, needed.key, lambda: dependencies.entries(needed, progress)
         )
-        made.append((layer, reused, str(needed)))
+        taken = _packages(needed, layer)
+        # What came, not what was asked for: the same packages make the same image.
+        made.append((layer, reused, ", ".join(f"{each} ({each.origin})" for each in taken)))
     layer, reused = maker.small(parts.CODE, plan.code)
     made.append((layer, reused, capture.handler))
 
@@ -105,7 +108,6 @@ def build(
         image = image.append(layer, created_by=f"nbfn: {layer.what}", comment=comment)
         built.append(BuiltLayer(layer.descriptor.digest, layer.descriptor.size, reused, layer.what))
     ref = layout.put(plan.finish(image), plan.repository)
-    taken = _packages(needed, made[1][0]) if needed else ()
     return Built(ref, tuple(built), taken, (time.perf_counter() - began) * 1000)
 
 

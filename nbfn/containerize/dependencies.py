@@ -44,11 +44,6 @@ class Plan:
         facts = {"installed": own, "exact": self.exact, "open": self.open, "target": str(self.target)}
         return digest_of(encode(facts))
 
-    def __str__(self) -> str:
-        told = [f"{package} (installed)" for package in self.installed]
-        told += [f"{text} (wheel)" for text in (*self.exact, *self.open)]
-        return ", ".join(told)
-
 
 def plan(requirements: Sequence[str], base: Base, python: PythonVersion) -> Plan:
     """What to take from where for ``requirements`` on ``base``.

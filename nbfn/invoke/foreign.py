@@ -46,14 +46,15 @@ def encode(function: str, args: Sequence[object], kwargs: Mapping[str, object]) 
 def decode(content_type: str, body: bytes | bytearray) -> Any:
     """The value in an answer: what JSON holds, text, or bytes; None if there is none.
 
-    An answer of no type that says so, or of text that is a JSON object or list, counts as JSON: FDKs do not
-    always say what they send.
+    An answer of no type that says so, or of text that is one JSON object, list or string, counts as JSON:
+    FDKs do not always say what they send (Go's says ``text/plain`` of whatever is encoded).
     """
     if not body:
         return None
     kind = content_type.partition(";")[0].strip().lower()
     is_text = not kind or kind.startswith("text/")
-    if kind == JSON or kind.endswith("+json") or (is_text and body.lstrip()[:1] in (b"{", b"[")) or not kind:
+    looks_so = is_text and body.lstrip()[:1] in (b"{", b"[", b'"')
+    if kind == JSON or kind.endswith("+json") or looks_so or not kind:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbfn.projects.appfile import AppFile, find_app_file
 from nbfn.projects.export import Export, Exported, copy, export, export_archive
+from nbfn.projects.exported import base_of
 from nbfn.projects.folder import capture_folder
 from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
 from nbfn.projects.init import RUNTIMES, init
@@ -21,6 +22,7 @@ __all__ = [
     "Trigger",
     "Way",
     "archive_digest",
+    "base_of",
     "build_by_docker",
     "bumped",
     "capture_folder",

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.errors import BadInput
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -248,3 +250,16 @@ def find(runtime: str) -> Boilerplate | None:
         if runtime.startswith(language) and runtime.removeprefix(language) in versions:
             return make(runtime.removeprefix(language))
     return None
+
+
+def absent(runtime: str, hint: str) -> BadInput:
+    """What to say of a runtime that :func:`find` does not know; ``hint`` if it is not only its version."""
+    for language, (_, versions) in _LANGUAGES.items():
+        version = runtime.removeprefix(language)
+        if runtime.startswith(language) and version[:1].isdigit():
+            return BadInput(
+                f"runtime is {runtime!r}, and there is no version {version} of {language} here",
+                hint=f"use one of: {', '.join(f'{language}{each}' for each in dict.fromkeys(versions))}; "
+                f"{language} alone is the first of them",
+            )
+    return BadInput(f"runtime is {runtime!r}", hint=hint)

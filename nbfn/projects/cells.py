@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbfn import yamlfile
 from nbfn.errors import BadInput, StateError
-from nbfn.projects.boilerplate import find
+from nbfn.projects.boilerplate import absent, find
 from nbfn.projects.funcfile import SCHEMA, FuncFile
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def files_of(cell: Cell) -> Mapping[str, str]:
     """The text of each file of the folder. Pure. Raises as :func:`write`."""
     known, language = find(cell.runtime), language_of(cell.runtime)
     if known is None or not language:
-        raise BadInput(
-            f"runtime is {cell.runtime!r}",
-            hint=f"a cell is in Python (no --runtime), or one of: {', '.join(LANGUAGES)}; "
-            "other languages are deployed as folders: `%fn init`, `%fn deploy`",
+        hint = (
+            f"a cell is in Python (no --runtime), or one of: {', '.join(LANGUAGES)}; "
+            "other languages are deployed as folders: `%fn init`, `%fn deploy`"
         )
+        raise absent(cell.runtime, hint) if language else BadInput(f"runtime is {cell.runtime!r}", hint=hint)
     if not cell.source.strip():
         raise BadInput(
             f"the cell of {cell.name!r} is empty", hint=f"write its {language} code below the line"

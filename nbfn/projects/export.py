@@ -22,7 +22,7 @@ from nbfn.containerize.parts import DEPENDENCIES
 from nbfn.containerize.recipe import ENTRYPOINT, HANDLER_LABEL, USER, repository
 from nbfn.errors import BadInput, ImageError, StateError
 from nbfn.projects.boilerplate import find
-from nbfn.projects.exported import DOCKERFILE_KEY, RUNTIME_FOLDER
+from nbfn.projects.exported import BASE_KEY, DOCKERFILE_KEY, RUNTIME_FOLDER, UNCHANGED_KEY, as_captured
 from nbfn.projects.funcfile import SCHEMA, FuncFile
 from nbfn.projects.version import INITIAL
 from nbfn.projects.zipped import Contents, read_archive
@@ -115,6 +115,11 @@ def files_of(held: Contents, about: Export) -> Mapping[str, bytes]:
     inside, requirements = held.files, held.requirements
     entry: dict[str, Any] = json.loads(inside["nbfn.json"])
     dockerfile = _dockerfile(about, str(entry["python"]), held.base, requirements)
+    if held.base:
+        entry[BASE_KEY] = held.base
+    beside = {path: data for path, data in inside.items() if path not in ("func.py", "nbfn.json")}
+    taken = as_captured(entry, inside["func.py"].decode(), beside, requirements)
+    entry[UNCHANGED_KEY] = taken.fingerprint
     entry[DOCKERFILE_KEY] = hashlib.sha256(dockerfile.encode()).hexdigest()
     texts = {
         "func.yaml": yamlfile.dump(_func_yaml(about, entry.get("secrets") or ())),

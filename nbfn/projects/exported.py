@@ -6,20 +6,28 @@ import fnmatch
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize import host, read_requirements
 from nbfn.errors import BadInput
-from nbfn.spec import Capture
+from nbfn.spec import Capture, PythonVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from nbfn.projects.funcfile import FuncFile
 
 RUNTIME_FOLDER = "nbfn_runtime"
 """Where nbfn's runtime is in an exported folder."""
 DOCKERFILE_KEY = "dockerfile"
 """In ``nbfn.json``: the digest of the Dockerfile that was written with it."""
+UNCHANGED_KEY = "unchanged"
+"""In ``nbfn.json``: the fingerprint of the folder as it was written, with all packages, also those that the
+function did not ask for itself. While it has that one it is the function that was exported."""
+BASE_KEY = "base"
+"""In ``nbfn.json``: what the function was built on, if not on ``host``."""
 
 _OWN = ("func.py", "func.yaml", "func.yml", "nbfn.json", "requirements.txt", "Dockerfile", RUNTIME_FOLDER)
 _LEFT_OUT = (".*", "__pycache__", "*.pyc", "venv", "app.yaml")
@@ -42,6 +50,13 @@ def is_for_here(folder: Path) -> bool:
     return entry is not None and entry.get("python") == str(host.python())
 
 
+def base_of(folder: Path) -> str:
+    """What the function was built on before it was exported; empty for anything else than an export, and for
+    this machine's own Python."""
+    base = (entry_of(folder) or {}).get(BASE_KEY)
+    return base if isinstance(base, str) else ""
+
+
 def read_export(function: FuncFile) -> Capture:
     """The function in the folder, captured as it was before it was exported.
 
@@ -54,13 +69,23 @@ def read_export(function: FuncFile) -> Capture:
         source = (folder / "func.py").read_text(encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{folder} has no func.py: {error.strerror}", hint="export it again") from None
+    found = as_captured(entry, source, _files(folder), read_requirements(folder / "requirements.txt"))
+    if found.fingerprint == entry.get(UNCHANGED_KEY):
+        return replace(found, stands_for=str(entry.get("fingerprint")))
+    return found
+
+
+def as_captured(
+    entry: Mapping[str, Any], source: str, files: Mapping[str, bytes], requirements: Sequence[str]
+) -> Capture:
+    """What a folder with the entry ``nbfn.json`` holds, as a capture."""
     return Capture(
         handler=str(entry.get("handler")),
         style="context" if entry.get("style") == "context" else "values",
         source=source,
-        python=host.python(),
-        files=_files(folder),
-        requirements=read_requirements(folder / "requirements.txt"),
+        python=PythonVersion(*map(int, str(entry.get("python")).split("."))),
+        files=files,
+        requirements=tuple(requirements),
         preload=tuple(entry.get("preload") or ()),
         by_value=bool(entry.get("by_value")),
         config=dict.fromkeys(entry.get("secrets") or (), ""),

@@ -81,7 +81,7 @@ def capture_folder(function: FuncFile, *, fetch: bool = False) -> Capture:
         source=source,
         python=PythonVersion(*sys.version_info[:2]),
         files=files,
-        requirements=_pinned(wanted, fetch=fetch),
+        requirements=pinned((), wanted, fetch=fetch),
     )
 
 
@@ -142,18 +142,6 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _is_left_out(name: str) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT)
-
-
-def _pinned(wanted: list[str], *, fetch: bool) -> tuple[str, ...]:
-    if not fetch:
-        return pinned((), wanted)
-    found: list[str] = []
-    for text in wanted:
-        try:
-            found += pinned((), [text])
-        except RequirementError:
-            found.append(text)
-    return tuple(found)
 
 
 def _requirements(path: Path) -> list[str]:

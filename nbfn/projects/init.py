@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import yamlfile
 from nbfn.errors import BadInput, NameRefused, StateError
 from nbfn.projects import initimage
-from nbfn.projects.boilerplate import RUNTIMES, Boilerplate, find
+from nbfn.projects.boilerplate import RUNTIMES, Boilerplate, absent, find
 from nbfn.projects.funcfile import NAMES, SCHEMA, FuncFile
 from nbfn.projects.version import INITIAL, check_version
 from nbfn.spec import Limits, check_function_name
@@ -128,7 +128,7 @@ def _runtime(folder: Path, runtime: str) -> tuple[str, Boilerplate]:
         )
     found = find(runtime)
     if found is None:
-        raise BadInput(f"runtime is {runtime!r}", hint=f"use one of: {', '.join(RUNTIMES)}")
+        raise absent(runtime, f"use one of: {', '.join(RUNTIMES)}")
     return runtime, found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from nbfn.containerize.host import HOST_LABEL
 from nbfn.containerize.image import digest_of
 from nbfn.containerize.recipe import repository
 from nbfn.delivery import HOST
-from nbfn.errors import ImageError
+from nbfn.errors import BadInput, ImageError, NbfnError
 from nbfn.spec import FunctionSpec, ImageRef
 from nbfn.verbs.progress import Pushing
 
@@ -39,13 +40,24 @@ class Building:
     """Build arguments for Docker."""
     verbose: bool = False
     """Tell all that a build writes, not only its steps."""
+    base: str = ""
+    """What a Python function is built on, instead of ``host``, or of the base that it was exported from."""
 
     def way(self, function: FuncFile) -> projects.Way:
-        """Raises BadInput if the folder cannot be built."""
+        """Raises BadInput if the folder cannot be built, or not on ``base``."""
         if self.docker:
             projects.dockerfile_of(function)
-            return "docker"
-        return projects.way_of(function)
+        way = "docker" if self.docker else projects.way_of(function)
+        if way == "docker" and self.base:
+            raise BadInput(
+                f"{function.name!r} is built by Docker, and base {self.base!r} is for what nbfn builds",
+                hint="what Docker builds it on is run_image in func.yaml, or FROM in its Dockerfile",
+            )
+        return way
+
+    def on(self, function: FuncFile) -> str:
+        """The base of a function that is built here."""
+        return self.base or projects.base_of(function.folder) or HOST
 
 
 USUAL = Building()
@@ -73,8 +85,9 @@ def build_folder(
     way = how.way(function)
     projects.run_commands(function, tell)
     if way == "here":
-        spec = FunctionSpec(name=function.name, app=app)
-        return containerize.build(spec, projects.capture_folder(function), session.layout)
+        spec = FunctionSpec(name=function.name, app=app, base=_base_there(session, function, how))
+        taken = projects.capture_folder(function, fetch=spec.base != HOST)
+        return containerize.build(spec, taken, session.layout, progress=progress, settings=session.settings)
     began = time.perf_counter()
     image = projects.build_by_docker(
         function,
@@ -118,7 +131,8 @@ def deploy_folder(
     """
     if how.way(function) == "here":
         projects.run_commands(function, _teller(say, progress, verbose=how.verbose))
-        elsewhere = session.check_reach(function.name).base != HOST
+        spec = replace(spec, base=how.on(function))
+        elsewhere = session.check_reach(function.name, spec.base).base != HOST
         taken = projects.capture_folder(function, fetch=elsewhere)
         return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=progress or _pushing(say))
     session.check(spec)
@@ -151,7 +165,8 @@ def find_built(session: Session, function: FuncFile) -> ImageRef:
     if HOST_LABEL in layout.get(ref).labels:
         raise ImageError(
             f"{function.name!r} is built for this machine's Python: not pushed, it would run nowhere else",
-            hint="`fn build --docker` builds it to run anywhere; or deploy to this machine's executor",
+            hint="`fn build --base fn` or `fn build --docker` builds it to run anywhere; or deploy to this "
+            "machine's executor",
         )
     return ref
 
@@ -180,6 +195,15 @@ def push_image(
         image, where, session.layout, settings=session.settings, progress=progress or _pushing(say)
     )
     return replace(pushed, tag=tag or "latest")
+
+
+def _base_there(session: Session, function: FuncFile, how: Building) -> str:
+    """What deploying it to the context's server would build it on."""
+    base = how.on(function)
+    if not session.context.is_local:
+        with contextlib.suppress(NbfnError):  # no way there: it is built for this machine, which needs none
+            return session.check_reach(function.name, base).base
+    return base
 
 
 def _last_part(function: FuncFile) -> str:

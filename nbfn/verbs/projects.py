@@ -190,7 +190,7 @@ def _application(
         if ours.context.is_oracle:
             ours.check(spec)
         if how.way(function) == "here":
-            ours.check_reach(function.name)
+            ours.check_reach(function.name, how.on(function))
     body: dict[str, Any] = about.body if about else {}
     apps = ours.control.apps
     held = apps.find(name)

@@ -43,7 +43,13 @@ def test_node_replaces_what_was_there(tmp_path: Path) -> None:
     [
         (Cell("f", "cobol", "x"), "runtime is 'cobol'"),
         (Cell("f", "java", "x"), "runtime is 'java'"),
-        (Cell("f", "go1", "x"), "runtime is 'go1'"),
+        (
+            Cell("f", "go1", "x"),
+            "no version 1 of go here\n  → use one of: go1.24, go1.23;",
+        ),
+        (Cell("f", "node8", "x"), "runtime is 'node8', and there is no version 8 of node here"),
+        (Cell("f", "golang", "x"), "→ a cell is in Python (no --runtime), or one of: go, node"),
+        (Cell("f", "java8", "x"), "→ a cell is in Python (no --runtime), or one of: go, node"),
         (Cell("f", "go", " \n"), "the cell of 'f' is empty"),
         (Cell("f", "go", "x", ("example.org/x",)), "--requires has 'example.org/x'"),
         (Cell("f", "node", "x", ("lodash@",)), "--requires has 'lodash@'"),

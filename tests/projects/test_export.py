@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,14 @@ from nbfn.errors import BadInput, ImageError, NotFound
 from nbfn.projects import Export, export, find_func_file, way_of
 from nbfn.projects.dockerfile import generate
 from tests.commands.fnline import at_home, fn
+from tests.containerize.test_wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 PRICES = {"tea": 2.5, "cake": 4.0}
+BASE = "docker-daemon:nbfn-test/base:latest"
 TOKEN = nbfn.Secret("not-to-be-written", name="SHOP_TOKEN")
 
 
@@ -118,6 +121,56 @@ def test_docker_builds_it(home: Path) -> None:
     assert fn("invoke", "b", "shout", "-d", '"x"').out == '"X"'
     image = sessions.current().layout.get(nbfn.functions("b")[0].image)
     assert image.config["config"]["User"] == "1000:1000"
+
+
+def thinnest(text: str) -> str:
+    import click
+    import numpy
+    import pandas
+
+    return f"{click.unstyle(text)} {pandas.Series([len(text)]).sum()} {numpy.zeros(1)[0]}"
+
+
+def test_what_its_packages_require_gives_the_same_image_again(home: Path) -> None:
+    made = nbfn.deploy(thinnest, app="a")
+    made.export(home / "thin")
+    assert "python-dateutil==" in (home / "thin" / "requirements.txt").read_text()
+    assert made.image is not None
+    assert nbfn.deploy_project(home / "thin", "a", bump=False).image.digest == made.image.digest
+
+
+@pytest.mark.needs("docker", "toolchains")
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the base has Debian's Python 3.11")
+def test_on_a_base_there_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = home / "wheels"
+    make_wheel(index, "nbfntestone", "2.1", "py3-none-any", requires=("nbfntesttwo",))
+    make_wheel(index, "nbfntesttwo", "1.0", "py3-none-any")
+    for tool in ("PIP", "UV"):
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
+
+    def where() -> list[object]:
+        import sys
+
+        import click
+        import nbfntestone
+
+        return [sys.prefix, click.unstyle("x"), nbfntestone.VERSION]
+
+    made = nbfn.deploy(where, app="a", base=BASE, requires=["nbfntestone"])
+    assert made() == ["/usr", "x", "2.1"]
+    assert fn("export", "--app", "a", "where", "there").code == 0
+    assert "FROM nbfn-test/base:latest\n" in (home / "there" / "Dockerfile").read_text()
+    make_wheel(index, "nbfntestone", "2.2", "py3-none-any")
+    assert made.image is not None
+    assert fn("deploy", "--app", "b", "--create-app", "--no-bump", "there").code == 0
+    (there,) = nbfn.functions("b")
+    assert there.image.endswith(made.image.digest)
+    assert json.loads(fn("invoke", "b", "where").out) == made()
+    # Another base than its own is said so, and Docker's build has none.
+    assert fn("deploy", "--app", "b", "--base", "host", "there").code == 1
+    done = fn("deploy", "--app", "b", "--docker", "--base", BASE, "there")
+    assert "is built by Docker, and base" in done.err
 
 
 def test_a_project_folder_is_copied(home: Path) -> None:

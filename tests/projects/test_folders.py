@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nbfn
 from nbfn.containerize import Layout, build
 from nbfn.errors import BadInput, LimitError, NameRefused, RequirementError
 from nbfn.projects import RUNTIMES, capture_folder, find_func_file, init, way_of
 from nbfn.spec import FunctionSpec
+from tests.commands.fnline import at_home, fn
 from tests.containerize.test_wheels import base, index, make_wheel
 
 if TYPE_CHECKING:
@@ -50,6 +52,14 @@ def test_the_code_that_is_written_is_code(tmp_path: Path) -> None:
             found = subprocess.run([tool, *arguments], capture_output=True, text=True, check=True)
             assert found.stdout == ""
     assert "module func" in (tmp_path / "go" / "go.mod").read_text()
+
+
+def test_a_version_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"'go1\.99', and there is no version 1\.99 of go here") as caught:
+        init(tmp_path / "f", "go1.99")
+    assert caught.value.hint == "use one of: go1.24, go1.23; go alone is the first of them"
+    with pytest.raises(BadInput, match="one of: go, java, node, python"):
+        init(tmp_path / "f", "cobol85")
 
 
 def test_code_that_is_there_is_kept_and_says_its_runtime(tmp_path: Path) -> None:
@@ -131,6 +141,28 @@ def test_what_is_not_installed_is_fetched_for_another_place(tmp_path: Path, inde
     assert {str(package) for package in built.packages} == {"nbfntestone 2.1", "nbfntesttwo 1.0"}
     with pytest.raises(RequirementError, match="not installed"):
         capture_folder(function)
+
+
+def test_build_is_on_the_base_that_deploy_takes(
+    tmp_path: Path, state: Path, index: Path, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "nbfntestone", "2.1", "py3-none-any")
+    monkeypatch.setenv("NBFN_BASE", base)
+    with at_home(tmp_path, state, monkeypatch):
+        place = tmp_path / "f"
+        place.mkdir()
+        folder(place, "def handler(ctx, data): ...\n")
+        (place / "requirements.txt").write_text("nbfntestone\n")
+        address = ["--api-url", "http://127.0.0.1:2"]
+        assert fn("create", "context", "rem", *address, "--registry", "localhost:9/x").code == 0
+        assert fn("create", "context", "bare", *address).code == 0
+        for words in (["--context", "bare", "build", "f"], ["build", "f"], ["build", "--base", "host", "f"]):
+            assert "not installed" in fn(*words).err
+        for words in (["--context", "rem", "build", "f"], ["build", "--base", "fn", "f"]):
+            done = fn(*words)
+            assert done.code == 0, done.err
+            (name,) = (each.name for each in nbfn.images())
+            assert "nbfntestone 2.1" in str(nbfn.inspect_image(name))
 
 
 @pytest.mark.parametrize(

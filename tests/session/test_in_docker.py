@@ -8,17 +8,20 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import docker
 import pytest
 
+import nbfn
 from nbfn import config
 from nbfn import session as sessions
-from nbfn.errors import CallError, ExecutorLost
+from nbfn.errors import ExecutorLost, ImageError, RequirementError
 from nbfn.function import Function, function
 from nbfn.session import Session
 from tests.containerize.registries import running as running_registry
+from tests.containerize.test_wheels import make_wheel
 from tests.session import running
 from tests.session.notebook import Notebook
 from tests.until import until
@@ -111,9 +114,12 @@ def test_a_cell_on_a_base_is_the_same_in_docker_as_in_the_sandbox(
     session: Session, notebook: Notebook, state: Path, images: Path
 ) -> None:
     hosted = of_cell(PLACE, "place", notebook)
-    with pytest.raises(CallError, match="this machine's own Python, which a container does not have") as no:
+    with pytest.raises(ImageError, match=r"'place' cannot run .* NBFN_DRIVER=docker") as no:
+        hosted.deploy()
+    assert "NBFN_BASE" in str(no.value)
+    assert not session.ask(lambda target: target.list("notebook"))
+    with pytest.raises(ImageError, match="NBFN_DRIVER=docker"):
         hosted("go")
-    assert "base='fn'" in str(no.value)
 
     place = of_cell(PLACE, "place", notebook, base=BASE)
     answer, line, digest = heard(place)
@@ -155,6 +161,59 @@ def test_containers_of_a_killed_executor_are_swept_by_the_next(
     assert [type(error) for error in errors] == [ExecutorLost]
     assert wait(False) == "here"
     until(lambda: not set(before) & set(containers(daemon, session.settings)))
+
+
+@pytest.mark.parametrize("driver", ["docker", "sandbox"])
+def test_a_package_that_the_kernel_lacks_comes_from_a_wheel(
+    notebook: Notebook,
+    state: Path,
+    images: Path,
+    tmp_path: Path,
+    driver: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = tmp_path / "wheels"
+    make_wheel(index, "nbfntestone", "2.1", "py3-none-any", requires=("nbfntesttwo",))
+    make_wheel(index, "nbfntesttwo", "1.0", "py3-none-any")
+    for tool in ("PIP", "UV"):
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
+    source = """
+        def versions():
+            import nbfntestone, nbfntesttwo
+            return [nbfntestone.VERSION, nbfntesttwo.VERSION]
+    """
+    with using(state / driver, images, driver, notebook):
+        versions = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone>=2"])
+        assert [row.origin for row in versions.show().packages] == ["nbfntestone>=2 (wheel)"]
+        assert versions() == ["2.1", "1.0"]
+        assert not versions.diff()
+        assert versions.deploy().last is not None
+        of_base = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone==2.1"])
+        assert not of_base.diff()
+        newer = of_cell(source, "versions", notebook, base=BASE, requires=["nbfntestone>=3"])
+        assert "nbfntestone>=3" in str(newer.diff())
+        with pytest.raises(RequirementError, match="no wheels could be had of nbfntestone>=3"):
+            newer()
+        with pytest.raises(RequirementError, match="not installed here"):
+            of_cell(source, "versions", notebook, requires=["nbfntestone"]).show()
+
+
+def test_a_project_folder_in_docker(session: Session, tmp_path: Path) -> None:
+    nbfn.init_project(tmp_path / "hello", "python3.11")
+    how = nbfn.Building(base=BASE)
+    with pytest.raises(ImageError, match=r"'hello' cannot run .* NBFN_DRIVER=docker"):
+        nbfn.deploy_project(tmp_path / "hello", "a", create_app=True)
+    assert not nbfn.apps()
+    with (
+        Session(replace(session.settings, driver="auto")) as other,
+        pytest.raises(ImageError, match="NBFN_DRIVER=docker"),
+    ):
+        other.check_reach("hello")  # it counts what the executor has that is running
+    assert nbfn.build_project(tmp_path / "hello", how=how).layers[0].what == "base"
+    assert nbfn.deploy_project(tmp_path / "hello", "a", create_app=True, how=how).version == "0.0.2"
+    assert nbfn.invoke_function("a", "hello", b"").text == '{"message": "Hello World"}'
+    assert nbfn.load_folder(tmp_path / "hello", app="b", how=how)(name="Bo") == {"message": "Hello Bo"}
 
 
 @pytest.mark.needs("docker-registry", "base")
