@@ -63,14 +63,14 @@ async def assembled(
     *,
     token: str,
     note: Mapping[str, object],
-    stop: Callable[[float], None],
+    stop: Callable[[float | None], None],
     stopping: asyncio.Event,
 ) -> AsyncIterator[Assembly]:
     """Everything between the listeners and the driver; records are written and the store closed at the end.
 
-    ``note`` is what ``executor.json`` says, ``stop`` is asked to end it all within so many seconds, and
-    ``stopping`` is set when that begins. Closing the pool is up to the caller, who knows for how long
-    calls may go on.
+    ``note`` is what ``executor.json`` says. ``stop`` is asked to end it all, calls within so many seconds or
+    (None) their own timeouts, and ``stopping`` is set when that begins. Closing the pool is up to the caller,
+    who knows for how long calls may go on.
 
     Raises:
         StateError: the database cannot be used.

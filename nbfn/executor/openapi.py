@@ -75,9 +75,9 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "TriggerChange": _object(name=_TEXT, fn_id=_TEXT, source={**_TEXT, "pattern": "^/"}, annotations=_ANY),
     "Info": _object(
-        "pid version state images driver isolation memory_mb leases instances",
+        "pid version state images driver isolation memory_mb leases instances calls",
         pid=_WHOLE, version=_TEXT, api=_WHOLE, started_at=_NUMBER, state=_TEXT, images=_TEXT, socket=_TEXT,
-        url=_TEXT, driver=_TEXT, memory_mb=_WHOLE, leases=_WHOLE, instances=_WHOLE,
+        url=_TEXT, driver=_TEXT, memory_mb=_WHOLE, leases=_WHOLE, instances=_WHOLE, calls=_WHOLE,
         isolation=_object("*", tier=_TEXT, mechanisms=_list(_TEXT), missing=_list(_TEXT)),
     ),
     "Instance": _object(
@@ -220,10 +220,10 @@ PATHS: dict[str, dict[str, Schema]] = {
     "/nbfn/v1/stop": {
         "post": _operation(
             "calls are finished, then it stops",
-            _ref("Error"),
+            _object("message", message=_TEXT, cut_off=_WHOLE),
             status=202,
             errors="400",
-            query={"grace_s": _NUMBER},
+            query={"grace_s": _NUMBER, "wait": _TRUTH},
         )
     },
 }

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from nbfn.executor.records import Recorder
     from nbfn.executor.streams import Leases
 
-GRACE_S = 5.0
 _LISTED, _LISTED_MAX = 100, 10_000
 
 
 class OwnApi:
-    """Handlers over what the executor is doing. ``stop`` is asked to end it within so many seconds."""
+    """Handlers over what the executor is doing.
+
+    ``stop`` is asked to end it: calls within so many seconds, or (None) their own timeouts.
+    """
 
     def __init__(
         self,
@@ -49,7 +51,7 @@ class OwnApi:
         results: Results,
         metrics: Metrics,
         info: Mapping[str, object],
-        stop: Callable[[float], None],
+        stop: Callable[[float | None], None],
         stopping: asyncio.Event,
     ) -> None:
         self._catalog = catalog
@@ -83,7 +85,9 @@ class OwnApi:
         ]
 
     async def info(self, _: Request) -> Response:
-        return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+        pool = self._pool
+        now = {"leases": self._leases.open, "instances": pool.instances, "calls": pool.running}
+        return reply({**self._info, **now})
 
     async def openapi(self, _: Request) -> Response:
         return reply(description())
@@ -181,12 +185,20 @@ class OwnApi:
         return reply({"items": [{"image": image, "digest": digest} for image, digest in images]})
 
     async def stop(self, request: Request) -> Response:
-        text = request.query_params.get("grace_s", str(GRACE_S))
-        try:
-            grace_s = float(text)
-        except ValueError:
-            grace_s = -1.0
-        if not 0 <= grace_s <= 3600:
-            raise TargetError(f"grace_s is {text!r}: use seconds from 0 to 3600", status=400)
+        """With ``wait=true`` it answers once all calls are over, and how many were cut off."""
+        text, wait = request.query_params.get("grace_s"), request.query_params.get("wait", "false")
+        grace_s: float | None = None
+        if text is not None:
+            try:
+                grace_s = float(text)
+            except ValueError:
+                grace_s = -1.0
+            if not 0 <= grace_s <= 3600:
+                raise TargetError(f"grace_s is {text!r}: use seconds from 0 to 3600", status=400)
+        if wait not in ("true", "false"):
+            raise TargetError(f"wait is {wait!r}: use true or false", status=400)
         self._stop(grace_s)
-        return reply({"message": "stopping"}, 202)
+        if wait == "false":
+            return reply({"message": "stopping"}, 202)
+        await self._pool.closed.wait()
+        return reply({"message": "stopped", "cut_off": self._pool.cut_off}, 202)

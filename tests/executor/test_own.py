@@ -213,7 +213,7 @@ async def test_stop_asks_for_the_end(executor: Executor) -> None:
     async with executor() as running:
         assert (await running.client.post("/nbfn/v1/stop")).status_code == 202
         assert (await running.client.post("/nbfn/v1/stop?grace_s=0.5")).status_code == 202
-        assert running.stopped_with == [5.0, 0.5]
-        response = await running.client.post("/nbfn/v1/stop?grace_s=soon")
-        assert response.status_code == 400
+        assert running.stopped_with == [None, 0.5]
+        for odd in ("grace_s=soon", "grace_s=nan", "wait=long"):
+            assert (await running.client.post(f"/nbfn/v1/stop?{odd}")).status_code == 400
         assert (await running.client.get("/nbfn/v1/stop")).status_code == 405
