@@ -215,7 +215,7 @@ PATHS: dict[str, dict[str, Schema]] = {
         "get": _operation("what happened in one call, and when", _ref("Timeline"), errors="404")
     },
     "/nbfn/v1/calls/{call_id}/result": {
-        "get": _operation("what a detached call answered", content={}, errors="202 404")
+        "get": _operation("what a detached call answered", content={}, errors="202 404 503")
     },
     "/nbfn/v1/stop": {
         "post": _operation(

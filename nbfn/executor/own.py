@@ -12,7 +12,7 @@ from nbfn.executor import fields
 from nbfn.executor.calltimeline import steps
 from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.openapi import description
-from nbfn.executor.records import LogRecord
+from nbfn.executor.records import KILLED, LogRecord
 from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
 from nbfn.executor.revisions import documents
 from nbfn.executor.streams import EventStream, LeaseStream
@@ -139,8 +139,11 @@ class OwnApi:
 
     async def result(self, request: Request) -> Response:
         """What a detached call answered, as whoever had waited for it would have got it."""
-        result = self._results.get(request.path_params["call_id"])
+        call_id = request.path_params["call_id"]
+        result = self._results.get(call_id)
         if result is None:
+            if (await self._told(call_id))["message"] == KILLED:
+                return reply({"message": KILLED}, 503)
             raise NotFound("no result is kept of this call: it was not detached, or is too old", status=404)
         if not result.complete:
             return reply({"message": "the call is not done"}, 202)
