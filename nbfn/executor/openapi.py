@@ -194,9 +194,18 @@ PATHS: dict[str, dict[str, Schema]] = {
         "get": _operation("instances of a function", _items("Instance"), errors="404"),
         "delete": _operation("stops them, each after its call", status=204, errors="404"),
     },
-    "/nbfn/v1/fns/{fn_id}/calls": {"get": _operation("calls, newest first", _items("Call"), query=_LIMIT)},
+    "/nbfn/v1/fns/{fn_id}/calls": {
+        "get": _operation(
+            "calls that wait or run, then those that are over, newest first",
+            _items("Call"),
+            errors="400 404",
+            query=_LIMIT,
+        )
+    },
     "/nbfn/v1/fns/{fn_id}/logs": {
-        "get": _operation("output, oldest first", _items("Log"), query={"call_id": _TEXT, **_LIMIT})
+        "get": _operation(
+            "output, oldest first", _items("Log"), errors="400", query={"call_id": _TEXT, **_LIMIT}
+        )
     },
     "/nbfn/v1/fns/{fn_id}/revisions": {
         "get": _operation("revisions, newest first", _items("Revision"), errors="404")

@@ -13,7 +13,7 @@ from nbfn.executor.calltimeline import steps
 from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.openapi import description
 from nbfn.executor.records import KILLED, LogRecord
-from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
+from nbfn.executor.replies import count, nothing, read_body, reply, route
 from nbfn.executor.revisions import documents
 from nbfn.executor.streams import EventStream, LeaseStream
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from nbfn.executor.calls import Call
     from nbfn.executor.catalog import Catalog
     from nbfn.executor.detached import Results
     from nbfn.executor.events import Events
     from nbfn.executor.metrics import Metrics
     from nbfn.executor.pool import Pool
-    from nbfn.executor.records import Recorder
+    from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.streams import Leases
 
 _LISTED, _LISTED_MAX = 100, 10_000
@@ -86,7 +87,11 @@ class OwnApi:
 
     async def info(self, _: Request) -> Response:
         pool = self._pool
-        now = {"leases": self._leases.open, "instances": pool.instances, "calls": pool.running}
+        now = {
+            "leases": self._leases.open,
+            "instances": pool.instances,
+            "calls": pool.census().running.total(),
+        }
         return reply({**self._info, **now})
 
     async def openapi(self, _: Request) -> Response:
@@ -109,10 +114,13 @@ class OwnApi:
         return nothing()
 
     async def calls(self, request: Request) -> Response:
-        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", _LISTED, _LISTED_MAX)
+        """Those that wait or run come first."""
+        fn_id, limit = request.path_params["fn_id"], count(request, "limit", _LISTED, _LISTED_MAX)
+        self._catalog.require(fn_id)
         await self._recorder.flush()
-        calls = await self._catalog.read(lambda store: store.calls(fn_id, limit))
-        return reply({"items": [call.document() for call in calls]})
+        over = await self._catalog.read(lambda store: store.calls(fn_id, limit))
+        calls: list[Call | CallRecord] = [*self._pool.calls_of(fn_id), *over]
+        return reply({"items": [call.document() for call in calls[:limit]]})
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
@@ -161,7 +169,7 @@ class OwnApi:
         return nothing()
 
     async def logs(self, request: Request) -> Response:
-        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)
+        fn_id, limit = request.path_params["fn_id"], count(request, "limit", 1000, _LISTED_MAX)
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
         lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))

@@ -92,11 +92,6 @@ class Pool:
         return len(self._calls)
 
     @property
-    def running(self) -> int:
-        """Calls that have an instance."""
-        return sum(1 for call in self._calls.values() if call.instance_id)
-
-    @property
     def instances(self) -> int:
         return len(self._workers)
 
@@ -187,6 +182,10 @@ class Pool:
     def call(self, call_id: str) -> Call | None:
         """A call that waits or runs."""
         return self._calls.get(call_id)
+
+    def calls_of(self, fn_id: str) -> list[Call]:
+        """Those of one function that wait or run, newest first."""
+        return [call for call in reversed(self._calls.values()) if call.revision.fn_id == fn_id]
 
     def cancel(self, call: Call, why: str = "the caller went away") -> None:
         """End it: an instance that runs it is stopped."""

@@ -145,7 +145,7 @@ class _Process:
         pool = parts.pool
         listener.refuse()
         self._settings.socket.unlink(missing_ok=True)
-        if count := pool.running:
+        if count := pool.census().running.total():
             most = "until their timeouts" if self._grace_s is None else f"for {self._grace_s:g} s"
             log.info("stopping: waiting for calls that run (%d), %s at most", count, most)
             log.info("Ctrl+C, SIGTERM or `nbfn stop` once more cuts them off")

@@ -59,7 +59,7 @@ from nbfn.verbs.oracle import (
     prebuilt_version,
     prebuilt_versions,
 )
-from nbfn.verbs.past import counts, logs
+from nbfn.verbs.past import counts, function_calls, logs
 from nbfn.verbs.projects import (
     Deployed,
     build_project,
@@ -108,6 +108,7 @@ __all__ = [
     "executor_status",
     "explain",
     "export",
+    "function_calls",
     "function_revisions",
     "functions",
     "get_config",
