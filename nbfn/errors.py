@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 class NbfnError(Exception):
     """The root of the tree. ``hint`` says what to do; it is part of ``str(error)``."""
 
+    about: tuple[str, str, str] | None = None
+    """Context, application and function that it is about, where that is known."""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message

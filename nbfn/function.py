@@ -123,7 +123,7 @@ class Function(Remote[P, R_co]):
         self, *, force: bool = False, progress: Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         __tracebackhide__ = True
-        with watched(self.session.watcher, self.spec.name, progress) as told:
+        with self._noted(), watched(self.session.watcher, self.spec.name, progress) as told:
             taken, place = self._capture(), self.session.context
             deployment = self.session.deploy(self.spec, taken, force=force, progress=told)
         if deployment.changed:

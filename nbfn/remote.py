@@ -7,7 +7,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
-from nbfn import revisions
+from nbfn import failures, revisions
 from nbfn import session as sessions
 from nbfn.calls.calling import Calling
 from nbfn.containerize import describe
@@ -16,6 +16,7 @@ from nbfn.projects import Export, Exported, export, export_archive, kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from nbfn.containerize import Description
     from nbfn.contexts import Context
@@ -166,6 +167,12 @@ class Remote(Calling[P, R_co]):
         self, *, force: bool = False, progress: Progress | None = None
     ) -> tuple[Deployment, CallContext]:
         """Deploy it now, and keep what came of it (:meth:`_keep`)."""
+
+    def _noted(self) -> AbstractContextManager[None]:
+        """Around its deployment: how that ended is kept, for `nbfn doctor`."""
+        ours = self.session
+        about = ours.context.name, self.spec.app, self.spec.name
+        return failures.noted(ours.settings.state, "deploy", about)
 
     @abstractmethod
     def _as_it_was(self, deployment: Deployment) -> CallContext:

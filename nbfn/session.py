@@ -68,7 +68,8 @@ class _Connection:
 class Session:
     """The stages wired together. Safe to use from several threads.
 
-    ``cells`` and ``namespace`` are what the notebook has run and holds; a script needs neither.
+    ``cells`` and ``namespace`` are what the notebook has run and holds; a script needs neither. ``context``
+    is asked for the context when that is first needed (default: the current one).
     """
 
     def __init__(
@@ -76,12 +77,13 @@ class Session:
         settings: Settings | None = None,
         cells: Cells | None = None,
         namespace: Mapping[str, object] | None = None,
-        context: Context | None = None,
+        context: Callable[[], Context] | None = None,
     ) -> None:
         self.settings = settings or config.load()
         self.cells = Cells() if cells is None else cells
         self.namespace = namespace
-        self._context = context
+        self._context: Context | None = None
+        self._told = context or (lambda: Contexts().current())
         self._lock = threading.RLock()
         self._connection: _Connection | None = None
         self._retired: list[_Connection] = []
@@ -102,7 +104,7 @@ class Session:
             BadInput: the files of the contexts cannot be understood.
         """
         if self._context is None:
-            self._context = Contexts().current()
+            self._context = self._told()
         return self._context
 
     def use_context(self, context: Context) -> None:

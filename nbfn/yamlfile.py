@@ -123,16 +123,19 @@ def dump(data: object) -> str:
     return stream.getvalue()
 
 
-def write(document: Document, *, private: bool = False, beside: Path | None = None) -> None:
+def write(
+    document: Document, *, private: bool = False, secret: bool = False, beside: Path | None = None
+) -> None:
     """Write ``document`` to its file, whole or not at all, with the mode that the file has.
 
-    A new file is readable for everybody, or only for its owner if ``private``. ``beside`` is where the
-    file is prepared: elsewhere on the same file system, if others would stumble over it in its own folder.
+    A new file is readable for everybody, or only for its owner if ``private``. One that holds a ``secret`` is
+    only for its owner from now on, whatever mode it has. ``beside`` is where the file is prepared: elsewhere
+    on the same file system, if others would stumble over it in its own folder.
 
     Raises:
         StateError: it cannot be written.
     """
-    write_text(document.path, dump(document.data), private=private, beside=beside)
+    write_text(document.path, dump(document.data), private=private, secret=secret, beside=beside)
 
 
 def set_scalar(path: Path, value: str, *keys: Key) -> Document | None:
@@ -158,13 +161,17 @@ def set_scalar(path: Path, value: str, *keys: Key) -> Document | None:
     return after
 
 
-def write_text(path: Path, text: str, *, private: bool = False, beside: Path | None = None) -> None:
+def write_text(
+    path: Path, text: str, *, private: bool = False, secret: bool = False, beside: Path | None = None
+) -> None:
     """:func:`write` for any text."""
     real = Path(os.path.realpath(path))  # a link to a file kept elsewhere stays one
     try:
         mode = real.stat().st_mode & 0o777
     except OSError:
-        mode = _PRIVATE if private else _PUBLIC
+        mode = _PRIVATE if private or secret else _PUBLIC
+    if secret:
+        mode &= _PRIVATE
     folder = real.parent if beside is None or real != path else beside
     try:
         handle, name = tempfile.mkstemp(prefix=".nbfn-", dir=folder)

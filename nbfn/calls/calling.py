@@ -227,14 +227,21 @@ class Calling(ABC, Generic[P, R_co]):
             try:
                 result = self.session.call(deployment, args, kwargs, context, terms)
             except NbfnError as error:
+                self._about(error, deployment)
                 pause_s = self.retries.pause_s(error, made, random.random())  # noqa: S311 - spreads callers
                 if pause_s is None:
                     raise
             else:
                 self.last = result
+                self._about(result.error, deployment)
                 return result
             time.sleep(pause_s)
             terms = replace(terms, call_id="")  # the id belongs to the attempt that failed
+
+    def _about(self, error: BaseException | None, deployment: Deployment) -> None:
+        """Have an error of nbfn's say which function it is of: others may be asked about later."""
+        if isinstance(error, NbfnError):
+            error.about = self.session.context.name, deployment.spec.app, deployment.spec.name
 
     def _value(self, args: Sequence[object], kwargs: Mapping[str, object], terms: Terms = _PLAIN) -> object:
         __tracebackhide__ = True

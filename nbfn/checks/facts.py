@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbfn.contexts import Context
     from nbfn.errors import NbfnError
+    from nbfn.failures import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,23 @@ class Cloud:
     """How far this machine's clock is ahead of OCI's."""
     error: NbfnError | None = None
     """Why it does not list the compartment's applications."""
+    profile_url: str = ""
+    """The service's address in the profile's region; empty if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call that is over, as this machine's executor has recorded it."""
+
+    id: str
+    status: int
+    message: str
+    at: float
+    """When it came (seconds since the epoch)."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.message) or not 200 <= self.status < 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,9 @@ class Asked:
     """Why its image cannot be found where the server would look for it."""
     call_error: NbfnError | None = None
     """Why one may not call it."""
+    calls: tuple[Called, ...] = ()
+    """The last ones that are over, newest first, where they are recorded."""
+    timeout_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +109,7 @@ class Facts:
     executor: Executor | None = None
     cloud: Cloud | None = None
     asked: Asked | None = None
+    failures: Sequence[Failed] = ()
+    """How deploying and invoking the function failed last, if it has not succeeded since."""
     last_error: NbfnError | None = field(default=None)
-    """What went wrong last in this process."""
+    """What went wrong last in this process, if it is of what is asked about."""

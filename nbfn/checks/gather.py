@@ -8,23 +8,25 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
-from nbfn import config
-from nbfn.checks.facts import Asked, Cloud, Executor, Facts, Machine
+from nbfn import config, failures
+from nbfn.checks.facts import Cloud, Executor, Facts, Machine
+from nbfn.checks.function import look_at
 from nbfn.containerize.host import machine_platform
-from nbfn.containerize.registry import Access, Reference, Repository
+from nbfn.containerize.registry import Access, Reference
 from nbfn.deploy.oci.reach import unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal
-from nbfn.deploy.plan import ENDPOINT_ANNOTATION
-from nbfn.errors import NbfnError, RegistryError
-from nbfn.spec import Deployment, FunctionSpec, ImageRef
+from nbfn.errors import CallError, NbfnError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbfn.checks.facts import Asked
     from nbfn.config import Settings
-    from nbfn.deploy.control import Object
+    from nbfn.failures import Failed
     from nbfn.session import Session
     from nbfn.targets import Server
     from nbfn.targets.oci import OciServer
@@ -37,23 +39,50 @@ _BINDER = ("BINDER_SERVICE_HOST", "BINDER_LAUNCH_HOST", "BINDER_REPO_URL")
 def gather(session: Session, app: str = "", name: str = "", *, last_error: object = None) -> Facts:
     """What is the case, for ``session``; with ``name`` also of that function of the application ``app``.
 
+    Without ``app`` that is the usual one, or the only one that has such a function. ``last_error`` counts
+    only if it is of that function.
+
     Never raises for what it finds. An executor that is not running is started, as by any other use.
     """
     machine = _machine(session.settings)
     error = last_error if isinstance(last_error, NbfnError) else None
     context = server = None
+    past: Sequence[Failed] = ()
     try:
         context = session.context
+        past = failures.recall(session.settings.state, context.name, name) if name else ()
         server = session.server
         executor = _executor(server) if server.own else None
         if not server.own and not context.is_oracle:
             server.control.apps.list(limit=1)
     except NbfnError as failure:
-        return Facts(machine, context, context_error=failure, last_error=error)
+        place = app or _only(past) or session.settings.app
+        past = [each for each in past if each.app == place]
+        if name and error is not None and not (context and error.about == (context.name, place, name)):
+            error = None
+        return Facts(machine, context, context_error=failure, failures=past, last_error=error)
     cloud = _cloud(session, server) if context.is_oracle else None
     # What is asked of a server that refuses everything would be refused once more.
-    asked = _asked(session, server, app, name) if name and not (cloud and cloud.error) else None
-    return Facts(machine, context, None, executor, cloud, asked, error)
+    known = name and not (cloud and cloud.error)
+    asked = look_at(session, server, app, name, _only(past), docker=not machine.docker) if known else None
+    place = asked.app if asked else app or _only(past) or session.settings.app
+    past = [each for each in past if each.app == place]
+    if name and error is not None and not _is_of(error, (context.name, place, name), asked):
+        error = None
+    return Facts(machine, context, None, executor, cloud, asked, past, error)
+
+
+def _only(past: Sequence[Failed]) -> str:
+    """The application of what failed, if it is one."""
+    apps = {each.app for each in past}
+    return apps.pop() if len(apps) == 1 else ""
+
+
+def _is_of(error: NbfnError, about: tuple[str, str, str], asked: Asked | None) -> bool:
+    """True if it is known that the error is of the function that is asked about."""
+    call_id = error.call_id if isinstance(error, CallError) else ""
+    ours = bool(call_id and asked and any(call.id == call_id for call in asked.calls))
+    return ours or error.about == about
 
 
 def _machine(settings: Settings) -> Machine:
@@ -107,11 +136,12 @@ def _cloud(session: Session, server: Server) -> Cloud:
     except NbfnError as failure:
         login_error = failure
     error, off_s = _listed(server)
-    region = account.region
+    region, profiles = account.region, account.profile_region
     return Cloud(
         compartment_id=place.compartment_id,
         region=place.region,
-        profile_region=account.profile_region,
+        profile_region=profiles.id if profiles else "",
+        profile_url=profiles.functions_url if profiles else "",
         registries=region.registries if region and account.is_real else (),
         login=login,
         login_error=login_error,
@@ -141,65 +171,3 @@ def _listed(server: OciServer) -> tuple[NbfnError | None, float | None]:
         return None, off_s
     failure = read_failure(answer.status_code, answer.headers, answer.content, "ListApp")
     return refusal(failure, where, target.place, now), off_s
-
-
-def _asked(session: Session, server: Server, app: str, name: str) -> Asked:
-    control = server.control
-    try:
-        held = control.function(app, name)
-        shape = str(control.app(app).get("shape") or "")
-    except NbfnError as error:
-        return Asked(app, name, error=error)
-    image = str(held.get("image") or "")
-    return Asked(
-        app,
-        name,
-        state=str(held.get("state") or ""),
-        image=image,
-        shape=shape,
-        architecture=_architecture(session, held),
-        image_error=_image_error(session, server, image),
-        call_error=server.may_call(_deployment(held, app, name)),
-    )
-
-
-def _architecture(session: Session, held: Object) -> str:
-    """Of the image, if it is one that was built or fetched here."""
-    try:
-        image = session.layout.get(ImageRef("", digest=_digest(held)))
-    except NbfnError:
-        return ""
-    return str(image.config.get("architecture") or "")
-
-
-def _digest(held: Object) -> str:
-    _, at, digest = str(held.get("image") or "").partition("@")
-    notes: dict[str, Any] = held.get("annotations") or {}
-    return digest if at else str(notes.get("oracle.com/oci/imageDigest") or "")
-
-
-def _image_error(session: Session, server: Server, image: str) -> NbfnError | None:
-    """Why the image is not where it should be: here, or in its registry."""
-    if image.startswith(("archive ", "pre-built ")) or not image:
-        return None
-    try:
-        if server.own and image.startswith("nbfn.local/"):
-            session.layout.get(ImageRef.parse(image))
-            return None
-        ref = Reference.parse(image)
-        with Repository(ref, Access.of(session.settings)) as repository:
-            if repository.manifest_digest(ref.pointer) is None:
-                return RegistryError(
-                    f"{ref} is not in the registry {ref.host}",
-                    hint="was the tag deleted, or never pushed? deploy it again",
-                    status=404,
-                )
-    except NbfnError as error:
-        return error
-    return None
-
-
-def _deployment(held: Object, app: str, name: str) -> Deployment:
-    notes: dict[str, Any] = held.get("annotations") or {}
-    url = str(notes.get(ENDPOINT_ANNOTATION) or "")
-    return Deployment(FunctionSpec(name, app), ImageRef(""), held["id"], held["app_id"], url, "")

@@ -34,7 +34,7 @@ def region(facts: Facts) -> Iterator[Finding]:
             "warn",
             f"api-url is in {cloud.region}, and the profile in {cloud.profile_region}",
             "functions, their subnets and images are all of one region: if the other one is meant, "
-            f"`fn update context api-url https://functions.{cloud.profile_region}.oci.oraclecloud.com`",
+            f"`fn update context api-url {cloud.profile_url or 'ADDRESS'}`",
         )
     else:
         yield Finding("region", "ok", cloud.region)
@@ -137,11 +137,23 @@ def code(facts: Facts) -> Iterator[Finding]:
 
 
 def architecture(facts: Facts) -> Iterator[Finding]:
-    """Is the function's image for the processors of its application?"""
+    """Is the function's image for the processors of its application, or would one that is built here be?"""
     asked = facts.asked
-    if facts.cloud is None or asked is None or asked.shape not in _TAKES or not asked.architecture:
+    if facts.cloud is None or asked is None or asked.shape not in _TAKES:
         return
-    if asked.architecture in _TAKES[asked.shape]:
+    takes, here = _TAKES[asked.shape], facts.machine.architecture
+    if asked.error is not None:
+        # It is not there: OCI refuses it on its way, and keeps nothing that would say so.
+        if here not in takes:
+            yield Finding(
+                "architecture",
+                "problem",
+                f"application {asked.app} is {asked.shape}, and images that are built here are for {here}",
+                causes.architecture_hint(asked.shape),
+            )
+    elif not asked.architecture:
+        return
+    elif asked.architecture in takes:
         yield Finding("architecture", "ok", f"{asked.architecture} fits {asked.shape}")
     else:
         yield Finding(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbfn.checks.finding import Finding
 from nbfn.checks.oci import OCI_CHECKS
+from nbfn.checks.past import failed_before, last_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,13 +144,6 @@ def function(facts: Facts) -> Iterator[Finding]:
         yield Finding("call", "problem", asked.call_error.message, asked.call_error.hint)
 
 
-def last_error(facts: Facts) -> Iterator[Finding]:
-    """What went wrong last, and what its cause asks for."""
-    error = facts.last_error
-    if error is not None:
-        yield Finding("last error", "warn", error.message, error.hint)
-
-
 CHECKS: tuple[Check, ...] = (
     python,
     system,
@@ -160,6 +154,7 @@ CHECKS: tuple[Check, ...] = (
     isolation,
     *OCI_CHECKS,
     function,
+    failed_before,
     last_error,
 )
 """Every check, in the order in which one thing needs another."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
+from nbfn import config
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, Nouns, output_option
 from nbfn.contexts import PROVIDERS, Contexts
+from nbfn.errors import NbfnError
 
 name_argument = click.argument("name", metavar="CONTEXT", shell_complete=complete.contexts)
 
@@ -28,10 +32,13 @@ def create(edge: Edge, name: str, provider: str, api_url: str, registry: str) ->
 @output_option
 @edge
 def list_(edge: Edge, output: str | None) -> None:
-    """List the contexts; the current one has a star."""
+    """List the contexts; the current one has a star. A file that cannot be understood is told apart."""
     store = Contexts()
     current = edge.context or _current(edge, store)
-    found = [store.get(name) for name in store.names()]
+    found, bad = store.sorted_out()
+    for file, error in bad.items():
+        # What is wrong with a name says nothing of the file.
+        edge.show.note(f"left out: {error}" if str(file) in error.message else f"left out: {file}: {error}")
     if output:
         edge.show.document(
             [
@@ -55,13 +62,16 @@ def list_(edge: Edge, output: str | None) -> None:
 
 @click.command("context", context_settings=HELP)
 @click.argument("name", metavar="[CONTEXT]", required=False, shell_complete=complete.contexts)
+@output_option
 @edge
-def inspect(edge: Edge, name: str | None) -> None:
+def inspect(edge: Edge, name: str | None, output: str | None) -> None:
     """Show what a context holds (default: the current one). Secrets are not shown."""
     store = Contexts()
     named = name or edge.context or _current(edge, store) or "default"
-    text = store.text(named)
-    edge.show.say(f"Current context: {named}\n\n{text.rstrip()}")
+    if output:
+        edge.show.document({"name": named, **store.shown(named)})
+    else:
+        edge.show.say(f"Current context: {named}\n\n{store.text(named).rstrip()}")
 
 
 @click.command("context", context_settings=HELP)
@@ -101,6 +111,8 @@ def use(edge: Edge, name: str) -> None:
 
     use_context(name)
     edge.show.say(f"Now using context: {name}")
+    if not edge.in_notebook:  # it has moved all the same
+        _warn_of_variable(edge, name)
 
 
 @click.command("context", context_settings=HELP)
@@ -111,13 +123,21 @@ def unset(edge: Edge) -> None:
 
     unset_context()
     edge.show.say("Successfully unset current context")
+    _warn_of_variable(edge, "")
 
 
 def _current(edge: Edge, store: Contexts) -> str:
     """In a notebook the context of its session: another tool may have chosen another one since."""
     if edge.in_notebook:
-        return edge.session.context.name
+        with contextlib.suppress(NbfnError):  # it is the one that cannot be understood
+            return edge.session.context.name
     return store.current_name()
+
+
+def _warn_of_variable(edge: Edge, name: str) -> None:
+    outweighs = config.variable("FN_CONTEXT")
+    if outweighs and outweighs != name:
+        edge.show.note(f"FN_CONTEXT={outweighs} outweighs that: `unset FN_CONTEXT` makes it count")
 
 
 def _shown(key: str, value: str | None) -> str:

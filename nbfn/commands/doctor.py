@@ -22,7 +22,8 @@ from nbfn.commands.grammar import HELP, output_option
 def doctor(edge: Edge, app: str | None, function: str | None, code: str, output: str | None) -> None:
     """Look for what is wrong on this machine, at the context's server, and with a function.
 
-    One name alone is a function of the usual application (NBFN_APP). Exit code 1 if there is a problem.
+    One name alone is a function of the usual application (NBFN_APP), or of the only one that has it. Exit
+    code 1 if there is a problem.
     """
     from nbfn import verbs
 

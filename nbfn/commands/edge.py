@@ -13,6 +13,7 @@ from nbfn.commands.show import Show, Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbfn.contexts import Context
     from nbfn.session import Session
 
 
@@ -37,21 +38,25 @@ class Edge:
     @property
     def session(self) -> Session:
         """The current session, or one of its own if another context or registry was asked for."""
-        from dataclasses import replace
-
         from nbfn import session as sessions
 
         if not self.context and not self.registry:
             return sessions.current()
         if self._own is None:
-            from nbfn.contexts import Contexts
-
             current = sessions.current()
-            context = Contexts().current(self.context) if self.context else current.context
-            if self.registry:
-                context = replace(context, registry=self.registry)
-            self._own = sessions.Session(current.settings, current.cells, current.namespace, context)
+            self._own = sessions.Session(
+                current.settings, current.cells, current.namespace, lambda: self._meant(current)
+            )
         return self._own
+
+    def _meant(self, current: Session) -> Context:
+        """Read when it is first needed: a diagnosis has a session although it cannot be."""
+        from dataclasses import replace
+
+        from nbfn.contexts import Contexts
+
+        context = Contexts().current(self.context) if self.context else current.context
+        return replace(context, registry=self.registry) if self.registry else context
 
     def close(self) -> None:
         """End the session that was made for one line. The current one stays."""

@@ -124,7 +124,13 @@ annotation_option = click.option(
     "--annotation", type=JsonPair(), multiple=True, metavar="KEY=JSON", help="Annotation; may be repeated."
 )
 output_option = click.option(
-    "--output", type=click.Choice(["json"], case_sensitive=False), help="Print JSON instead of a table."
+    "--output", type=click.Choice(["json"], case_sensitive=False), help="Print JSON instead of text."
+)
+json_option = click.option(
+    "--output",
+    type=click.Choice(["json"], case_sensitive=False),
+    expose_value=False,
+    help="Taken for the sake of scripts: it is JSON anyway.",
 )
 working_dir_option = click.option(
     "--working-dir",

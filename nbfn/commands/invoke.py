@@ -100,7 +100,9 @@ def invoke(
         headers = {name.title(): [value] for name, value in answer.headers.items()}
         edge.show.document({"body": answer.text, "headers": headers, "status_code": answer.status})
     if not answer.ok:
-        raise answer.error or _failure(answer)
+        error = answer.error or _failure(answer)
+        error.about = ("" if endpoint else edge.session.context.name, app or "", function or "")
+        raise error
     if output:
         return
     if detached:
@@ -110,14 +112,8 @@ def invoke(
 
 
 def _failure(answer: Answer) -> CallFailed:
-    import json
-
-    try:
-        message = str(json.loads(answer.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = answer.text.strip()[:500]
     return CallFailed(
-        f"Error invoking function. status: {answer.status} message: {message}",
+        f"Error invoking function. status: {answer.status} message: {answer.message}",
         call_id=answer.call_id,
         status=answer.status,
     )

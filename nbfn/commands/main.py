@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -26,6 +27,8 @@ from nbfn.commands.status import status
 from nbfn.commands.stop import stop
 from nbfn.commands.version import version
 from nbfn.errors import NbfnError
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 @click.group(cls=Words, context_settings=HELP)
@@ -72,9 +75,17 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command line; exit with its code."""
+    """Run the command line; exit with its code, which is 130 if it was interrupted."""
     try:
-        cli()
+        # By itself click would exit with 1 for Ctrl-C, as for any other end.
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        code = _INTERRUPTED
     except NbfnError as error:
         click.echo(f"nbfn: {error}", err=True)
-        sys.exit(1)
+        code = 1
+    sys.exit(code)

@@ -13,7 +13,9 @@ from nbfn.commands.grammar import (
     Nouns,
     annotation_option,
     config_option,
+    json_option,
     limit_options,
+    output_option,
     page_options,
     scale_options,
 )
@@ -83,6 +85,7 @@ def list_apps(edge: Edge, /, limit: int, cursor: str, output: str | None, **pick
 @click.command("app", context_settings=HELP)
 @app_argument
 @property_argument
+@json_option
 @edge
 def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
     """Show an application, or one of its properties."""
@@ -204,16 +207,23 @@ def list_functions(edge: Edge, /, app: str, limit: int, cursor: str, output: str
 @function_argument
 @property_argument
 @click.option("--endpoint", is_flag=True, help="Only the URL that invokes it.")
+@output_option
 @edge
-def inspect_function(edge: Edge, app: str, function: str, prop: str | None, endpoint: bool) -> None:
+def inspect_function(
+    edge: Edge, app: str, function: str, prop: str | None, endpoint: bool, output: str | None
+) -> None:
     """Show a function, or one of its properties."""
     from nbfn.verbs.objects import shown
 
     held = shown(edge.session.control.function(app, function))
-    if endpoint:
-        edge.show.say(str((held.get("annotations") or {}).get(_INVOKE_URL, "")))
-    else:
+    if not endpoint:
         edge.show.document(property_of(held, prop))
+        return
+    url = str((held.get("annotations") or {}).get(_INVOKE_URL, ""))
+    if output:
+        edge.show.document(url)
+    else:
+        edge.show.say(url)
 
 
 @click.command("function", context_settings=HELP)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nbfn import yamlfile
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, output_option, scale_options
 
@@ -57,7 +58,7 @@ def simulate(
         seed=seed,
     )
     if svg is not None:
-        svg.write_text(found.svg())
+        yamlfile.write_text(svg, found.svg())
     if output:
         edge.show.document(found.document())
         return

@@ -8,7 +8,7 @@ import click
 
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
-from nbfn.commands.grammar import HELP, Nouns, annotation_option, page_options
+from nbfn.commands.grammar import HELP, Nouns, annotation_option, json_option, page_options
 from nbfn.commands.listing import cursor_option, listed, property_of, show_list
 from nbfn.commands.objects import app_argument, function_argument, property_argument
 
@@ -77,6 +77,7 @@ def list_triggers(
 @function_argument
 @trigger_argument
 @property_argument
+@json_option
 @edge
 def inspect_trigger(edge: Edge, app: str, function: str, trigger: str, prop: str | None) -> None:
     """Show a trigger, or one of its properties."""

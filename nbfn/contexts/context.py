@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from nbfn.errors import BadInput, NameRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DEFAULT = "default"
 LOCAL_URL = "http://localhost:8080"
@@ -100,18 +100,20 @@ def local(registry: str = "") -> Context:
     return Context(DEFAULT, DEFAULT, LOCAL_URL, registry)
 
 
-def from_values(name: str, values: Mapping[str, str], where: str) -> Context:
-    """The context that ``values`` (flat: ``oracle.profile``) describe; ``where`` is for errors.
+def from_values(name: str, values: Mapping[str, str], where: Callable[[str], str]) -> Context:
+    """The context that ``values`` (flat: ``oracle.profile``) describe; ``where`` tells errors a key's place.
 
     Raises:
         BadInput: a provider that there is not, or an address that cannot be one.
     """
     provider = values.get("provider") or DEFAULT
     if provider not in PROVIDERS:
-        raise BadInput(f"{where}: provider is {provider!r}", hint=f"use one of: {', '.join(PROVIDERS)}")
+        raise BadInput(
+            f"{where('provider')}: provider is {provider!r}", hint=f"use one of: {', '.join(PROVIDERS)}"
+        )
     url = values.get("api-url") or ""
     if url:
-        url = check_api_url(url, where)
+        url = check_api_url(url, where("api-url"))
     return Context(
         name=name,
         provider=provider,
@@ -124,11 +126,16 @@ def from_values(name: str, values: Mapping[str, str], where: str) -> Context:
     )
 
 
+def variable_of(key: str) -> str:
+    """The variable that wins over ``key``, as the Fn CLI calls it."""
+    return "FN_" + key.upper().replace("-", "_")
+
+
 def overridden(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """``values`` with what the environment says in their place."""
     told = dict(values)
     for key in (*KEYS, *ORACLE_KEYS, *values):
-        found = environ.get("FN_" + key.upper().replace("-", "_"))
+        found = environ.get(variable_of(key))
         if found:
             told[key] = found
     for variable, key in _OCI_VARIABLES.items():

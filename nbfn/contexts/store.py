@@ -18,8 +18,9 @@ from nbfn.contexts.context import (
     check_name,
     from_values,
     overridden,
+    variable_of,
 )
-from nbfn.errors import BadInput, StateError
+from nbfn.errors import BadInput, NbfnError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,10 +70,28 @@ class Contexts:
 
     def get(self, name: str, *, overrides: bool = False) -> Context:
         """The context as its file says, or with the environment's overrides. Raises as :meth:`current`."""
-        values = self.values(name)
-        if overrides:
-            values = overridden(values, self._environ)
-        return from_values(name, values, str(self.file(name)))
+        values, file = self.values(name), str(self.file(name))
+        if not overrides:
+            return from_values(name, values, lambda _: file)
+
+        def where(key: str) -> str:
+            return variable_of(key) if self._environ.get(variable_of(key)) else file
+
+        return from_values(name, overridden(values, self._environ), where)
+
+    def sorted_out(self) -> tuple[list[Context], dict[Path, NbfnError]]:
+        """Every context that can be understood, as its file says, and what is wrong with each other file.
+
+        Raises:
+            StateError: their folder cannot be read.
+        """
+        good, bad = [], {}
+        for name in self.names():
+            try:
+                good.append(self.get(name))
+            except NbfnError as error:
+                bad[self.folder / "contexts" / f"{name}.yaml"] = error
+        return good, bad
 
     def values(self, name: str) -> dict[str, str]:
         """Every key of the file, nested ones joined by dots, values as they are written."""
@@ -88,16 +107,19 @@ class Contexts:
             ) from None
         return dict(_flat(document, document.data))
 
+    def shown(self, name: str) -> dict[str, str]:
+        """:meth:`values`, with secrets hidden."""
+        return {key: "…" if key in SECRETS and value else value for key, value in self.values(name).items()}
+
     def text(self, name: str) -> str:
         """The file's text, with secrets hidden."""
-        shown = {key: "…" if key in SECRETS and value else value for key, value in self.values(name).items()}
-        return yamlfile.dump(shown)
+        return yamlfile.dump(self.shown(name))
 
     def create(self, name: str, *, provider: str = DEFAULT, api_url: str = "", registry: str = "") -> Context:
         """Make a context. Raises BadInput if the name, provider or address cannot be, or is taken."""
         values = {"provider": provider, "api-url": api_url, "registry": registry}
         path = self.file(name)
-        made = from_values(name, values, "api-url" if provider else "provider")
+        made = from_values(name, values, lambda key: f"--{key}")
         with self._edit(path) as document:
             if path.exists():
                 raise BadInput(f"there is a context {name!r} already", hint=f"it is {path}")
@@ -116,7 +138,7 @@ class Contexts:
             check_api_url(value)
         before = self.values(name)
         if key == "provider":
-            from_values(name, {"provider": value or DEFAULT}, "provider")
+            from_values(name, {"provider": value or DEFAULT}, str)
         with self._edit(self.file(name)) as document:
             if not self.file(name).exists():
                 document.data.update(before)
@@ -172,10 +194,18 @@ class Contexts:
             except OSError as error:
                 raise StateError(f"{path.parent} cannot be made: {error.strerror}") from error
             # The Fn CLI takes every file in contexts/ for one: what is half written is kept out of it.
-            yamlfile.write(document, private=True, beside=self.folder)
+            secret = any(value for key, value in _plain(document.data) if key in SECRETS)
+            yamlfile.write(document, private=True, secret=secret, beside=self.folder)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        try:
+            # The Fn CLI needs no more: it reads and writes as the same user.
+            self.folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"{self.folder} cannot be made: {error.strerror}", hint="check who owns it"
+            ) from error
         with yamlfile.locked(self.folder / "nbfn.lock"):
             yield
 
@@ -191,6 +221,14 @@ def _flat(
             raise BadInput(f"{document.where(*path)}: {'.'.join(path)} is a list", hint="give one value")
         else:
             yield ".".join(path), "" if value is None else document.text(*path) or str(value)
+
+
+def _plain(data: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _plain(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _set(data: dict[str, object], key: str, value: str) -> None:

@@ -175,7 +175,9 @@ class Call:
 
 
 def _number(value: bytes | None) -> float | None:
+    """Milliseconds that an instance tells; None if it tells none that can be, as JSON has no NaN either."""
     try:
-        return float(value) if value is not None else None
+        told = float(value) if value is not None else -1.0
     except ValueError:
         return None
+    return told if 0.0 <= told < math.inf else None

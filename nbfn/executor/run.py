@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from nbfn.executor.hop import Connection, Head
     from nbfn.executor.worker import Worker
     from nbfn.schedule.orders import StopWhy
+
+log = logging.getLogger(__name__)
 
 _EXIT_WAIT_S = 2.0
 
@@ -89,6 +92,15 @@ class Run:
     # The answer
 
     def answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
+        try:
+            self._answered(head, body, last)
+        except Exception as error:
+            # A function says whatever it likes: what nobody thought of must not be waited for.
+            log.exception("an answer of call %s could not be taken", self._call.id)
+            response = answers.failure(502, f"invalid function response: {error}")
+            self._owner.finish(self._call, response, stop="invalid-response")
+
+    def _answered(self, head: Head | None, body: list[bytes], last: bool) -> None:
         call = self._call
         if call.over:
             return
@@ -155,4 +167,5 @@ def _output_bytes(response: Response) -> int:
     if tail is None:
         return 0
     cut = response.told.get(b"nbfn-output-cut", b"0")
-    return len(tail) * 3 // 4 - tail.count(b"=") + (int(cut) if cut.isdigit() else 0)
+    told = int(cut) if cut.isdigit() and len(cut) < 19 else 0
+    return len(tail) * 3 // 4 - tail.count(b"=") + told

@@ -62,7 +62,8 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         after = request.query_params.get("after") or request.headers.get("last-event-id") or "0"
-        seq = self._events.last if after == "now" else int(after) if after.isdecimal() else 0
+        told = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
+        seq = self._events.last if after == "now" else told
         await _begin(send, b"text/event-stream")
         await send({"type": "http.response.body", "body": b": nbfn\n\n", "more_body": True})
         fn_id = request.query_params.get("fn_id", "")

@@ -163,13 +163,16 @@ class FuncFile:
             )
 
 
-def find_func_file(folder: Path) -> FuncFile:
-    """The function of ``folder``. Raises BadInput if it has no file of one, or as :class:`FuncFile`."""
+def find_func_file(folder: Path, *, instead: str = "") -> FuncFile:
+    """The function of ``folder``. Raises BadInput if it has no file of one, or as :class:`FuncFile`.
+
+    ``instead`` is what the error says to do where the folder is not a function's.
+    """
     for name in NAMES:
         if (folder / name).is_file():
             return FuncFile(folder / name)
     what = "has no func.yaml" if folder.is_dir() else "is not a folder"
-    raise BadInput(f"{folder} {what}", hint="`fn init --runtime python NAME` makes a function")
+    raise BadInput(f"{folder} {what}", hint=instead or "`fn init --runtime python NAME` makes a function")
 
 
 def walk(folder: Path) -> Iterator[FuncFile]:

@@ -154,7 +154,9 @@ class Simulation:
         told += f"instances: {self.instances} started, at most {self.most_instances} at once; "
         told += f"busy {self.spent_s('busy'):.1f} s, idle {self.spent_s('idle'):.1f} s"
         for status, count in sorted(self.statuses.items()):
-            told += f"\nstatus {status}: {count}" if status != 200 else ""
+            if status != 200:
+                why = next(call.message for call in self.calls if call.status == status)
+                told += f"\nstatus {status}: {count}" + (f" ({why})" if why else "")
         return told
 
     def _repr_html_(self) -> str:

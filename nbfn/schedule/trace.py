@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["call", "crash", "deploy"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST = 1_000_000
+"""Calls of a trace that is made up: a minute or so of playing."""
+
 _GENERATED = "poisson:RATE:SECONDS or burst:COUNT[:SECONDS]"
 
 
@@ -46,11 +49,17 @@ def _check_seconds(name: str, value: object) -> None:
         raise BadInput(f"{name} is {value!r}", hint="use seconds, 0 or more")
 
 
+def _check_count(calls: float) -> None:
+    if calls > MOST:
+        raise BadInput(f"{calls:,.0f} calls are more than can be played", hint=f"at most {MOST:,}")
+
+
 def poisson(rate: float, seconds: float, *, function: str = "f", seed: int = 0) -> list[Arrival]:
     """Calls that know nothing of each other, ``rate`` a second on average; the same for the same ``seed``."""
     source, arrivals, at_s = random.Random(seed), [], 0.0
     if not 0 < rate < float("inf") or not 0 <= seconds < float("inf"):
         raise BadInput(f"{rate} calls a second for {seconds} s", hint="use numbers that are not negative")
+    _check_count(rate * seconds)
     while (at_s := at_s + source.expovariate(rate)) < seconds:
         arrivals.append(Arrival(round(at_s, 6), function))
     return arrivals
@@ -58,6 +67,7 @@ def poisson(rate: float, seconds: float, *, function: str = "f", seed: int = 0) 
 
 def burst(count: int, seconds: float = 0.0, *, at_s: float = 0.0, function: str = "f") -> list[Arrival]:
     """``count`` calls at once, or spread evenly over ``seconds``."""
+    _check_count(count)
     return [Arrival(at_s + seconds * number / count, function) for number in range(count)]
 
 
@@ -106,6 +116,10 @@ def _read(path: Path) -> list[Arrival]:
             said = error.message if isinstance(error, BadInput) else f"{row!r} is no arrival"
             hint = f"give of {', '.join(each.name for each in fields(Arrival))} at least the first"
             raise BadInput(f"{path}, {where}: {said}", hint=hint) from error
+    if not arrivals:
+        raise BadInput(
+            f"the trace {path} holds no call", hint="a line of names, at_s, and a line for each call"
+        )
     return arrivals
 
 

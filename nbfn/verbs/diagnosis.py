@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from nbfn import checks
 from nbfn import session as sessions
 from nbfn.deploy.oci import causes
-from nbfn.deploy.oci.codes import CODES
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -56,29 +55,35 @@ class Diagnosis(Iterable["Finding"]):
 
 
 def doctor(function: str = "", *, app: str = "", session: Session | None = None) -> Diagnosis:
-    """Look at this machine, at the context's server, and at ``function`` of ``app`` (default: the session's).
+    """Look at this machine, at the context's server, and at ``function`` of ``app``.
 
-    What nbfn raised last in this process is explained, too. An executor that is not running is started.
+    Without ``app`` that is the session's, or the only one that has such a function.
+    Its last call, invocation and deployment are told if they failed, and so is what nbfn raised last in this
+    process, unless that is of another function than is asked about. An executor that is not running is
+    started.
     """
     ours = session or sessions.current()
     last = getattr(sys, "last_value", None)
-    facts = checks.gather(ours, app or ours.settings.app, function, last_error=last)
+    facts = checks.gather(ours, app, function, last_error=last)
     return Diagnosis(checks.diagnose(facts))
 
 
 def explain(code: str) -> str:
     """What to do about an error that OCI calls ``code``, such as ``FunctionInvokeImageNotAvailable``.
 
-    Where there is no code, what OCI says of it does as well.
+    What OCI says of it does as well (``Failed to pull function image``), in whichever case.
 
     Raises:
-        BadInput: OCI Functions has no such code.
+        BadInput: OCI Functions has no such code, and says nothing of the kind; says which codes are near.
     """
     found = causes.code_hint(code)
     if not found:
-        near = [each for each in CODES if code.lower() in each.lower()]
+        near = causes.near_codes(code)
         raise BadInput(
-            f"OCI Functions has no error code {code!r}", hint=f"codes are: {', '.join(near or CODES)}"
+            f"OCI Functions has no error code {code!r}",
+            hint=f"did you mean {', '.join(near)}?"
+            if near
+            else "give the code that is in its answer (FunctionInvoke…), or the words of its message",
         )
     return found
 

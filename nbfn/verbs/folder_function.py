@@ -108,7 +108,7 @@ class FolderFunction(Remote[..., Any]):
         place = self.session.context
         function = projects.find_func_file(self.folder)
         how = replace(self.how, cache=False) if force else self.how
-        with watched(self.session.watcher, self.spec.name, progress) as told:
+        with self._noted(), watched(self.session.watcher, self.spec.name, progress) as told:
             deployment = deploy_folder(
                 self.session, function, self.spec, how=how, say=self._say, progress=told
             )

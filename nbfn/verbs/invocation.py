@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
 
+from nbfn import failures
 from nbfn import session as sessions
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.deploy.rest import NOTHING_SENT
-from nbfn.errors import ExecutorLost, ExecutorNotRunning, TargetError
+from nbfn.errors import CallError, ExecutorLost, ExecutorNotRunning, NbfnError, TargetError
 from nbfn.spec import Deployment, FunctionSpec, ImageRef, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.deploy.control import Object
-    from nbfn.errors import NbfnError
     from nbfn.session import Session
 
 DEFAULT_TYPE = "text/plain"
+_ACCEPTED = 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,23 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def message(self) -> str:
+        """What a failure says: the message in Fn's JSON, or the beginning of anything else."""
+        return self._said("message") or self.text.strip()[:500]
+
+    @property
+    def hint(self) -> str:
+        """What to do about a failure, if the server says that; else empty."""
+        return self._said("hint")
+
+    def _said(self, name: str) -> str:
+        try:
+            said = json.loads(self.body)[name]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return ""
+        return said if isinstance(said, str) else ""
 
 
 def invoke_function(
@@ -69,6 +88,35 @@ def invoke_function(
         ExecutorLost: the connection broke: it may have run.
     """
     ours = session or sessions.current()
+    told = {
+        "Content-Type": content_type,
+        **({"Fn-Invoke-Type": "detached"} if detached else {}),
+        **(headers or {}),
+    }
+    content = body.encode() if isinstance(body, str) else body
+    # An address alone is no function's name.
+    state, about = ours.settings.state, ("" if endpoint else ours.context.name, app, name)
+    try:
+        answer = _invoke(ours, app, name, content, told, endpoint)
+    except NbfnError as error:
+        failures.remember(state, "invoke", about, error)
+        raise
+    if not answer.ok:
+        said = f"status {answer.status}: {answer.message}"
+        meant = answer.error or CallError(said, hint=answer.hint, call_id=answer.call_id)
+        failures.remember(state, "invoke", about, meant)
+    elif answer.status != _ACCEPTED and not _runs_nothing(told):
+        failures.forget(state, "invoke", about)
+    return answer
+
+
+def _runs_nothing(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "is-dry-run" for name in headers)
+
+
+def _invoke(
+    ours: Session, app: str, name: str, content: bytes, told: Mapping[str, str], endpoint: str
+) -> Answer:
     server = ours.server
     url = endpoint
     held: Object = {}
@@ -79,12 +127,6 @@ def invoke_function(
             raise TargetError(f"{server.control.where} does not say where {app} {name} is invoked")
         if server.own:
             url = f"{server.endpoint.url}/invoke/{held['id']}"
-    told = {
-        "Content-Type": content_type,
-        **({"Fn-Invoke-Type": "detached"} if detached else {}),
-        **(headers or {}),
-    }
-    content = body.encode() if isinstance(body, str) else body
     try:
         answer = server.post(url, content, told)
     except NOTHING_SENT as error:

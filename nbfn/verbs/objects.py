@@ -164,9 +164,8 @@ def create_function(
         "idle_timeout": idle_timeout,
         **_told(config, {**(annotations or {}), **scale}),
     }
-    body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
-    ours.server.check(body)
+    body = _taken(ours, told)
     control = ours.control
     return _fn(control.functions.create({"name": name, "app_id": control.app(app)["id"], **body}))
 
@@ -196,11 +195,22 @@ def update_function(
         "idle_timeout": idle_timeout,
         **_told(config, {**(annotations or {}), **_scale_notes(min_instances, max_instances)}),
     }
-    body = {key: value for key, value in told.items() if value}
     ours = session or sessions.current()
-    ours.server.check(body)
+    body = _taken(ours, told)
     control = ours.control
     return _fn(control.functions.update(control.function(app, name)["id"], body))
+
+
+def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given of ``told``, if the server takes it: nothing is left out without a word."""
+    body = {key: value for key, value in told.items() if value}
+    if ours.context.is_oracle and "idle_timeout" in body:
+        raise BadInput(
+            "OCI Functions sets no idle timeout: how long an idle instance stays is its own affair",
+            hint="leave --idle-timeout out; --provisioned-concurrency constant:N keeps N instances",
+        )
+    ours.server.check(body)
+    return body
 
 
 def delete_function(app: str, name: str, *, session: Session | None = None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbfn import projects
+from nbfn import failures, projects
 from nbfn import session as sessions
 from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 init_project = projects.init
 migrate_project = projects.migrate
 
+_ALL = "`fn deploy --all` (nbfn.deploy_all) deploys every function below a folder with an app.yaml"
 # What Fn takes if nobody says.
 _FN_LIMITS = Limits(memory_mb=128, timeout_s=30, idle_timeout_s=30)
 
@@ -120,11 +121,13 @@ def deploy_project(
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
     place = Path(folder)
-    function = projects.find_func_file(place)
     about = projects.find_app_file(place)
+    function = projects.find_func_file(place, instead=_ALL if about else "")
     ours = session or sessions.current()
-    held = _application(ours, app, about, create=create_app, check=[function], how=how)
-    return _deploy(ours, function, held, bump=bump, how=how, say=say)
+    named = app or (about.name if about else "")
+    with failures.noted(ours.settings.state, "deploy", (ours.context.name, named, function.name)):
+        held = _application(ours, app, about, create=create_app, check=[function], how=how)
+        return _deploy(ours, function, held, bump=bump, how=how, say=say)
 
 
 def deploy_all(
@@ -158,7 +161,11 @@ def deploy_all(
             function.name = "-".join(path.parts)
     ours = session or sessions.current()
     held = _application(ours, app, about, create=create_app, check=found, how=how)
-    return [_deploy(ours, function, held, bump=bump, how=how, say=say) for function in found]
+    deployed = []
+    for function in found:
+        with failures.noted(ours.settings.state, "deploy", (ours.context.name, held["name"], function.name)):
+            deployed.append(_deploy(ours, function, held, bump=bump, how=how, say=say))
+    return deployed
 
 
 def _application(

@@ -62,7 +62,10 @@ def asked(**changes: object) -> Facts:
             "isolation", "warn", "tier T1: seccomp (not there: T2: no user namespaces)", "sysctl",
         ),
         (Facts(HOME.machine, context_error=GONE), "context", "problem", "it is gone", "bring it back"),
-        (cloud(profile_region="us-phoenix-1"), "region", "warn", "the profile in us-", "api-url https"),
+        (
+            cloud(profile_region="us-luke-1", profile_url="https://functions.us-luke-1.oci.oraclegovcloud.com"),
+            "region", "warn", "the profile in us-", "api-url https://functions.us-luke-1.oci.oraclegovcloud.com",
+        ),
         (registry(""), "registry", "warn", "no registry", "iad.ocir.io/NAMESPACE/PREFIX"),
         (registry("phx.ocir.io/ns/x"), "registry", "problem", "registry of us-phoenix-1", "iad.ocir.io"),
         (registry("docker.io/x"), "registry", "problem", "cannot pull from docker.io", "iad.ocir.io"),

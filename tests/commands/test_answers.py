@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -83,6 +83,33 @@ def test_an_object_is_inspected_whole_or_by_part(deployed: Path) -> None:
     assert (missing.code, missing.out) == (1, "")
     assert "shop has no 'config.NONE'" in missing.err
     assert "it has: CURRENCY" in missing.err
+
+
+def test_what_is_inspected_is_json_for_who_asks_for_it(deployed: Path) -> None:
+    def told(line: str) -> Any:
+        done = fn(*line.split(), "--output", "json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    for line in ("inspect app shop", "inspect f shop echo", "inspect t shop echo echo-trigger"):
+        assert told(line) == json.loads(fn(*line.split()).out)
+    assert (
+        told("inspect f shop echo --endpoint") == fn("inspect", "f", "shop", "echo", "--endpoint").out.strip()
+    )
+    fn("update", "context", "token", "s3cret")
+    assert told("inspect context") == {
+        "name": "default",
+        "provider": "default",
+        "api-url": "http://localhost:8080",
+        "registry": "",
+        "token": "…",
+    }
+
+
+def test_versions_are_json_too(home: Path) -> None:
+    found = json.loads(fn("version", "--output", "json").out)
+    assert found.keys() == {"client", "server"}
+    assert found["client"] == nbfn.__version__
 
 
 def test_calls(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -108,3 +109,28 @@ def test_the_module_and_the_script_are_the_same(state: Path) -> None:
     script = NBFN[0].rsplit("/", 1)[0] + "/nbfn"
     found = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert found.stdout == run(state, "--version").stdout
+
+
+def test_an_interrupted_command_is_exit_code_130(state: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [*NBFN, "list", "apps"],
+            env=environment(state) | {"FN_API_URL": url, "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        with process:
+            try:
+                silent.settimeout(30)
+                connection, _ = silent.accept()
+                with connection:
+                    connection.recv(1)
+                    process.send_signal(signal.SIGINT)
+                    out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert err.strip() == "Aborted!"

@@ -165,6 +165,15 @@ def test_what_cannot_be_is_exit_code_1_and_says_why(line: str, said: str) -> Non
     assert said in done.err
 
 
+def test_a_folder_of_an_application_is_deployed_with_all(home: Path) -> None:
+    (home / "app.yaml").write_text("name: shop\n")
+    done = fn("deploy")
+    assert (done.code, done.out) == (1, "")
+    assert "has no func.yaml" in done.err
+    assert "fn deploy --all" in done.err
+    assert "--all" not in fn("build").err
+
+
 def test_a_context_that_points_nowhere_is_named() -> None:
     fn("create", "context", "gone", "--api-url", "http://127.0.0.1:1")
     fn("use", "context", "gone")

@@ -13,6 +13,7 @@ from nbfn import session as sessions
 from nbfn.commands.main import cli
 from nbfn.commands.show import Step, metered
 from nbfn.errors import BadInput, ImageError
+from nbfn.verbs.progress import Pushing
 from tests.commands.fnline import at_home, fn
 from tests.containerize.registries import running
 
@@ -133,3 +134,11 @@ def test_each_percent_is_told_once() -> None:
         ("other", 100, True),
     ]
     assert str(told[1]).split() == ["push", "0.0", "of", "0.0", "MB", "25", "%"]
+
+
+def test_a_small_push_tells_its_end_once() -> None:
+    said: list[str] = []
+    pushing = Pushing(said.append)
+    for done in (0, 20_000, 60_000, 100_000, 120_000, 120_000):
+        pushing("push", done, 120_000)
+    assert said == [f"Pushing the image: {mb} of 0.1 MB" for mb in ("0.0", "0.1")]

@@ -214,3 +214,9 @@ def test_every_command_has_a_twin_in_python() -> None:
     for line, name in TWINS.items():
         assert name is None or name == "__version__" or name in nbfn.__all__, f"{line}: nbfn.{name}"
         assert name is None or getattr(nbfn, name).__doc__
+
+
+def test_the_twins_are_documented() -> None:
+    from tests.commands import twins
+
+    assert twins.written() == twins.table(), "python -m tests.commands.twins"

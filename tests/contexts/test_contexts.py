@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Edits = list[tuple[str, str, str | None]]
 
 # As the Fn CLI writes them, with what a person may have added.
-CONFIG = "cli-version: 0.6.63\ncontainer-enginetype: docker\ncurrent-context: cloud\n"
+CONFIG = "cli-version: 0.6.63\ncontainer-enginetype: podman\ncurrent-context: cloud\n"
 CLOUD = """\
 # the team's
 api-url: https://functions.us-ashburn-1.oci.oraclecloud.com
@@ -254,3 +254,52 @@ def test_two_processes_that_edit_the_same_context_lose_nothing(home: Path) -> No
         f"x-{mark}-{number}" for mark in ("a", "b") for number in range(15)
     }
     assert "# the team's" in (home / ".fn" / "contexts" / "cloud.yaml").read_text()
+
+
+def test_one_bad_file_does_not_hide_the_others(home: Path) -> None:
+    folder = home / ".fn" / "contexts"
+    (folder / "yaml.yaml").write_text("api-url: a: b\n")
+    (folder / "azure.yaml").write_text("provider: azure\n")
+    (folder / "bytes.yaml").write_bytes(b"\xff\xfe")
+    (folder / "folder.yaml").mkdir()
+    (folder / "a b.yaml").write_text("provider: default\n")
+    good, bad = contexts(home).sorted_out()
+    assert [each.name for each in good] == ["cloud", "default"]
+    assert {path.stem for path in bad} == {"yaml", "azure", "bytes", "folder", "a b"}
+
+
+@pytest.mark.parametrize("key", ["token", "oracle.pass-phrase"])
+def test_a_file_that_holds_a_secret_is_its_owners_alone(home: Path, key: str) -> None:
+    made, file = contexts(home), contexts(home).file("cloud")
+    file.write_text("provider: oracle\noracle:\n  profile: A\n")
+    file.chmod(0o644)
+    made.update("cloud", "registry", "me")
+    assert file.stat().st_mode & 0o777 == 0o644
+    made.update("cloud", key, "s3cret")
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o400)
+    made.update("cloud", key, "other")
+    assert file.stat().st_mode & 0o777 == 0o400
+
+
+def test_the_folder_is_its_owners_alone_if_it_is_made_here(home: Path, tmp_path: Path) -> None:
+    contexts(tmp_path / "new").create("mine")
+    assert (tmp_path / "new" / ".fn").stat().st_mode & 0o777 == 0o700
+    (home / ".fn").chmod(0o755)
+    contexts(home).update("cloud", "token", "t")
+    assert (home / ".fn").stat().st_mode & 0o777 == 0o755
+
+
+def test_who_said_what_cannot_be_is_named(home: Path) -> None:
+    made = contexts(home)
+    with pytest.raises(BadInput, match=r"^--provider: provider is 'azure'"):
+        made.create("b", provider="azure")
+    with pytest.raises(BadInput, match=r"^--api-url: 'nowhere' is not an address"):
+        made.create("b", api_url="nowhere")
+    with pytest.raises(BadInput, match=r"^FN_PROVIDER: provider is 'azure'"):
+        contexts(home, FN_PROVIDER="azure").current()
+    with pytest.raises(BadInput, match=r"^FN_API_URL: 'ftp://x' is not an address"):
+        contexts(home, FN_API_URL="ftp://x").current()
+    made.file("cloud").write_text("provider: azure\n")
+    with pytest.raises(BadInput, match=r"cloud\.yaml: provider is 'azure'"):
+        contexts(home, FN_API_URL="http://x").current("cloud")

@@ -249,6 +249,57 @@ async def test_the_timeline_of_a_call_has_its_steps_and_its_output(executor: Exe
         assert {step["what"] for step in steps} == {"queued", "running", "log", "finished"}
 
 
+@pytest.mark.parametrize("told", ["nan", "inf", "-1e300", "1e999", "x"])
+async def test_a_time_that_cannot_be_is_not_kept(executor: Executor, told: str) -> None:
+    """JSON has no NaN: one function's call would make everybody's lists and events unreadable."""
+
+    def strict(text: str) -> None:
+        raise AssertionError(f"not JSON: {text}")
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        return FakeAnswer(b"done", headers={"Nbfn-Import-Ms": told, "Nbfn-Run-Ms": told})
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        call_id = (await running.invoke(fn_id)).headers["fn-call-id"]
+        text = (await running.client.get(f"/nbfn/v1/calls/{call_id}")).text
+        timings = json.loads(text, parse_constant=strict)["timings_ms"]
+        assert "import" not in timings
+        assert 0 <= timings["run"] < 60_000, "what the executor measured"
+
+
+async def test_an_answer_that_nobody_thought_of_ends_its_call(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("something new")
+
+    async with executor() as running:
+        fn_id = await running.deploy()
+        with monkeypatch.context() as patch:
+            patch.setattr("nbfn.executor.answers.response_to", fail)
+            answer = await running.invoke(fn_id)
+        assert (answer.status_code, answer.json()["message"]) == (
+            502,
+            "invalid function response: something new",
+        )
+        assert (await running.invoke(fn_id)).status_code == 200
+
+
+async def test_a_number_without_end_is_no_number(executor: Executor) -> None:
+    async def answer(call: FakeCall) -> FakeAnswer:
+        told = {"Nbfn-Runtime": "1", "Nbfn-Output": "", "Nbfn-Output-Cut": "9" * 5000}
+        return FakeAnswer(b"done", headers=told)
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        assert (await running.invoke(fn_id)).status_code == 200
+        path = f"/nbfn/v1/events?after={'9' * 5000}"
+        async with running.client.stream("GET", path) as response:
+            assert response.status_code == 200
+            assert (await anext(events_in(response)))["seq"] == 1
+
+
 async def test_stop_asks_for_the_end(executor: Executor) -> None:
     async with executor() as running:
         assert (await running.client.post("/nbfn/v1/stop")).status_code == 202

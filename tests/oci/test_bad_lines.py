@@ -100,6 +100,17 @@ def test_a_region_that_is_not_known(home: Path) -> None:
     assert "did you mean us-ashburn-1" in said
 
 
+def test_a_region_that_is_newer_than_the_table_needs_an_endpoint(home: Path) -> None:
+    profile = home / ".oci" / "config"
+    profile.write_text(profile.read_text().replace("region=us-ashburn-1", "region=xx-nowhere-1"))
+    done = fn("list", "apps")  # by the context's api-url
+    assert done.code == 0
+    fn("update", "context", "api-url", "--delete")
+    said = refused("list", "apps")
+    assert "'xx-nowhere-1' is not a region of OCI" in said
+    assert "did you mean" not in said
+
+
 def test_a_profile_that_is_not_there(home: Path) -> None:
     nbfn.update_context("oracle.profile", "WORK")
     assert "has no profile 'WORK'" in refused("list", "apps")

@@ -160,6 +160,7 @@ def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, 
         ("update app app01 --annotation x=1", "keeps no annotation 'x'"),
         ("create app app01 --annotation oracle.com/oci/subnetIds=[a] --shape ARM", "'ARM' is none of OCI's"),
         ("create app app01", "`fn create app app01 --annotation"),
+        ("create app app01" + " --subnet-id ocid1.subnet.oc1..a" * 4, "4 subnets are given"),
     ],
 )
 def test_what_oci_would_not_take(line: str, said: str, home: Path, cloud: Cloud) -> None:
@@ -213,6 +214,7 @@ def test_triggers_are_refused_before_a_deployment(home: Path, cloud: Cloud) -> N
         ("ListApp", 404, "NotAuthorizedOrNotFound", "list apps", "to inspect fn-app in compartment id"),
         ("CreateApp", 409, "NotAuthorizedOrResourceAlreadyExists", "create app x", "that name is taken"),
         ("UpdateFunction", 412, "NoEtagMatch", "update f app01 f --memory 512", "somebody else changed it"),
+        ("UpdateFunction", 413, "PayloadTooLarge", "update f app01 f --memory 512", "more was sent than OCI"),
         ("CreateFunction", 413, "PayloadTooLarge", "create f app01 g iad.ocir.io/n/g:1", "holds 25 MB"),
         ("CreateFunction", 400, "LimitExceeded", "create f app01 g iad.ocir.io/n/g:1", "service limit"),
         ("InvokeFunction", 401, "NotAuthenticated", "invoke app01 f", "API keys"),
@@ -244,6 +246,30 @@ def test_a_throttled_request_is_repeated(home: Path, cloud: Cloud) -> None:
     use_oracle(cloud)
     cloud.fail("ListApp", 429, "TooManyRequests", retry_after="0")
     assert fn("list", "apps").code == 0
+
+
+def test_who_waits_for_an_answer_is_told_for_what(
+    home: Path, cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_oracle(cloud)
+    for _ in range(3):
+        cloud.fail("ListApp", 429, "TooManyRequests", retry_after="0")
+    assert fn("list", "apps").code == 0
+    said = [record.getMessage() for record in caplog.records if record.name == "nbfn.deploy.oci.api"]
+    assert len(said) == 2, "not at the first, which is over in a moment"
+    assert said[0].startswith("ListApp: 429 TooManyRequests from http")
+    assert ", asked again in " in said[0]
+
+
+def test_an_idle_timeout_is_not_taken_without_a_word(home: Path, cloud: Cloud) -> None:
+    use_oracle(cloud)
+    nbfn.update_context("oracle.subnet-ids", SUBNET)
+    fn("create", "app", "app01")
+    for line in ("create f app01 f iad.ocir.io/ns/f:1", "update f app01 f"):
+        done = fn(*line.split(), "--idle-timeout", "77")
+        assert done.code == 1
+        assert "OCI Functions sets no idle timeout" in done.err
+        fn("create", "f", "app01", "f", "iad.ocir.io/ns/f:1")
 
 
 def test_work_that_fails_later(home: Path, cloud: Cloud) -> None:

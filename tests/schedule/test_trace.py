@@ -60,6 +60,9 @@ def test_poisson_is_in_order_within_its_time_and_repeatable(rate: float, seed: i
         ("when\n1\n", "line 2: {'when': '1'} is no arrival"),
         ('[{"at_s": 1, "run_s": "long"}]', "item 1: run_s is 'long'"),
         ("[1, ", "is no JSON"),
+        ("", "holds no call"),
+        ("at_s\n", "holds no call"),
+        ("[]", "holds no call"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -69,7 +72,10 @@ def test_what_cannot_be_read_is_named_with_its_line(tmp_path: Path, text: str, s
     assert said in caught.value.message
 
 
-@pytest.mark.parametrize("text", ["poisson:5", "poisson:a:b", "burst:1.5", "poisson:-1:5", "no.csv"])
+@pytest.mark.parametrize(
+    "text",
+    ["poisson:5", "poisson:a:b", "burst:1.5", "poisson:-1:5", "no.csv", "poisson:1e9:1e6", "burst:1e9"],
+)
 def test_what_is_no_trace_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         trace_of(text)

@@ -21,6 +21,7 @@ from nbfn.session import Session
 from tests.containerize.registries import running as running_registry
 from tests.session import running
 from tests.session.notebook import Notebook
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def session(state: Path, images: Path, notebook: Notebook, daemon: Any) -> Itera
     with using(state / "d", images, "docker", notebook) as made:
         yield made
     mark = hashlib.sha256(os.fsencode(made.settings.state)).hexdigest()[:12]
-    assert containers(daemon, made.settings) == []
+    until(lambda: containers(daemon, made.settings) == [])  # the daemon removes them after it has answered
     for image in daemon.images.list(f"nbfn.local/{mark}"):
         for tag in image.tags:
             if mark in tag:
@@ -153,7 +154,7 @@ def test_containers_of_a_killed_executor_are_swept_by_the_next(
     thread.join()
     assert [type(error) for error in errors] == [ExecutorLost]
     assert wait(False) == "here"
-    assert not set(before) & set(containers(daemon, session.settings))
+    until(lambda: not set(before) & set(containers(daemon, session.settings)))
 
 
 @pytest.mark.needs("docker-registry", "base")

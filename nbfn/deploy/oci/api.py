@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from dataclasses import dataclass, field
@@ -59,6 +60,9 @@ class Patience:
     limit_s: float = 300.0
     first_s: float = 0.2
     cap_s: float = 5.0
+
+
+_log = logging.getLogger(__name__)
 
 
 class Api:
@@ -196,7 +200,7 @@ class Api:
                 delay_s = self._delay_s(attempt, response.headers.get("retry-after", ""))
             if delay_s is None:
                 raise refusal(failure, self.where, self.place, time.time())
-            time.sleep(delay_s)
+            self._wait(delay_s, attempt, operation, f"{failure.status} {failure.code}".strip())
 
     def _wait_or_raise(
         self, error: httpx.TransportError, method: str, attempt: int, operation: str, *, idempotent: bool
@@ -207,6 +211,12 @@ class Api:
         delay_s = self._delay_s(attempt) if repeats else None
         if delay_s is None:
             raise unreachable(error, self.where, operation, self.place, sent=sent) from error
+        self._wait(delay_s, attempt, operation, type(error).__name__)
+
+    def _wait(self, delay_s: float, attempt: int, operation: str, why: str) -> None:
+        """Until it is asked again; whoever waits for longer than a moment is told for what."""
+        if attempt > 1:
+            _log.warning("%s: %s from %s, asked again in %.1f s", operation, why, self.where, delay_s)
         time.sleep(delay_s)
 
     def _delay_s(self, attempt: int, retry_after: str = "") -> float | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import email.utils
 import re
 from dataclasses import dataclass
 
-from nbfn.deploy.oci.codes import BY_CODE, BY_MESSAGE, CODES
+from nbfn.deploy.oci.codes import BY_CODE, BY_MESSAGE, BY_WORDS, CODES
 
 _SKEW_MAX_S = 300
 _GROUP = "YOUR-GROUP"
+_NEAR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,38 @@ _PULL_STATEMENT = "Allow service FaaS to read repos in tenancy"
 _NETWORK_STATEMENT = "Allow service FaaS to use virtual-network-family in compartment"
 
 
-def code_hint(code: str, place: Place | None = None) -> str:
-    """What to do about an error that OCI calls ``code``, or of which it says that; empty if it is unknown."""
-    status = CODES.get(code)
-    if status is None:
-        return message_hint(code, place or Place())
+def code_hint(text: str, place: Place | None = None) -> str:
+    """What to do about an error that OCI calls ``text``, or of which it says that; empty if it is unknown.
+
+    Case does not matter, and what stands around the code or the words may be given with them.
+    """
+    where = place or Place()
+    code = _code(text)
+    by_message = message_hint(text, where)
+    if not code or (by_message and text.strip().lower() != code.lower()):
+        return by_message
     operation = "InvokeFunction" if code.startswith("FunctionInvoke") else ""
-    return hint(Failure(status, code, "", operation), place or Place(), 0.0)
+    return hint(Failure(CODES[code], code, "", operation), where, 0.0)
+
+
+def near_codes(text: str) -> list[str]:
+    """Codes that may be meant by ``text``: a few at most."""
+    known = {code.lower(): code for code in CODES}
+    said = text.strip().lower()
+    within = [code for lower, code in known.items() if said and said in lower]
+    close = difflib.get_close_matches(said, known, n=_NEAR)
+    return within if 0 < len(within) <= _NEAR else [known[each] for each in close]
+
+
+def _code(text: str) -> str:
+    """The code that ``text`` is, has in it, or has the words of; empty if there is none."""
+    said = text.strip().lower()
+    known = {code.lower(): code for code in CODES}
+    if found := known.get(said):
+        return found
+    if inside := [known[word] for word in re.findall(r"[a-z]+", said) if word in known]:
+        return max(inside, key=len)
+    return next((code for words, code in BY_WORDS.items() if words in said), "")
 
 
 def hint(failure: Failure, place: Place, now: float) -> str:
@@ -111,9 +138,12 @@ def hint(failure: Failure, place: Place, now: float) -> str:
         return "there is no such route: is the endpoint that of OCI Functions, in a region that has it?"
     if failure.status == 413 and failure.operation != "InvokeFunction":
         return (
-            "an archive that is sent directly holds 25 MB: leave packages out, deploy an image, or let it go "
+            "more was sent than OCI takes. An archive that is sent directly holds 25 MB: leave packages out, "
+            "deploy an image, or let it go "
             "by way of a bucket (`fn update context oracle.bucket NAME`), which takes 250 MB"
         )
+    if failure.status == 429 and failure.operation not in ("", "InvokeFunction"):
+        return "OCI takes so many requests of a tenancy in a while: wait a minute, then go on more slowly"
     return BY_CODE.get(failure.code, "") or _by_status(failure.status)
 
 
@@ -122,6 +152,8 @@ def message_hint(message: str, place: Place) -> str:
     said = message.lower()
     if found := next((told for part, told in BY_MESSAGE.items() if part in said), ""):
         return found
+    if "anonymous users are only allowed" in said:
+        return f"nobody is logged in: {registry_login(place.registry or 'KEY.ocir.io', 'NAMESPACE', 'USER')}"
     return architecture_hint(place.shape) if "image architecture" in said else ""
 
 

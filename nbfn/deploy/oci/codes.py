@@ -110,3 +110,28 @@ BY_MESSAGE = {
     "'oracle.com/oci/subnetIds=[\"ocid1.subnet.…\"]'`, or `fn update context oracle.subnet-ids …`",
 }
 """The same for errors that have no code of their own, by a part of what OCI says (in lower case)."""
+
+BY_WORDS = {
+    "request content too large": "FunctionInvokeRequestContentTooLarge",
+    "user-rate limit exceeded": "TooManyRequests",
+    "client request aborted": "StatusConnectionClosedWithoutResponse",
+    "function failed": "FunctionInvokeExecutionFailed",
+    "error receiving function response": "FunctionInvokeExecutionError",
+    "invalid function response": "FunctionInvokeInvalidResponse",
+    "function response body too large": "FunctionInvokeResponseBodyTooLarge",
+    "function response header too large": "FunctionInvokeResponseHeaderTooLarge",
+    "container failed to initialize": "FunctionInvokeContainerInitFail",
+    "failed to pull function image": "FunctionInvokeImageNotAvailable",
+    "syslog endpoint unavailable": "FunctionInvokeSyslogUnavailable",
+    "is out of ips": "FunctionInvokeSubnetOutOfIPs",
+    "does not exist or oracle functions is not authorized to use it": "FunctionInvokeSubnetNotAvailable",
+    "subnet dns resolver error": "FunctionInvokeSubnetConfigError",
+    "no access to security attributes": "FunctionInvokeSecurityAttributeNotAvailable",
+    "too many dynamic groups": "FunctionInvokeTooManyMatchingDGs",
+    "server too busy": "FunctionInvokeServiceUnavailable",
+    "container initialization timed out": "FunctionInvokeContainerInitTimeout",
+    "image pull timed out": "FunctionInvokeImagePullTimeout",
+    # The others that are about time say more: it comes last.
+    "timed out": "FunctionInvokeTimeout",
+}
+"""The code that an error has of which people see the words alone, by a part of them (in lower case)."""

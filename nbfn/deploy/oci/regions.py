@@ -141,7 +141,7 @@ def find_region(text: str, metadata: str = "") -> Region:
         return given
     found = _REGIONS.get(name) or _BY_KEY.get(name)
     if found is None:
-        close = difflib.get_close_matches(name, [*_REGIONS, *_BY_KEY], n=1)
+        close = difflib.get_close_matches(name, [*_REGIONS, *_BY_KEY], n=1, cutoff=0.75)
         near = f"did you mean {close[0]}? " if close else ""
         raise BadInput(
             f"{text!r} is not a region of OCI that is known here",

@@ -17,13 +17,14 @@ from nbfn.deploy.oci.regions import Region, find_region, registry_region
 from nbfn.errors import BadInput, CredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbfn.deploy.oci.signing import Credentials
 
 ApiVersion = Literal["20260325", "20181201"]
 API_VERSIONS: tuple[ApiVersion, ...] = ("20260325", "20181201")
 SHAPES = ("GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM")
+_MOST_SUBNETS = 3
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _AUTHS = ("api_key", "security_token", "instance_principal", "instance_obo_user", "resource_principal")
 
@@ -82,10 +83,17 @@ class OciSettings:
                 f"{self.bucket!r} cannot name a bucket",
                 hint="1 to 256 letters, digits, '_', '-' and '.'; the name alone, without its namespace",
             )
-        if len(self.subnet_ids) > 3:
-            raise BadInput(f"{len(self.subnet_ids)} subnets are given", hint="an application has 1 to 3")
+        check_subnets(self.subnet_ids)
         if self.endpoint:
             _check_endpoint(self.endpoint)
+
+
+def check_subnets(subnet_ids: Sequence[str]) -> None:
+    """Return if an application can be in so many subnets. Raises BadInput."""
+    if len(subnet_ids) > _MOST_SUBNETS:
+        raise BadInput(
+            f"{len(subnet_ids)} subnets are given", hint=f"an application has 1 to {_MOST_SUBNETS}"
+        )
 
 
 class Account:
@@ -117,10 +125,14 @@ class Account:
 
     @cached_property
     def region(self) -> Region | None:
-        """The region; None if an endpoint is given and nothing says which region that is in."""
+        """The region; None if an endpoint is given, and the region is not told, or not known here."""
         text = self.settings.region or self._told_region()
         if text:
-            return find_region(text, self.settings.environ.get("OCI_REGION_METADATA", ""))
+            try:
+                return find_region(text, self.settings.environ.get("OCI_REGION_METADATA", ""))
+            except BadInput:  # newer than the table, which an endpoint makes up for
+                if not self.settings.endpoint:
+                    raise
         if self.settings.endpoint:
             return None
         raise CredentialsError(
@@ -129,13 +141,13 @@ class Account:
         )
 
     @property
-    def profile_region(self) -> str:
-        """Identifier of the region that the profile or the environment names; empty if they name none."""
+    def profile_region(self) -> Region | None:
+        """The region that the profile or the environment names; None if they name none that is known."""
         try:
             told = self._told_region()
-            return find_region(told, self.settings.environ.get("OCI_REGION_METADATA", "")).id if told else ""
+            return find_region(told, self.settings.environ.get("OCI_REGION_METADATA", "")) if told else None
         except BadInput:
-            return ""
+            return None
 
     @property
     def endpoint(self) -> str:

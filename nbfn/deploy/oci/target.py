@@ -22,7 +22,7 @@ from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, check, creation, key_o
 from nbfn.deploy.oci.refusals import call_failure, read_failure
 from nbfn.deploy.oci.regions import registry_region
 from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
-from nbfn.deploy.oci.settings import SHAPES, Account
+from nbfn.deploy.oci.settings import SHAPES, Account, check_subnets
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.oci.storage import Storage
 from nbfn.deploy.oci.uploads import UploadRefused, Uploads
@@ -209,7 +209,7 @@ class OciTarget(Absent):
         ``tags`` are ``freeformTags`` and ``definedTags``, by these names.
 
         Raises:
-            BadInput: there is no subnet, or no such shape.
+            BadInput: there is no subnet, more than three, or no such shape.
             Conflict: there is one of that name.
         """
         if shape and shape not in SHAPES:
@@ -221,6 +221,7 @@ class OciTarget(Absent):
                 hint=f"`fn create app {name} --annotation 'oracle.com/oci/subnetIds=[\"ocid1.subnet.…\"]'` "
                 "makes it (1 to 3 subnets); `fn update context oracle.subnet-ids …` says it for all",
             )
+        check_subnets(subnets)
         body: dict[str, Any] = {
             "compartmentId": self.settings.compartment_id,
             "displayName": name,

@@ -74,6 +74,17 @@ SAYS = (
         "^invalid function response: status 418",
     ),
     Case(
+        "lies-in-headers",
+        "tells times and sizes that cannot be",
+        """
+        told = b'Nbfn-Runtime: 1\\r\\nNbfn-Run-Ms: nan\\r\\nNbfn-Output: eA=='
+        told += b'\\r\\nNbfn-Output-Cut: ' + b'9' * 5000
+        connection().sendall(b'HTTP/1.1 200 OK\\r\\n' + told + b'\\r\\nContent-Length: 1\\r\\n\\r\\n1')
+        time.sleep(1); os._exit(0)
+        """,
+        again=False,
+    ),
+    Case(
         "half-an-answer",
         "dies in the middle of its answer",
         """
