@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _ANSWER_TIMEOUT_S = 3.0
-_TAKE_DOWN_S = 15.0  # what it may take beyond the grace
+_TAKE_DOWN_S = 15.0  # what it may take beyond the calls
 _POLL_S = 0.02
 
 
@@ -57,14 +57,15 @@ def stop_running(
     settings: Settings,
     found: Running,
     *,
-    grace_s: float = 5.0,
+    grace_s: float | None = None,
     kill: bool = False,
     note: Callable[[str], None] = lambda _: None,
-) -> None:
+) -> int:
     """End the executor ``found``, and return when it is gone. Functions are kept.
 
-    Calls that run have ``grace_s`` to finish; with ``kill`` they have not. One that does not answer is ended
-    by a signal, and ``note`` is told.
+    Calls that run have ``grace_s`` to finish, or (None) as long as their timeouts let them; with ``kill``
+    they have not. ``note`` is told of a wait, and if it does not answer and is ended by a signal. Gives how
+    many calls were cut off, as far as it told.
 
     Raises:
         ExecutorError: it is another user's, or does not end.
@@ -72,25 +73,55 @@ def stop_running(
     if kill:
         _signal(found, signal.SIGKILL)
         _wait_until_gone(settings, found, 5.0)
-    elif _asked(found, grace_s):
-        _wait_until_gone(settings, found, grace_s + _TAKE_DOWN_S)
+        return 0
+    told = _asked(found, grace_s, note)
+    if told is not None:
+        _wait_until_gone(settings, found, (grace_s or 0.0) + _TAKE_DOWN_S)
+        return told
+    if found.endpoint is None:
+        note(f"the executor (pid {found.pid}) is stopping already, or not up yet: SIGTERM ends it now")
+        grace_s = None
     else:
         note(f"the executor (pid {found.pid}) does not answer; asking it with SIGTERM")
-        _signal(found, signal.SIGTERM)
-        _wait_until_gone(settings, found, grace_s)
+    _signal(found, signal.SIGTERM)
+    _wait_until_gone(settings, found, _TAKE_DOWN_S if grace_s is None else grace_s)
+    return 0
 
 
-def _asked(found: Running, grace_s: float) -> bool:
+def calls_in_words(count: int) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{count} call{'' if count == 1 else 's'}"
+
+
+def _asked(found: Running, grace_s: float | None, note: Callable[[str], None]) -> int | None:
+    """Ask it to stop, and wait for its calls: how many were cut off; None if it does not answer.
+
+    Raises ExecutorError if it has taken the question and does not get to the end of it.
+    """
     import httpx
 
+    from nbfn.spec import TIMEOUT_S
+
     if found.endpoint is None:
-        return False
+        return None
+    # No call may run for longer than the largest timeout.
+    patience_s = _TAKE_DOWN_S + (TIMEOUT_S[-1] if grace_s is None else grace_s)
+    params = {"wait": "true"} | ({} if grace_s is None else {"grace_s": f"{grace_s:g}"})
     try:
         with found.endpoint.client(timeout=_ANSWER_TIMEOUT_S) as client:
-            answer = client.post("/nbfn/v1/stop", params={"grace_s": f"{grace_s:g}"})
-    except httpx.TransportError:
-        return False
-    return answer.status_code == 202
+            if count := client.get("/nbfn/v1/info").json().get("calls"):
+                most = "until their timeouts" if grace_s is None else f"for {grace_s:g} s"
+                note(f"waiting for {calls_in_words(count)}, {most} at most; `nbfn stop` again cuts off")
+            answer = client.post("/nbfn/v1/stop", params=params, timeout=httpx.Timeout(3.0, read=patience_s))
+            return int(answer.json().get("cut_off", 0)) if answer.status_code == 202 else None
+    except httpx.ReadTimeout as error:
+        if error.request.method == "GET":
+            return None
+        raise _hung(found, patience_s) from error
+    except (httpx.RemoteProtocolError, httpx.ReadError):
+        return 0  # it was ended meanwhile
+    except (httpx.TransportError, ValueError, AttributeError):
+        return None
 
 
 def _signal(found: Running, number: signal.Signals) -> None:
@@ -110,11 +141,15 @@ def _wait_until_gone(settings: Settings, found: Running, timeout_s: float) -> No
     deadline = time.monotonic() + timeout_s
     while (now := running(settings)) is not None and now.pid == found.pid:
         if time.monotonic() > deadline:
-            raise ExecutorError(
-                f"the executor (pid {found.pid}) is hung: it did not end within {timeout_s:g} s",
-                hint="`nbfn stop --kill` ends it; functions are kept",
-            )
+            raise _hung(found, timeout_s)
         time.sleep(_POLL_S)
+
+
+def _hung(found: Running, timeout_s: float) -> ExecutorError:
+    return ExecutorError(
+        f"the executor (pid {found.pid}) is hung: it did not end within {timeout_s:g} s",
+        hint="`nbfn stop --kill` ends it; functions are kept",
+    )
 
 
 def _endpoint(settings: Settings) -> Endpoint | None:

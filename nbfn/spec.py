@@ -317,6 +317,8 @@ class CallRecord:
     """What went wrong, if something did."""
     result: CallResult
     """What it cost, without value, error and output."""
+    at: float = 0.0
+    """When it came, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

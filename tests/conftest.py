@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from nbfn import config
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,9 +93,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for part in mark.args:
             if _PARTS[part]():
                 continue
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{part} is needed here and missing", pytrace=False)
-            pytest.skip(f"{part} is not on this machine")
+            lacking(f"{part} is not on this machine", f"{part} is needed here and missing")
 
 
 @pytest.fixture

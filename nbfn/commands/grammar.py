@@ -54,6 +54,7 @@ _OTHER_NOUNS = {
     "trig": "trigger",
     "trigs": "trigger",
     "triggers": "trigger",
+    "calls": "call",
     "rev": "revision",
     "revs": "revision",
     "revisions": "revision",

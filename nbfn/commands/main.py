@@ -8,7 +8,7 @@ import sys
 import click
 
 from nbfn import __version__
-from nbfn.commands import configuration, contexts, objects, prebuilt, revisions, triggers
+from nbfn.commands import configuration, contexts, objects, past, prebuilt, revisions, triggers
 from nbfn.commands.complete import contexts as complete_contexts
 from nbfn.commands.doctor import doctor
 from nbfn.commands.edge import Edge
@@ -51,7 +51,7 @@ _VERBS = {
     name: verb(name, help_text)
     for name, help_text in {
         "create": "Make a context, application, function or trigger.",
-        "list": "List contexts, applications, functions, triggers, revisions, configuration, …",
+        "list": "List contexts, applications, functions, triggers, revisions, calls, configuration, …",
         "inspect": "Show a context, application, function or trigger.",
         "update": "Change a context, application, function or trigger.",
         "delete": "Delete a context, application, function, trigger or configuration key.",
@@ -60,7 +60,7 @@ _VERBS = {
         "get": "Show a configuration key, or a pre-built function of OCI's.",
     }.items()
 }
-for _module in (contexts, objects, triggers, configuration, revisions, prebuilt):
+for _module in (contexts, objects, triggers, configuration, revisions, past, prebuilt):
     _module.register(_VERBS)
 _VERBS["update"].add_command(update_server)
 for _command in (

@@ -53,7 +53,8 @@ def serve(
 ) -> None:
     """Run the executor: it holds functions and runs their calls.
 
-    Stop it with Ctrl+C or `nbfn stop`; running calls are finished first. Functions are kept.
+    Stop it with Ctrl+C or `nbfn stop`; running calls are finished first, a second Ctrl+C cuts them off.
+    Functions are kept.
     """
     settings = config.load(
         state=state,

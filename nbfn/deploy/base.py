@@ -74,6 +74,10 @@ class Target(Protocol):
         """Stop those that are there, busy ones after their call. The function stays."""
         ...
 
+    def calls(self, fn_id: str, *, limit: int = 100) -> Sequence[CallRecord]:
+        """Its calls that wait or run, then those that have ended not too long ago, each newest first."""
+        ...
+
     def call(self, call_id: str) -> CallRecord:
         """A call that runs, or that has ended not too long ago. Raises NotFound."""
         ...

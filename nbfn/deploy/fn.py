@@ -124,6 +124,17 @@ class FnTarget:
         with self._of_ours("instances"):
             self._rest.delete(f"/nbfn/v1/fns/{fn_id}/instances")
 
+    def calls(self, fn_id: str, *, limit: int = 100) -> Sequence[CallRecord]:
+        """See :meth:`Target.calls`.
+
+        Raises:
+            NotFound: there is no such function.
+            TargetError: as :meth:`call`.
+        """
+        found = self._own(f"/nbfn/v1/fns/{fn_id}/calls", "calls", limit=str(limit))
+        name = self._name(fn_id) if found else ""
+        return [_call_record(each, name) for each in found]
+
     def call(self, call_id: str) -> CallRecord:
         """See :meth:`Target.call`.
 
@@ -132,11 +143,13 @@ class FnTarget:
         """
         with self._of_ours("calls"):
             told = self._rest.get(f"/nbfn/v1/calls/{call_id}")
+        return _call_record(told, self._name(told["fn_id"]))
+
+    def _name(self, fn_id: str) -> str:
         try:
-            name = str(self._rest.get(f"/v2/fns/{told['fn_id']}")["name"])
+            return str(self._rest.get(f"/v2/fns/{fn_id}")["name"])
         except NotFound:
-            name = ""
-        return _call_record(told, name)
+            return ""
 
     def cancel(self, call_id: str) -> bool:
         """See :meth:`Target.cancel`. Raises TargetError: as :meth:`call`."""
@@ -255,8 +268,8 @@ def _call_record(told: Mapping[str, Any], function: str) -> CallRecord:
         timings_ms=told.get("timings_ms") or {},
         instance_id=told.get("instance_id") or "",
     )
-    message = told.get("message") or ""
-    return CallRecord(told["id"], told["fn_id"], function, int(told.get("status") or 0), message, result)
+    message, at = told.get("message") or "", float(told.get("queued_at") or 0.0)
+    return CallRecord(told["id"], told["fn_id"], function, int(told.get("status") or 0), message, result, at)
 
 
 def _revision(item: Mapping[str, Any]) -> FunctionRevision:

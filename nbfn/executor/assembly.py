@@ -63,14 +63,14 @@ async def assembled(
     *,
     token: str,
     note: Mapping[str, object],
-    stop: Callable[[float], None],
+    stop: Callable[[float | None], None],
     stopping: asyncio.Event,
 ) -> AsyncIterator[Assembly]:
     """Everything between the listeners and the driver; records are written and the store closed at the end.
 
-    ``note`` is what ``executor.json`` says, ``stop`` is asked to end it all within so many seconds, and
-    ``stopping`` is set when that begins. Closing the pool is up to the caller, who knows for how long
-    calls may go on.
+    ``note`` is what ``executor.json`` says. ``stop`` is asked to end it all, calls within so many seconds or
+    (None) their own timeouts, and ``stopping`` is set when that begins. Closing the pool is up to the caller,
+    who knows for how long calls may go on.
 
     Raises:
         StateError: the database cannot be used.
@@ -84,6 +84,7 @@ async def assembled(
         memory_mb = settings.memory_mb or memory_budget_mb()
         pool = Pool(driver, events, recorder, memory_mb, metrics, syslog)
         catalog = Catalog(store, pool, events, Images(settings.images))
+        await _finish_killed(store)
         await catalog.load()
         sweeping = asyncio.create_task(_sweep_images(catalog))
         results = Results()
@@ -103,7 +104,7 @@ async def assembled(
         control = Starlette(routes=routes, exception_handlers=HANDLERS)
         control.router.redirect_slashes = False
         door = Guard(token=token, token_file=settings.token_file, host=settings.host)
-        calls = gateway.Gateway(pool, catalog, Metered(control, metrics), results)
+        calls = gateway.Gateway(pool, catalog, Metered(control, metrics), results, recorder)
         app = Front(door, calls.exchange, calls.tasks)
         ways = frozenset((each.path, how) for each in routes for how in each.methods or () if how != "HEAD")
         yield Assembly(app, catalog, pool, events, recorder, leases, ways)
@@ -114,6 +115,14 @@ async def assembled(
             await asyncio.gather(sweeping, return_exceptions=True)
         await syslog.close()
         store.close()
+
+
+async def _finish_killed(store: StoreThread) -> None:
+    try:
+        await store.run(lambda kept: kept.finish_killed())
+    except StateError as error:
+        # A full disk, say: calls can be served all the same, and a later start finishes these.
+        log.warning("calls that a killed executor left stay unfinished: %s", error)
 
 
 async def _sweep_images(catalog: Catalog) -> None:

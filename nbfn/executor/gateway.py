@@ -15,6 +15,7 @@ from nbfn.executor.detached import BODY_BYTES, Results
 from nbfn.executor.http import answer_head, framed, has_body, lines
 from nbfn.executor.ids import is_id, new_id
 from nbfn.executor.memory import NotShared, borrow
+from nbfn.executor.records import CallRecord
 from nbfn.executor.refused import Refused
 from nbfn.runtime.wire import CALL_ID_HEADER, MEMORY_HEADER
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nbfn.executor.http import Request
     from nbfn.executor.memory import Memory
     from nbfn.executor.pool import Pool
+    from nbfn.executor.records import Recorder
     from nbfn.executor.revision import Revision
 
 PREFIX = b"/invoke/"
@@ -81,6 +83,7 @@ class Gateway:
     triggers: Triggers
     control: ASGIApp
     results: Results
+    recorder: Recorder
     max_body_bytes: int = MAX_BODY_BYTES
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Those of the control plane's requests."""
@@ -266,7 +269,7 @@ class Invocation:
 
 
 class Detached:
-    """A call that nobody waits for: 202 as soon as its body is here, the answer among the results."""
+    """A call that nobody waits for: 202 once its body is here and its record kept; its answer is a result."""
 
     def __init__(
         self, gateway: Gateway, connection: Connection, request: Request, body: Body, revision: Revision
@@ -275,7 +278,7 @@ class Detached:
         self._request, self._body, self._revision = request, body, revision
         self._pieces: list[bytes] = []
         self._size = 0
-        self._over = False
+        self._over = self._gone = False
 
     def start(self) -> None:
         if not self._body.complete:
@@ -313,9 +316,17 @@ class Detached:
             call_id, self._revision, lines_, Body.of(self._pieces), result, time.monotonic(), queued_at
         )
         self._pieces = []
+        self._gateway.recorder.call(CallRecord.opened(call_id, fn_id, queued_at))
+        self._gateway.pool.submit(call)
+        self._gateway.pool.spawn(self._acknowledge(call_id))
+
+    async def _acknowledge(self, call_id: str) -> None:
+        """Say 202, but not before the record is on disk: what was acknowledged must not vanish."""
+        await self._gateway.recorder.flush()
+        if self._gone:
+            return
         self._connection.write(answer_head(self._request, 202, b"Fn-Call-Id: %b\r\n" % call_id.encode(), 0))
         self._connection.done()
-        self._gateway.pool.submit(call)
 
     def _refuse(self, status: int, message: str) -> None:
         self._over = True
@@ -323,7 +334,7 @@ class Detached:
         self._connection.refuse(self._request, status, message)
 
     def gone(self) -> None:
-        self._over = True
+        self._over = self._gone = True
 
     def pause(self) -> None:
         pass

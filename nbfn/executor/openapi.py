@@ -75,9 +75,9 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "TriggerChange": _object(name=_TEXT, fn_id=_TEXT, source={**_TEXT, "pattern": "^/"}, annotations=_ANY),
     "Info": _object(
-        "pid version state images driver isolation memory_mb leases instances",
+        "pid version state images driver isolation memory_mb leases instances calls",
         pid=_WHOLE, version=_TEXT, api=_WHOLE, started_at=_NUMBER, state=_TEXT, images=_TEXT, socket=_TEXT,
-        url=_TEXT, driver=_TEXT, memory_mb=_WHOLE, leases=_WHOLE, instances=_WHOLE,
+        url=_TEXT, driver=_TEXT, memory_mb=_WHOLE, leases=_WHOLE, instances=_WHOLE, calls=_WHOLE,
         isolation=_object("*", tier=_TEXT, mechanisms=_list(_TEXT), missing=_list(_TEXT)),
     ),
     "Instance": _object(
@@ -194,9 +194,18 @@ PATHS: dict[str, dict[str, Schema]] = {
         "get": _operation("instances of a function", _items("Instance"), errors="404"),
         "delete": _operation("stops them, each after its call", status=204, errors="404"),
     },
-    "/nbfn/v1/fns/{fn_id}/calls": {"get": _operation("calls, newest first", _items("Call"), query=_LIMIT)},
+    "/nbfn/v1/fns/{fn_id}/calls": {
+        "get": _operation(
+            "calls that wait or run, then those that are over, newest first",
+            _items("Call"),
+            errors="400 404",
+            query=_LIMIT,
+        )
+    },
     "/nbfn/v1/fns/{fn_id}/logs": {
-        "get": _operation("output, oldest first", _items("Log"), query={"call_id": _TEXT, **_LIMIT})
+        "get": _operation(
+            "output, oldest first", _items("Log"), errors="400", query={"call_id": _TEXT, **_LIMIT}
+        )
     },
     "/nbfn/v1/fns/{fn_id}/revisions": {
         "get": _operation("revisions, newest first", _items("Revision"), errors="404")
@@ -215,15 +224,15 @@ PATHS: dict[str, dict[str, Schema]] = {
         "get": _operation("what happened in one call, and when", _ref("Timeline"), errors="404")
     },
     "/nbfn/v1/calls/{call_id}/result": {
-        "get": _operation("what a detached call answered", content={}, errors="202 404")
+        "get": _operation("what a detached call answered", content={}, errors="202 404 503")
     },
     "/nbfn/v1/stop": {
         "post": _operation(
             "calls are finished, then it stops",
-            _ref("Error"),
+            _object("message", message=_TEXT, cut_off=_WHOLE),
             status=202,
             errors="400",
-            query={"grace_s": _NUMBER},
+            query={"grace_s": _NUMBER, "wait": _TRUTH},
         )
     },
 }

@@ -12,8 +12,8 @@ from nbfn.executor import fields
 from nbfn.executor.calltimeline import steps
 from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.openapi import description
-from nbfn.executor.records import LogRecord
-from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
+from nbfn.executor.records import KILLED, LogRecord
+from nbfn.executor.replies import count, nothing, read_body, reply, route
 from nbfn.executor.revisions import documents
 from nbfn.executor.streams import EventStream, LeaseStream
 
@@ -23,20 +23,23 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from nbfn.executor.calls import Call
     from nbfn.executor.catalog import Catalog
     from nbfn.executor.detached import Results
     from nbfn.executor.events import Events
     from nbfn.executor.metrics import Metrics
     from nbfn.executor.pool import Pool
-    from nbfn.executor.records import Recorder
+    from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.streams import Leases
 
-GRACE_S = 5.0
 _LISTED, _LISTED_MAX = 100, 10_000
 
 
 class OwnApi:
-    """Handlers over what the executor is doing. ``stop`` is asked to end it within so many seconds."""
+    """Handlers over what the executor is doing.
+
+    ``stop`` is asked to end it: calls within so many seconds, or (None) their own timeouts.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class OwnApi:
         results: Results,
         metrics: Metrics,
         info: Mapping[str, object],
-        stop: Callable[[float], None],
+        stop: Callable[[float | None], None],
         stopping: asyncio.Event,
     ) -> None:
         self._catalog = catalog
@@ -83,7 +86,13 @@ class OwnApi:
         ]
 
     async def info(self, _: Request) -> Response:
-        return reply({**self._info, "leases": self._leases.open, "instances": self._pool.instances})
+        pool = self._pool
+        now = {
+            "leases": self._leases.open,
+            "instances": pool.instances,
+            "calls": pool.census().running.total(),
+        }
+        return reply({**self._info, **now})
 
     async def openapi(self, _: Request) -> Response:
         return reply(description())
@@ -105,10 +114,13 @@ class OwnApi:
         return nothing()
 
     async def calls(self, request: Request) -> Response:
-        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", _LISTED, _LISTED_MAX)
+        """Those that wait or run come first."""
+        fn_id, limit = request.path_params["fn_id"], count(request, "limit", _LISTED, _LISTED_MAX)
+        self._catalog.require(fn_id)
         await self._recorder.flush()
-        calls = await self._catalog.read(lambda store: store.calls(fn_id, limit))
-        return reply({"items": [call.document() for call in calls]})
+        over = await self._catalog.read(lambda store: store.calls(fn_id, limit))
+        calls: list[Call | CallRecord] = [*self._pool.calls_of(fn_id), *over]
+        return reply({"items": [call.document() for call in calls[:limit]]})
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
@@ -135,8 +147,11 @@ class OwnApi:
 
     async def result(self, request: Request) -> Response:
         """What a detached call answered, as whoever had waited for it would have got it."""
-        result = self._results.get(request.path_params["call_id"])
+        call_id = request.path_params["call_id"]
+        result = self._results.get(call_id)
         if result is None:
+            if (await self._told(call_id))["message"] == KILLED:
+                return reply({"message": KILLED}, 503)
             raise NotFound("no result is kept of this call: it was not detached, or is too old", status=404)
         if not result.complete:
             return reply({"message": "the call is not done"}, 202)
@@ -154,7 +169,7 @@ class OwnApi:
         return nothing()
 
     async def logs(self, request: Request) -> Response:
-        fn_id, limit = request.path_params["fn_id"], whole_number(request, "limit", 1000, _LISTED_MAX)
+        fn_id, limit = request.path_params["fn_id"], count(request, "limit", 1000, _LISTED_MAX)
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
         lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
@@ -181,12 +196,20 @@ class OwnApi:
         return reply({"items": [{"image": image, "digest": digest} for image, digest in images]})
 
     async def stop(self, request: Request) -> Response:
-        text = request.query_params.get("grace_s", str(GRACE_S))
-        try:
-            grace_s = float(text)
-        except ValueError:
-            grace_s = -1.0
-        if not 0 <= grace_s <= 3600:
-            raise TargetError(f"grace_s is {text!r}: use seconds from 0 to 3600", status=400)
+        """With ``wait=true`` it answers once all calls are over, and how many were cut off."""
+        text, wait = request.query_params.get("grace_s"), request.query_params.get("wait", "false")
+        grace_s: float | None = None
+        if text is not None:
+            try:
+                grace_s = float(text)
+            except ValueError:
+                grace_s = -1.0
+            if not 0 <= grace_s <= 3600:
+                raise TargetError(f"grace_s is {text!r}: use seconds from 0 to 3600", status=400)
+        if wait not in ("true", "false"):
+            raise TargetError(f"wait is {wait!r}: use true or false", status=400)
         self._stop(grace_s)
-        return reply({"message": "stopping"}, 202)
+        if wait == "false":
+            return reply({"message": "stopping"}, 202)
+        await self._pool.closed.wait()
+        return reply({"message": "stopped", "cut_off": self._pool.cut_off}, 202)

@@ -76,6 +76,9 @@ class Pool:
         self._deadline = (0, b"")
         self.last_call = 0.0
         """When the last call ended (monotonic seconds)."""
+        self.cut_off = 0
+        """Calls that were ended because the executor stops."""
+        self.closed = asyncio.Event()
 
     # What is asked
 
@@ -179,6 +182,10 @@ class Pool:
     def call(self, call_id: str) -> Call | None:
         """A call that waits or runs."""
         return self._calls.get(call_id)
+
+    def calls_of(self, fn_id: str) -> list[Call]:
+        """Those of one function that wait or run, newest first."""
+        return [call for call in reversed(self._calls.values()) if call.revision.fn_id == fn_id]
 
     def cancel(self, call: Call, why: str = "the caller went away") -> None:
         """End it: an instance that runs it is stopped."""
@@ -364,12 +371,16 @@ class Pool:
     def give_up(self) -> None:
         """End every call now, without its answer."""
         for call in list(self._calls.values()):
+            self.cut_off += 1
             message = "Timed out - server too busy: the executor stopped before the call was done"
             response = answers.failure(503, message, retry_after_s=Bounds().retry_after_s)
             self.finish(call, response, stop="shutdown")
 
-    async def close(self, grace_s: float) -> None:
-        """Let calls finish for ``grace_s`` seconds, then stop every instance; nothing is left."""
+    async def close(self, grace_s: float | None) -> None:
+        """Let calls finish for ``grace_s`` seconds, then stop every instance; nothing is left.
+
+        None is for as long as the calls' own timeouts let them run.
+        """
         self._apply(self._scheduler.shutdown())
         try:
             async with asyncio.timeout(grace_s):
@@ -383,3 +394,4 @@ class Pool:
         if self._ticker is not None:
             self._ticker.cancel()
         await self._driver.close()
+        self.closed.set()

@@ -18,7 +18,6 @@ from nbfn.drivers import make_driver
 from nbfn.executor import folder
 from nbfn.executor.assembly import Assembly, assembled
 from nbfn.executor.listen import Listener, bound, url_of
-from nbfn.executor.own import GRACE_S
 from nbfn.executor.streams import first_of
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Process:
         self._settings = settings
         self._token = token
         self._sockets = sockets
-        self._grace_s = GRACE_S
+        self._grace_s: float | None = None
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -92,7 +91,11 @@ class _Process:
             finally:
                 await self._take_down(listener, parts)
 
-    def _stop(self, grace_s: float) -> None:
+    def _stop(self, grace_s: float | None) -> None:
+        if self._stop_asked.is_set():
+            if grace_s == 0:
+                self._hurry.set()
+            return
         self._grace_s = grace_s
         self._stop_asked.set()
 
@@ -134,15 +137,24 @@ class _Process:
             await first_of(*signs, timeout=timeout)
 
     async def _take_down(self, listener: Listener, parts: Assembly) -> None:
-        """Calls first, then instances, then streams and connections; the last records come after."""
+        """Calls first, then instances, then streams and connections; the last records come after.
+
+        Each call has a timeout, so they end by themselves; only they are waited for without a limit.
+        """
         self._stop_asked.set()
+        pool = parts.pool
         listener.refuse()
         self._settings.socket.unlink(missing_ok=True)
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        closing = asyncio.ensure_future(parts.pool.close(self._grace_s))
-        await asyncio.wait({hurry, closing}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        parts.pool.give_up()
+        if count := pool.census().running.total():
+            most = "until their timeouts" if self._grace_s is None else f"for {self._grace_s:g} s"
+            log.info("stopping: waiting for calls that run (%d), %s at most", count, most)
+            log.info("Ctrl+C, SIGTERM or `nbfn stop` once more cuts them off")
+        closing = asyncio.ensure_future(pool.close(self._grace_s))
+        await asyncio.sleep(0)  # by now it has refused the calls that wait for an instance
+        await first_of(self._hurry.wait(), pool.no_calls(), timeout=self._grace_s)
+        pool.give_up()
+        if count:
+            log.info("calls that were cut off: %d", pool.cut_off)
         done, _ = await asyncio.wait({closing}, timeout=_TAKE_DOWN_S)
         if done:
             closing.result()

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_CALLS = 20_000
+KILLED = "the executor was killed before the call was done"
+"""The message of a detached call that was acknowledged and not finished when the executor began anew."""
 _FLUSH_AFTER_S = 0.25
 _PENDING_MAX, _PENDING_CHARS = 20_000, 16 << 20
 
 
 class CallRecord(NamedTuple):
-    """One call that is over. ``queued_at``: seconds since the epoch."""
+    """One call that is over; with status 0 a detached one that is not. ``queued_at``: since the epoch."""
 
     id: str
     fn_id: str
@@ -35,6 +37,11 @@ class CallRecord(NamedTuple):
     import_ms: float | None
     run_ms: float | None
     total_ms: float | None
+
+    @classmethod
+    def opened(cls, call_id: str, fn_id: str, queued_at: float) -> CallRecord:
+        """Of a detached call that begins: whoever is told of it finds it, even if the executor is killed."""
+        return cls(call_id, fn_id, "", "", "", 0, "", queued_at, None, None, None, None, None)
 
     def document(self) -> dict[str, object]:
         """As ``/nbfn/v1`` tells it."""

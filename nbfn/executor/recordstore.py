@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbfn.errors import NotFound
 from nbfn.executor.database import Database
-from nbfn.executor.records import KEPT_CALLS, CallRecord, LogRecord
+from nbfn.executor.records import KEPT_CALLS, KILLED, CallRecord, LogRecord
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,9 +18,15 @@ _ROW_BYTES = 100
 """What a piece of output takes beside its text, about."""
 
 _ADD_CALL = """
-    INSERT OR IGNORE INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
+    INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
                        queue_ms, start_ms, import_ms, run_ms, total_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        instance_id = excluded.instance_id, start = excluded.start, reason = excluded.reason,
+        status = excluded.status, message = excluded.message, queue_ms = excluded.queue_ms,
+        start_ms = excluded.start_ms, import_ms = excluded.import_ms, run_ms = excluded.run_ms,
+        total_ms = excluded.total_ms
+    WHERE calls.status = 0
 """
 _CALLS = """
     SELECT id, fn_id, instance_id, start, reason, status, message, queued_at,
@@ -63,9 +69,14 @@ class RecordStore(Database):
         return int(upto)
 
     def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
-        """Newest first."""
-        rows = self._rows(_CALLS + "WHERE fn_id = ? ORDER BY seq DESC LIMIT ?", fn_id, limit)
+        """Those that are over, newest first."""
+        rows = self._rows(_CALLS + "WHERE fn_id = ? AND status <> 0 ORDER BY seq DESC LIMIT ?", fn_id, limit)
         return [CallRecord(*row) for row in rows]
+
+    def finish_killed(self) -> None:
+        """Let calls that an executor had acknowledged, and was killed before it finished, be failed."""
+        with self._transaction() as db:
+            db.execute("UPDATE calls SET status = 503, message = ? WHERE status = 0", (KILLED,))
 
     def call_ids(self) -> list[str]:
         """Of all calls that are kept, oldest first."""

@@ -91,6 +91,16 @@ def whole_number(request: Request, name: str, default: int, largest: int) -> int
     return min(int(digits[:18] or default), largest)  # Python reads no number of thousands of digits
 
 
+def count(request: Request, name: str, default: int, largest: int) -> int:
+    """A query parameter of a route that is not Fn's. Raises TargetError (400) if it is no number above 0."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and text.strip("0")):
+        raise TargetError(f"{name} is {text!r}: use a whole number from 1 to {largest}", status=400)
+    return whole_number(request, name, default, largest)
+
+
 async def on_target_error(_: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, TargetError) else 500
     return reply({"message": str(error)}, status or 400)

@@ -60,7 +60,7 @@ from nbfn.verbs.oracle import (
     prebuilt_version,
     prebuilt_versions,
 )
-from nbfn.verbs.past import counts, logs
+from nbfn.verbs.past import counts, function_calls, logs
 from nbfn.verbs.projects import (
     Deployed,
     build_project,
@@ -109,6 +109,7 @@ __all__ = [
     "executor_status",
     "explain",
     "export",
+    "function_calls",
     "function_revisions",
     "functions",
     "get_config",

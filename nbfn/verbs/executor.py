@@ -40,10 +40,11 @@ def executor_status() -> Running | None:
     return running(config.load())
 
 
-def stop_executor(*, grace_s: float = 5.0, kill: bool = False) -> bool:
+def stop_executor(*, grace_s: float | None = None, kill: bool = False) -> bool:
     """End this machine's executor, and return when it is gone; False if it was not running.
 
-    Calls that run have ``grace_s`` seconds to finish; with ``kill`` they have not. Functions are kept.
+    Calls that run have ``grace_s`` seconds to finish, or (None) as long as their functions' timeouts let
+    them; with ``kill`` they have not. Functions are kept.
 
     Raises:
         ExecutorError: it is another user's, or does not end.

@@ -256,6 +256,35 @@ def test_a_detached_call_is_not_waited_for(home: Path) -> None:
     assert (told["status_code"], told["body"]) == (202, "")
 
 
+def test_calls_are_listed_and_name_their_logs(home: Path) -> None:
+    fn("init", "--runtime", "python", "f")
+    (home / "f" / "func.py").write_text(
+        "import json\ndef handler(ctx, data):\n"
+        "    number = json.loads(data.getvalue())\n    print('said', number)\n    return 1 / number\n"
+    )
+    assert fn("deploy", "--app", "a", "--create-app", "f").code == 0
+    assert "No calls found for a f" in fn("list", "calls", "a", "f").err
+    for number in (0, 1):
+        fn("invoke", "a", "f", body=str(number))
+    heads, *rows = fn("list", "calls", "a", "f").out.splitlines()
+    assert heads.split() == ["CALL", "CAME", "STATUS", "START", "MS", "MESSAGE"]
+    assert [row.split()[3] for row in rows] == ["200", "502"]
+    assert "ZeroDivisionError" in rows[1]
+    ids = [row.split()[0] for row in rows]
+    assert "said 0" in fn("logs", "a", "f", "--call", ids[1]).out
+    (told,) = json.loads(fn("ls", "calls", "a", "f", "-n", "1", "--output", "json").out)
+    assert (told["id"], told["function"], told["status"], told["start"]) == (ids[0], "f", 200, "warm")
+    assert told["timings_ms"]["total"] > 0
+    assert fn("list", "calls", "a", "f", "-n", "0").code == 0
+    known = nbfn.function_calls("a", "f")
+    assert [call.id for call in known] == ids
+    assert str(known).splitlines()[1].split()[0] == ids[0]
+    refused = fn("logs", "a", "f", "--call", "NONSENSE")
+    assert (refused.code, refused.out) == (1, "")
+    assert "a f has no call 'NONSENSE'" in refused.err
+    assert "nbfn list calls a f" in refused.err
+
+
 def test_going_back(home: Path) -> None:
     def deploy(word: str) -> None:
         (home / "f").mkdir(exist_ok=True)

@@ -168,6 +168,7 @@ TWINS: dict[str, str | None] = {
     "list function": "functions",
     "list trigger": "triggers",
     "list revision": "function_revisions",
+    "list call": "function_calls",
     "list pbfs": "prebuilt_functions",
     "list pbfs versions": "prebuilt_versions",
     "list pbfs triggers": "prebuilt_triggers",

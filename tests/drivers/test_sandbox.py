@@ -32,6 +32,7 @@ from tests.drivers.rig import (
     make_request,
     rights_of,
 )
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,7 +75,7 @@ def image(settings: Settings) -> ImageRef:
 async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
     driver = make_driver(settings)
     if driver.isolation.tier != tier:
-        pytest.skip(f"this machine does not allow {tier}: {driver.isolation.missing}")
+        lacking(f"this machine does not allow {tier}: {driver.isolation.missing}")
     yield driver
     await driver.close()
 

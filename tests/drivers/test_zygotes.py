@@ -20,6 +20,7 @@ from nbfn.drivers.sandbox.cell import CellFailed
 from nbfn.drivers.sandbox.confine import proctree
 from nbfn.drivers.sandbox.image import Program
 from tests.drivers.rig import HOST, ImageRef, Output, call, ground_of, make_image, make_request, rights_of
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,7 +47,7 @@ def settings(state: Path, tier: str) -> Settings:
 async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
     driver = Guarded(SandboxDriver(settings))
     if driver.isolation.tier != tier:
-        pytest.skip(f"this machine does not allow {tier}: {driver.isolation.missing}")
+        lacking(f"this machine does not allow {tier}: {driver.isolation.missing}")
     yield driver
     await driver.close()
     assert not list(ground_of(settings).zygotes.glob("*")), "no zygote outlives its driver"

@@ -38,7 +38,7 @@ class Running:
     driver: FakeDriver
     script: Script
     client: httpx.AsyncClient
-    stopped_with: list[float]
+    stopped_with: list[float | None]
 
     async def deploy(self, name: str = "greet", *, app: str = "shop", **more: object) -> str:
         """The id of a new function."""

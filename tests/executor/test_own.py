@@ -127,6 +127,46 @@ async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) ->
             assert re.fullmatch("0[0-9A-Z]{25}", response.headers["fn-call-id"])
 
 
+async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(executor: Executor) -> None:
+    gate = asyncio.Event()
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        if call.body:
+            await gate.wait()
+        return FakeAnswer(b"done")
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy(annotations={"nbfn.org/max-instances": 1})
+        other = await running.deploy("other")
+        path = f"/nbfn/v1/fns/{fn_id}/calls"
+        assert await running.items(path) == []
+        over = (await running.invoke(fn_id)).headers["fn-call-id"]
+        detached = {"Fn-Invoke-Type": "detached"}
+        runs, waits = [
+            (await running.invoke(fn_id, b"x", **detached)).headers["fn-call-id"] for _ in range(2)
+        ]
+        listed = await running.items(path)
+        assert [call["id"] for call in listed] == [waits, runs, over]
+        assert [call["status"] for call in listed] == [0, 0, 200]
+        assert [bool(call["instance_id"]) for call in listed] == [False, True, True]
+        assert [call["id"] for call in await running.items(path, limit="2")] == [waits, runs]
+        assert await running.items(f"/nbfn/v1/fns/{other}/calls") == []
+        gate.set()
+        await running.happened("call.finished", 3)
+        assert {call["status"] for call in await running.items(path)} == {200}
+
+
+async def test_calls_and_logs_are_of_a_function_and_a_number_that_are_some(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        assert (await running.client.get("/nbfn/v1/fns/nosuch/calls")).status_code == 404
+        for what in ("calls", "logs"):
+            for odd in ("zz", "0", "-1", "", "1.5"):
+                response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/{what}", params={"limit": odd})
+                assert (response.status_code, f"limit is {odd!r}" in response.text) == (400, True)
+            assert await running.items(f"/nbfn/v1/fns/{fn_id}/{what}", limit="9" * 5000) == []
+
+
 @pytest.mark.parametrize("way", ["", "detached"])
 async def test_the_id_of_another_call_is_refused_and_harms_no_record(executor: Executor, way: str) -> None:
     gate = asyncio.Event()
@@ -264,7 +304,7 @@ async def test_stop_asks_for_the_end(executor: Executor) -> None:
     async with executor() as running:
         assert (await running.client.post("/nbfn/v1/stop")).status_code == 202
         assert (await running.client.post("/nbfn/v1/stop?grace_s=0.5")).status_code == 202
-        assert running.stopped_with == [5.0, 0.5]
-        response = await running.client.post("/nbfn/v1/stop?grace_s=soon")
-        assert response.status_code == 400
+        assert running.stopped_with == [None, 0.5]
+        for odd in ("grace_s=soon", "grace_s=nan", "wait=long"):
+            assert (await running.client.post(f"/nbfn/v1/stop?{odd}")).status_code == 400
         assert (await running.client.get("/nbfn/v1/stop")).status_code == 405

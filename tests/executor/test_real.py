@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,6 +15,9 @@ import pytest
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, run, serving
 from tests.until import until
+
+if TYPE_CHECKING:
+    import subprocess
 
 REAL = {"NBFN_DRIVER": "sandbox"}
 
@@ -131,7 +135,8 @@ def test_an_image_that_is_not_there_is_said(state: Path) -> None:
 @pytest.mark.parametrize("how", ["SIGTERM", "stop"])
 def test_a_running_call_is_finished_before_the_end(state: Path, how: str) -> None:
     with serving(state, **REAL) as process, endpoint(state).client() as client:
-        fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(1)\n    return 'done'\n"))
+        # For longer than any fixed grace was: its own timeout is all that ends it.
+        fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(6)\n    return 'done'\n"))
         started = events(client, "call.started")
         answers: list[httpx.Response] = []
         calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
@@ -140,10 +145,17 @@ def test_a_running_call_is_finished_before_the_end(state: Path, how: str) -> Non
         if how == "SIGTERM":
             process.send_signal(signal.SIGTERM)
         else:
-            assert run(state, "stop").returncode == 0
+            found = run(state, "stop")
+            said = (found.returncode, found.stdout)
+            assert said == (0, f"stopped the executor (pid {process.pid})\n")
+            assert found.stderr.startswith("waiting for 1 call, until their timeouts at most")
         assert process.wait(timeout=30) == 0
         calling.join()
         assert answers[0].json() == "done"
+        assert process.stderr
+        log = process.stderr.read()
+        assert "waiting for calls that run (1), until their timeouts at most" in log
+        assert "calls that were cut off: 0" in log
     assert instances_of(state) == []
 
 
@@ -155,10 +167,38 @@ def test_a_call_that_outlives_the_grace_is_answered_and_nothing_is_left(state: P
         calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
         calling.start()
         assert started.wait(30)
-        assert run(state, "stop", "--grace", "0.1").returncode == 0
+        found = run(state, "stop", "--grace", "0.1")
+        said = (found.returncode, found.stdout)
+        assert said == (0, f"stopped the executor (pid {process.pid}); 1 call cut off\n")
         assert process.wait(timeout=30) == 0
         calling.join()
         assert answers[0].status_code == 503
+    assert instances_of(state) == []
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "stop"])
+def test_a_second_time_it_ends_at_once(state: Path, how: str) -> None:
+    with serving(state, **REAL) as process, endpoint(state).client() as client:
+        fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(25)\n"))
+        started = events(client, "call.started")
+        answers: list[httpx.Response] = []
+        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
+        calling.start()
+        assert started.wait(30)
+        first: list[subprocess.CompletedProcess[str]] = []
+        stopping = threading.Thread(target=lambda: first.append(run(state, "stop")))
+        stopping.start()
+        until(lambda: not (state / "executor.json").exists())
+        if how == "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        else:
+            found = run(state, "stop")
+            assert (found.returncode, "stopping already" in found.stderr) == (0, True)
+        assert process.wait(timeout=15) == 0
+        calling.join()
+        stopping.join()
+        assert answers[0].status_code == 503
+        assert first[0].stdout.endswith("; 1 call cut off\n")
     assert instances_of(state) == []
 
 

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 _FUNCTIONS = 4
 
 
+def before_the_first(which: int) -> int:
+    """The number of the write before the first one to this function: they count from 1."""
+    return which - _FUNCTIONS if which else 0
+
+
 class Load:
     """Callers and writers that go on until the executor is gone, and what it told them."""
 
     def __init__(self, where: Endpoint, fn_ids: list[str], app_id: str) -> None:
         self.apps: list[str] = []
-        self.configured = [which - len(fn_ids) for which in range(len(fn_ids))]  # the write before the first
+        self.configured = [before_the_first(which) for which in range(len(fn_ids))]
         self.removed: list[str] = []
         self.answered = 0
         self.wrong: list[str] = []
@@ -117,13 +122,45 @@ def test_killed_under_load_it_keeps_what_it_acknowledged_and_leaves_nothing(stat
         assert not set(load.removed) & set(items)
         for which, (fn_id, number) in enumerate(zip(fn_ids, load.configured, strict=True)):
             kept = client.get(f"/v2/fns/{fn_id}").json().get("config", {})
-            assert int(kept.get("N", which - _FUNCTIONS)) in {number, number + _FUNCTIONS}
+            assert int(kept.get("N", before_the_first(which))) in {number, number + _FUNCTIONS}
             response = client.post(f"/invoke/{fn_id}", json=7)
             assert (response.status_code, response.json()) == (200, 7)
         process.terminate()
         assert process.wait(timeout=30) == 0
     until(lambda: instances_of(state) == [])
     assert marked(state) == []
+
+
+def test_killed_it_still_knows_the_detached_calls_that_it_acknowledged(state: Path) -> None:
+    """Killed right behind each 202: the one that ran, the one that waited, and the one that was done."""
+    ref = image(state, "import time\ndef f(s):\n    time.sleep(s)\n    return 'done'\n")
+    detached = {"Fn-Invoke-Type": "detached"}
+    with serving(state, **REAL) as process, endpoint(state).client() as client:
+        notes = {"nbfn.org/max-instances": 1}
+        fn_id = deploy(client, ref, annotations=notes)
+        short = client.post(f"/invoke/{fn_id}", json=0, headers=detached).headers["fn-call-id"]
+        until(lambda: client.get(f"/nbfn/v1/calls/{short}").json()["status"] == 200)
+        left = []
+        for _ in range(2):
+            answer = client.post(f"/invoke/{fn_id}", json=25, headers=detached)
+            left.append(answer.headers["fn-call-id"])
+        process.kill()
+        process.wait()
+        assert answer.status_code == 202
+    said = "the executor was killed before the call was done"
+    for _ in range(2):  # and goes on knowing it
+        with serving(state, **REAL), endpoint(state).client() as client:
+            for call_id in left:
+                call = client.get(f"/nbfn/v1/calls/{call_id}").json()
+                assert (call["fn_id"], call["status"], call["message"]) == (fn_id, 503, said)
+                result = client.get(f"/nbfn/v1/calls/{call_id}/result")
+                assert (result.status_code, result.json()) == (503, {"message": said})
+            assert client.get(f"/nbfn/v1/calls/{short}").json()["status"] == 200
+            assert client.get(f"/nbfn/v1/calls/{short}/result").status_code == 404
+            listed = client.get(f"/nbfn/v1/fns/{fn_id}/calls").json()["items"]
+            assert [call["id"] for call in listed] == [*reversed(left), short]
+            again = client.post(f"/invoke/{fn_id}", json=0, headers={"Nbfn-Call-Id": left[0]})
+            assert again.status_code == 409
 
 
 def resident_mb(pid: int) -> float:

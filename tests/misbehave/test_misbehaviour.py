@@ -12,6 +12,7 @@ import pytest
 
 from tests.drivers.rig import make_image
 from tests.executor.functions import deploy
+from tests.lacking import lacking
 from tests.misbehave.cases import CASES, PREAMBLE, TIERS, Case, Each
 from tests.misbehave.house import House, house
 
@@ -31,12 +32,17 @@ pytestmark = pytest.mark.parametrize(
 )
 
 
+def homes(tier: str) -> Iterator[House]:
+    """One executor of that tier."""
+    with house(tier) as made:
+        if made.isolation["tier"] != tier:
+            lacking(f"this machine does not allow {tier}: {made.isolation['missing']}")
+        yield made
+
+
 @pytest.fixture(scope="module")
 def home(request: pytest.FixtureRequest) -> Iterator[House]:
-    with house(str(request.param)) as made:
-        if made.isolation["tier"] != request.param:
-            pytest.skip(f"this machine does not allow {request.param}: {made.isolation['missing']}")
-        yield made
+    yield from homes(str(request.param))
 
 
 class Call(threading.Thread):
