@@ -137,6 +137,9 @@ def test_what_its_packages_require_gives_the_same_image_again(home: Path) -> Non
     assert "python-dateutil==" in (home / "thin" / "requirements.txt").read_text()
     assert made.image is not None
     assert nbfn.deploy_project(home / "thin", "a", bump=False).image.digest == made.image.digest
+    with (home / "thin" / "requirements.txt").open("a") as file:
+        file.write("packaging\n")
+    assert nbfn.deploy_project(home / "thin", "a", bump=False).image.digest != made.image.digest
 
 
 @pytest.mark.needs("docker", "toolchains")

@@ -164,6 +164,13 @@ def test_build_is_on_the_base_that_deploy_takes(
             (name,) = (each.name for each in nbfn.images())
             assert "nbfntestone 2.1" in str(nbfn.inspect_image(name))
 
+        # A function of Python goes there on the same base, so it may require the same.
+        made = nbfn.function(lambda: 1, name="one", requires=["nbfntestone"])
+        with pytest.raises(RequirementError, match="not installed"):
+            made.show()
+        assert fn("use", "context", "rem").code == 0
+        assert [row.origin for row in made.show().packages] == ["nbfntestone (wheel)"]
+
 
 @pytest.mark.parametrize(
     ("source", "handler", "style"),
