@@ -64,6 +64,7 @@ def _calls(server: Server, fn_id: str) -> tuple[Called, ...]:
         return tuple(
             Called(each["id"], int(each["status"]), str(each["message"]), float(each["queued_at"]))
             for each in told
+            if each["status"]  # it is over
         )
     except (NbfnError, LookupError, TypeError, ValueError):
         return ()

@@ -187,6 +187,7 @@ PATHS: dict[str, dict[str, Schema]] = {
         "get": _operation(
             "what happens, as server-sent events",
             content={"text/event-stream": {}},
+            errors="400",
             query={"fn_id": _TEXT, "after": _TEXT},
         )
     },

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from nbfn.errors import TargetError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -61,7 +63,10 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        after = request.query_params.get("after") or request.headers.get("last-event-id") or "0"
+        asked = request.query_params.get("after", "")
+        if asked not in ("", "now") and not (asked.isascii() and asked.isdecimal()):
+            raise TargetError(f"after is {asked!r}: use the number of an event, or now", status=400)
+        after = asked or request.headers.get("last-event-id") or "0"
         told = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
         seq = self._events.last if after == "now" else told
         await _begin(send, b"text/event-stream")

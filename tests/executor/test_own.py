@@ -84,6 +84,13 @@ async def test_a_reader_goes_on_where_it_left_off(executor: Executor, how: str) 
             assert (await anext(events_in(response)))["data"]["name"] == "three"
 
 
+@pytest.mark.parametrize("odd", ["zz", "-1", "1.5", "NOW"])
+async def test_events_after_what_is_no_number_are_refused(executor: Executor, odd: str) -> None:
+    async with executor() as running:
+        response = await running.client.get("/nbfn/v1/events", params={"after": odd})
+        assert (response.status_code, f"after is {odd!r}" in response.json()["message"]) == (400, True)
+
+
 async def test_after_now_tells_only_what_is_new(executor: Executor) -> None:
     async with executor() as running:
         await running.deploy("old")

@@ -215,13 +215,15 @@ def test_in_a_notebook_it_explains_the_last_error(
     assert "True" in capsys.readouterr().out
 
 
-RAISES = """import io, json
+RAISES = """import io, time
 
 
 def handler(ctx, data: io.BytesIO = None):
     body = data.getvalue()
     if body == b"bad":
         raise ValueError("no such thing")
+    if body == b"long":
+        time.sleep(60)
     return "fine"
 """
 
@@ -239,6 +241,9 @@ def test_the_last_call_and_deployment_that_failed(home: Path, state: Path) -> No
     assert (code, told["last call"]["status"], "last invoke" in told) == (0, "warn", False)
     assert "no such thing" in told["last call"]["message"]
     assert "`nbfn logs app01 j --call " in told["last call"]["advice"]
+    # One that runs has not failed, and hides none that has.
+    assert fn("invoke", "app01", "j", "--fn-invoke-type", "detached", body="long").code == 0
+    assert "no such thing" in found("app01", "j")[1]["last call"]["message"]
     fn("invoke", "app01", "j", body="good")
     assert "last call" not in found("app01", "j")[1]
 
