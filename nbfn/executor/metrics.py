@@ -60,6 +60,10 @@ class Tally:
     """The part of them that was waiting for a place."""
     start: Histogram = field(default_factory=Histogram)
     """Starts of instances."""
+    busy: Histogram = field(default_factory=Histogram)
+    """Times in which an instance had a call."""
+    idle: Histogram = field(default_factory=Histogram)
+    """Times between two calls of an instance, or between the last one and its end."""
 
     def add(self, other: Tally) -> None:
         self.outcomes.update(other.outcomes)
@@ -70,6 +74,8 @@ class Tally:
         self.warm.add(other.warm)
         self.queue.add(other.queue)
         self.start.add(other.start)
+        self.busy.add(other.busy)
+        self.idle.add(other.idle)
 
 
 @dataclass(slots=True)

@@ -284,27 +284,29 @@ class Pool:
         if worker is not None and worker.call is call:
             worker.call = None
             worker.calls += 1
+            worker.spent(self._metrics.of(worker.fn_id), now, call)
             worker.output.begin("")
             if stop is not None:
                 worker.drop_connection()
         record = call.record(response, now)
         if stop is None:  # the answer leaves first, as the request did
-            self._loop.call_soon(self._tell_end, call, record, worker)
+            self._loop.call_soon(self._tell_end, call, record, worker, now)
             self._apply(self._scheduler.completed(call.id, now))
             return
-        self._tell_end(call, record, None)
+        self._tell_end(call, record, None, now)
         if stop == "cancelled":
             self._apply(self._scheduler.cancelled(call.id, now))
         else:
             self._apply(self._scheduler.completed(call.id, now, stop=stop))
 
-    def _tell_end(self, call: Call, record: CallRecord, worker: Worker | None) -> None:
+    def _tell_end(self, call: Call, record: CallRecord, worker: Worker | None, now: float) -> None:
         if call.untold:
             self._tell_start(call, record.instance_id)
         self._events.emit("call.finished", record.fn_id, record.instance_id, record.id, record)
         self._recorder.call(record)
         self._metrics.ended(record)
         if worker is not None:
+            worker.idle_since = now
             self._events.emit("instance.idle", record.fn_id, record.instance_id)
 
     # Instances
@@ -331,6 +333,7 @@ class Pool:
         self._events.emit("instance.ready", worker.fn_id, worker.id, "", {"start_ms": took_ms})
         self._apply(self._scheduler.ready(worker.id, worker.ready))
         if worker.call is None:
+            worker.idle_since = worker.ready
             self._events.emit("instance.idle", worker.fn_id, worker.id)
 
     def _ended(self, worker: Worker, failure: StartFailure | None) -> None:
@@ -347,7 +350,7 @@ class Pool:
     def _stop(self, order: Stop) -> None:
         worker = self._workers[order.instance_id]
         self._events.emit("instance.stopping", worker.fn_id, worker.id, "", {"why": order.why})
-        self._metrics.of(worker.fn_id).stops[order.why] += 1
+        worker.stopping(self._metrics.of(worker.fn_id), order.why)
         self.spawn(worker.stop())
 
     # Life

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from nbfn.drivers.base import Driver, Instance
     from nbfn.executor.calls import Call
+    from nbfn.executor.metrics import Tally
     from nbfn.executor.output import Output
     from nbfn.executor.revision import Revision
-    from nbfn.schedule.orders import Start
+    from nbfn.schedule.orders import Start, StopWhy
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Worker:
     requested: float = field(default_factory=time.monotonic)
     started_at: float = field(default_factory=time.time)
     ready: float = 0.0
+    idle_since: float = 0.0
+    """0 while it is not."""
     instance: Instance | None = None
     call: Call | None = None
     calls: int = 0
@@ -50,6 +53,20 @@ class Worker:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: Connection | None = None
     _task: asyncio.Task[None] | None = None
+
+    def spent(self, tally: Tally, now: float, call: Call | None = None) -> None:
+        """Count what ends ``now``: how long it was busy with ``call``, and idle before that."""
+        if self.idle_since:
+            idle_until = call.assigned if call is not None else now
+            tally.idle.observe(max(0.0, idle_until - self.idle_since))
+            self.idle_since = 0.0
+        if call is not None:
+            tally.busy.observe(now - call.assigned)
+
+    def stopping(self, tally: Tally, why: StopWhy) -> None:
+        """Count that it is stopped, and how long it was idle until then."""
+        tally.stops[why] += 1
+        self.spent(tally, time.monotonic())
 
     @property
     def id(self) -> str:

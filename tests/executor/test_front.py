@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -20,10 +22,12 @@ from nbfn.executor.front import Patience
 from tests.executor.conftest import TOKEN, request_bytes, running
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from nbfn.config import Settings
+    from nbfn.drivers.fake import FakeInstance
     from tests.executor.conftest import Running
 
     Executor = Callable[..., AbstractAsyncContextManager[Running]]
@@ -443,3 +447,50 @@ async def test_garbage_harms_nobody(settings: Settings, streams: list[list[bytes
         assert _descriptors() <= before + more
         assert len(asyncio.all_tasks()) <= tasks + more, asyncio.all_tasks()
         assert not executor.parts.app.tasks
+
+
+_SAID = st.sampled_from([
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 502 x\r\n", b"HTTP/1.1 504 x\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n", b"HTTP/9.9 999 \r\n", b"\r\n", b"\n", b"\0", b"Content-Length: 2\r\n\r\nok",
+    b"Content-Length: 99999999999999999999\r\n", b"Content-Length: -1\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n",
+    b"2\r\nok\r\n0\r\n\r\n", b"fffffffffffffffff\r\n", b"Connection: close\r\n",
+    b"Connection: upgrade\r\nUpgrade: x\r\n",
+    b"Nbfn-Runtime: 1\r\n", b"Nbfn-Run-Ms: nan\r\n", b"Nbfn-Import-Ms: 1e999\r\n", b"Nbfn-Error: x\r\n",
+    b"Nbfn-Output: ====\r\n", b"Nbfn-Output-Cut: " + b"9" * 5000 + b"\r\n", b"Fn-Http-Status: 1000\r\n",
+    b"Fn-Http-H-Set-Cookie: a\r\n", b"Content-Type: \xff\xfe\r\n", b"X: " + b"y" * 9000 + b"\r\n",
+])  # fmt: skip
+
+
+@hypothesis_settings(max_examples=25)
+@given(said=st.lists(_SAID | st.binary(max_size=8), max_size=12).map(b"".join), stays=st.integers(0, 9))
+async def test_garbage_of_a_function_harms_nobody(settings: Settings, said: bytes, stays: int) -> None:
+    """Its call ends, in time; what is told of it can be read; others are served."""
+    hung = asyncio.Event() if stays == 0 else None  # few of them: each waits for its timeout
+
+    async def converse(instance: FakeInstance, reader: StreamReader, writer: StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"01MGARBAGE" not in head:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell")
+                continue
+            writer.write(said)
+            await writer.drain()
+            if hung is not None:
+                await hung.wait()
+            return
+
+    async with running(replace(settings), Script(converse=converse)) as executor:
+        number = next(_numbers)
+        app, call_id = f"garbage{number}", f"01MGARBAGE{number:016d}"
+        fn_id, other = [await executor.deploy(name, app=app, timeout=1) for name in ("bad", "good")]
+        with contextlib.suppress(httpx.RemoteProtocolError):  # the answer broke off
+            async with asyncio.timeout(10):
+                answer = await executor.invoke(fn_id, **{"Nbfn-Call-Id": call_id})
+            assert answer.status_code in (200, 502, 504)
+        await executor.parts.pool.no_calls()
+        assert (await executor.invoke(other)).content == b"well"
+        assert (await executor.invoke(fn_id)).content == b"well"
+        for path in (f"/nbfn/v1/fns/{fn_id}/calls", f"/nbfn/v1/calls/{call_id}"):
+            response = await executor.client.get(path)
+            assert response.status_code == 200
+            json.loads(response.text, parse_constant=pytest.fail)

@@ -164,6 +164,8 @@ async def test_what_an_executor_counts(executor: Executor) -> None:
             assert value(samples, "nbfn_call_duration_seconds_count", start=start) == count
         assert value(samples, "nbfn_cold_starts_total", reason="first-call") == 1
         assert value(samples, "fn_container_start_duration_seconds_count") == 1
+        assert value(samples, "fn_container_busy_duration_seconds_count") == 3
+        assert value(samples, "fn_container_idle_duration_seconds_count") == 2, "before the second and third"
         assert value(samples, "nbfn_instances", fn_id=fn_id, state="busy") == 1
         assert value(samples, "nbfn_memory_reserved_bytes") == 128 << 20
         named = {"path": "/v2/fns/{fn_id}", "method": "GET", "status": "404"}
@@ -176,5 +178,7 @@ async def test_what_an_executor_counts(executor: Executor) -> None:
         await running.happened("instance.stopped")
         samples = read((await running.client.get("/metrics")).text)
         assert value(samples, "fn_calls_total", fn_id="other") == 4
+        assert value(samples, "fn_container_busy_duration_seconds_count", fn_id="other") == 4
+        assert value(samples, "fn_container_idle_duration_seconds_count", fn_id="other") in (3, 4)
         assert value(samples, "nbfn_instances") == 0
         assert value(samples, "fn_calls_total", fn_id=fn_id) == 0
