@@ -52,8 +52,8 @@ def test_warm_calls_are_measured_beside_nginx_and_directly(mine: session.Session
     tell(warm.rows(mine, rounds=1, calls=64, gaps=1), tmp_path / "latest.json")
     found = {each["name"]: each for each in json.loads((tmp_path / "latest.json").read_text())}
     assert list(found) == [
-        "warm-call", "warm-call-nginx", "warm-call-gap-100ms", "warm-call-gap-1300ms", "python-call",
-        "throughput-16", "throughput-16-direct", "instances-at-16-clients",
+        "warm-call", "warm-call-nginx", "warm-call-bare", "warm-call-gap-100ms", "warm-call-gap-1300ms",
+        "python-call", "throughput-16", "throughput-16-direct", "instances-at-16-clients",
     ]  # fmt: skip
     assert all(each["ours"] > 0 and each["peer"] > 0 and each["ratio"] > 0 for each in found.values())
     assert 1 <= found["instances-at-16-clients"]["ours"] <= 16
