@@ -10,13 +10,13 @@ import contextlib
 import fcntl
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from nbfn.deploy.oci.causes import without_secrets
-from nbfn.errors import NbfnError
+from nbfn.errors import NbfnError, StateError
+from nbfn.yamlfile import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,16 +105,11 @@ def _read(state: Path) -> list[Failed]:
 
 def _change(state: Path, change: Callable[[list[Failed]], list[Failed]]) -> None:
     path = _path(state)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            draft.unlink(missing_ok=True)
             text = json.dumps([asdict(each) for each in change(_read(state))], indent=1)
-            # What functions say may be nobody else's business.
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-                file.write(text)
-            draft.replace(path)
-    except OSError as error:
+            write_text(path, text, secret=True)  # what functions say may be nobody else's business
+    except (OSError, StateError) as error:
         _log.debug("%s cannot be written: %s", path, error)

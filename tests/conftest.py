@@ -45,6 +45,7 @@ _PARTS = {
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
     "podman": lambda: shutil.which("podman") is not None,
+    "setpriv": lambda: shutil.which("setpriv") is not None,
     "root": lambda: os.geteuid() == 0,
     "oci-sdk": lambda: all(
         (Path(__file__).parents[1] / f".venv-{name}" / ".done").exists() for name in ("oci", "oci-20181201")

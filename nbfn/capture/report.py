@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from nbfn.capture.limits import LARGE_BYTES, readable_size
+from nbfn.listing import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,13 +67,7 @@ class Inside:
         return ", ".join(parts)
 
     def __str__(self) -> str:
-        table = [_HEADS, *self.rows]
-        widths = [max(len(row[column]) for row in table) for column in range(len(_HEADS))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        ]
-        parts = [self.headline, "\n".join(lines), self.image, self.capture.source]
+        parts = [self.headline, columns([_HEADS, *self.rows]), self.image, self.capture.source]
         return _printable("\n\n".join(part for part in parts if part).rstrip("\n"))
 
     def markdown(self) -> str:

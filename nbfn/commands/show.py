@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from nbfn.listing import columns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -119,12 +121,7 @@ def metered(draw: Callable[[Step], None]) -> Progress:
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table as text, its columns aligned."""
-    table = [heads, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    )
+    return columns([heads, *rows])
 
 
 def indented(value: Any) -> str:

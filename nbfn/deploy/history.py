@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from nbfn.errors import BadInput
+from nbfn.listing import Listing, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +46,8 @@ class FunctionRevision:
 HEADS = ("revision", "deployed", "image", "memory", "timeout", "changed")
 
 
-class Revisions(Sequence[FunctionRevision]):
+class Revisions(Listing[FunctionRevision]):
     """Newest first: the first is what runs. ``str`` of it is a table."""
-
-    def __init__(self, kept: Iterable[FunctionRevision] = ()) -> None:
-        self._kept = tuple(kept)
-
-    @overload
-    def __getitem__(self, index: int) -> FunctionRevision: ...
-    @overload
-    def __getitem__(self, index: slice) -> Revisions: ...
-    def __getitem__(self, index: int | slice) -> FunctionRevision | Revisions:
-        return Revisions(self._kept[index]) if isinstance(index, slice) else self._kept[index]
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __eq__(self, other: object) -> bool:
-        return self._kept == other._kept if isinstance(other, Revisions) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # compared by value, as lists are
 
     def before(self, number: int | None = None) -> FunctionRevision:
         """The revision ``number``; without one, the one before the current one.
@@ -74,23 +55,15 @@ class Revisions(Sequence[FunctionRevision]):
         Raises:
             BadInput: there is none; says which there are.
         """
-        numbers = ", ".join(str(each.number) for each in reversed(self._kept))
+        numbers = ", ".join(str(each.number) for each in reversed(self))
         if number is None:
-            if len(self._kept) > 1:
-                return self._kept[1]
+            if len(self) > 1:
+                return self[1]
             raise BadInput("there is no earlier revision to go back to", hint=f"kept: {numbers or 'none'}")
-        for each in self._kept:
+        for each in self:
             if each.number == number:
                 return each
         raise BadInput(f"there is no revision {number}", hint=f"kept: {numbers or 'none'}")
 
     def __str__(self) -> str:
-        rows = [HEADS, *(each.cells() for each in self._kept)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-
-    def __repr__(self) -> str:
-        return str(self)
+        return columns([HEADS, *(each.cells() for each in self)])

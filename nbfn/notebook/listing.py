@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from nbfn.listing import columns
 from nbfn.notebook.text import printable
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def functions(deployed: Iterable[DeployedFunction]) -> dict[str, str]:
     ]
     if not rows:
         return {"text/plain": "no functions are deployed"}
-    return {"text/html": _html_table(rows), "text/plain": _text_table(rows)}
+    return {"text/html": _html_table(rows), "text/plain": columns([_HEADS, *rows])}
 
 
 def _short_image(reference: str) -> str:
@@ -48,12 +49,3 @@ def _html_table(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return f'<table class="nbfn-list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _text_table(rows: Sequence[Sequence[str]]) -> str:
-    table = [_HEADS, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(_HEADS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    )

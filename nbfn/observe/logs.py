@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import localtime, strftime
-from typing import overload
+from typing import TYPE_CHECKING
 
+from nbfn.listing import Listing
 from nbfn.spec import LogLine
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-class Logs(Sequence[LogLine]):
+
+class Logs(Listing[LogLine]):
     """Pieces of output, oldest first. ``str`` of it is a table of time, instance, stream and text."""
-
-    def __init__(self, lines: Iterable[LogLine] = ()) -> None:
-        self._lines = tuple(lines)
-
-    @overload
-    def __getitem__(self, index: int) -> LogLine: ...
-    @overload
-    def __getitem__(self, index: slice) -> Logs: ...
-    def __getitem__(self, index: int | slice) -> LogLine | Logs:
-        return Logs(self._lines[index]) if isinstance(index, slice) else self._lines[index]
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __eq__(self, other: object) -> bool:
-        return self._lines == other._lines if isinstance(other, Logs) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # compared by value, as lists are
 
     @property
     def text(self) -> str:
         """The output alone, as the function wrote it."""
-        return "".join(line.text for line in self._lines)
+        return "".join(line.text for line in self)
 
     def of_call(self, call_id: str) -> Logs:
         """Only what one call wrote."""
-        return Logs(line for line in self._lines if line.call_id == call_id)
+        return Logs(line for line in self if line.call_id == call_id)
 
     def __str__(self) -> str:
         rows = [
             f"{_clock(line.at)}  {line.instance_id[-6:] or '-':>6}  {line.stream:<6}  {line.text}"
-            for line in whole_lines(self._lines)
+            for line in whole_lines(self)
         ]
         return "\n".join(rows) or "(no output)"
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def whole_lines(pieces: Iterable[LogLine]) -> Iterator[LogLine]:

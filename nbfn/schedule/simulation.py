@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nbfn.listing import columns
 from nbfn.schedule.drawing import draw
 
 if TYPE_CHECKING:
@@ -124,11 +125,7 @@ class Simulation:
             )
             for call in self.calls
         ]
-        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (heads, *rows)
-        )
+        return columns([heads, *rows])
 
     def document(self) -> dict[str, object]:
         """All of it, fit for JSON."""

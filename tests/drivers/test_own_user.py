@@ -16,6 +16,7 @@ from nbfn.drivers.sandbox import ground, interpreter
 from nbfn.drivers.sandbox.confine import linux, proctree
 from tests.drivers.rig import Output, call, make_image, make_request, rights_of
 from tests.drivers.test_unprivileged import interpreter_for_everyone, run_tests
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from nbfn.drivers.base import Instance
@@ -98,7 +99,7 @@ async def test_without_the_rights_to_change_its_user_it_says_so(
 def test_the_sandbox_where_the_interpreter_is_everybodys(name: str) -> None:
     python = interpreter_for_everyone()
     if python is None:
-        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+        lacking("no interpreter of this minor that an ordinary user may execute")
     run_tests(python, f"drivers/test_{name}", CHOSEN)
 
 
@@ -107,7 +108,7 @@ def test_the_sandbox_where_the_interpreter_is_everybodys(name: str) -> None:
 def test_the_sandbox_as_root_of_a_container(name: str) -> None:
     """With Docker's default rights: no namespaces, no cgroups, and no look at others' processes."""
     if sys.version_info[:2] != (3, 11):
-        pytest.skip("the container's Python is 3.11, and this one's packages are not for it")
+        lacking("the container's Python is 3.11, and this one's packages are not for it")
     packages = [path for path in sys.path if path.endswith("site-packages")]
     binds = [f"--volume={path}:{path}:ro" for path in (str(REPOSITORY), *packages)]
     # How a secret is searched for takes a look at others' memory.

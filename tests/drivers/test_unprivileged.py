@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.lacking import lacking
 
 REPOSITORY = Path(__file__).parents[2]
 AS_USER = (
@@ -55,13 +56,12 @@ def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
-@pytest.mark.needs("root")
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+@pytest.mark.needs("root", "setpriv")
 @pytest.mark.parametrize("name", ["sandbox", "zygotes", "killed_executor"])
 def test_the_sandbox_as_an_ordinary_user(name: str) -> None:
     python = interpreter_for_everyone()
     if python is None:
-        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+        lacking("no interpreter of this minor that an ordinary user may execute")
     # The contract itself does not depend on who runs it, except for a few; what separates instances does.
     chosen = "not T0 and (not TestSandbox or answers or leaves_nothing or many_start)"
     run_tests(python, f"drivers/test_{name}", chosen, before=AS_USER)

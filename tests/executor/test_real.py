@@ -132,16 +132,22 @@ def test_an_image_that_is_not_there_is_said(state: Path) -> None:
         assert response.json()["message"].startswith("Failed to pull image 'nbfn.local/shop/f@sha256:000")
 
 
+def a_running_call(client: httpx.Client, fn_id: str) -> tuple[threading.Thread, list[httpx.Response]]:
+    """A call that has begun: who waits for it, and where its answer comes."""
+    started = events(client, "call.started")
+    answers: list[httpx.Response] = []
+    calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
+    calling.start()
+    assert started.wait(30)
+    return calling, answers
+
+
 @pytest.mark.parametrize("how", ["SIGTERM", "stop"])
 def test_a_running_call_is_finished_before_the_end(state: Path, how: str) -> None:
     with serving(state, **REAL) as process, endpoint(state).client() as client:
         # For longer than any fixed grace was: its own timeout is all that ends it.
         fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(6)\n    return 'done'\n"))
-        started = events(client, "call.started")
-        answers: list[httpx.Response] = []
-        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
-        calling.start()
-        assert started.wait(30)
+        calling, answers = a_running_call(client, fn_id)
         if how == "SIGTERM":
             process.send_signal(signal.SIGTERM)
         else:
@@ -162,11 +168,7 @@ def test_a_running_call_is_finished_before_the_end(state: Path, how: str) -> Non
 def test_a_call_that_outlives_the_grace_is_answered_and_nothing_is_left(state: Path) -> None:
     with serving(state, **REAL) as process, endpoint(state).client() as client:
         fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(25)\n"))
-        started = events(client, "call.started")
-        answers: list[httpx.Response] = []
-        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
-        calling.start()
-        assert started.wait(30)
+        calling, answers = a_running_call(client, fn_id)
         found = run(state, "stop", "--grace", "0.1")
         said = (found.returncode, found.stdout)
         assert said == (0, f"stopped the executor (pid {process.pid}); 1 call cut off\n")
@@ -180,11 +182,7 @@ def test_a_call_that_outlives_the_grace_is_answered_and_nothing_is_left(state: P
 def test_a_second_time_it_ends_at_once(state: Path, how: str) -> None:
     with serving(state, **REAL) as process, endpoint(state).client() as client:
         fn_id = deploy(client, image(state, "import time\ndef f():\n    time.sleep(25)\n"))
-        started = events(client, "call.started")
-        answers: list[httpx.Response] = []
-        calling = threading.Thread(target=lambda: answers.append(client.post(f"/invoke/{fn_id}")))
-        calling.start()
-        assert started.wait(30)
+        calling, answers = a_running_call(client, fn_id)
         first: list[subprocess.CompletedProcess[str]] = []
         stopping = threading.Thread(target=lambda: first.append(run(state, "stop")))
         stopping.start()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.drivers.test_unprivileged import AS_USER, interpreter_for_everyone, run_tests
+from tests.lacking import lacking
 
 # What depends on who the executor is, or on cgroups. The rest is the same.
 _CHOSEN = "hogs or bomb or fills or reads or kills-others or calls or becomes or escapes or network"
 
 
-@pytest.mark.needs("root")
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+@pytest.mark.needs("root", "setpriv")
 @pytest.mark.parametrize("tier", ["T1", "T2"])
 def test_misbehaviours_as_an_ordinary_user(tier: str) -> None:
     python = interpreter_for_everyone()
     if python is None:
-        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+        lacking("no interpreter of this minor that an ordinary user may execute")
     run_tests(python, "misbehave/test_misbehaviour", f"{tier} and ({_CHOSEN})", before=AS_USER)
