@@ -140,10 +140,8 @@ def test_a_host_root_shows_what_it_must_and_no_more(tmp_path: Path) -> None:
     plan = roots.host_root(
         interpreter.base(),
         [tmp_path / "l1", tmp_path / "l2"],
-        mountpoint=tmp_path / "root",
-        iofs=tmp_path / "iofs",
-        tmp_mb=64,
-        uid=1000,
+        roots.Own(tmp_path / "root", 64, iofs=tmp_path / "iofs"),
+        1000,
     )
     targets = [bind["target"] for bind in plan["binds"]]
     assert len(targets) == len(set(targets))
@@ -158,7 +156,7 @@ def test_two_layers_cannot_hold_the_same_folder(tmp_path: Path) -> None:
     for layer in layers:
         (layer / "function").mkdir(parents=True)
     with pytest.raises(StartFailed, match="holds /function, which is already there"):
-        roots.host_root(interpreter.base(), layers, mountpoint=tmp_path, iofs=tmp_path, tmp_mb=64, uid=1000)
+        roots.host_root(interpreter.base(), layers, roots.Own(tmp_path, 64, iofs=tmp_path), 1000)
 
 
 def test_the_process_tree_of_this_test_is_seen() -> None:
@@ -197,5 +195,5 @@ def test_folders_are_removed_even_when_they_were_closed_up(tmp_path: Path) -> No
 
 def test_a_layer_that_is_there_twice_counts_where_it_is_topmost(tmp_path: Path) -> None:
     layers = [tmp_path / name for name in ("base", "empty", "code", "empty")]
-    plan = roots.image_root(layers, mountpoint=tmp_path, iofs=tmp_path, tmp_mb=64)
+    plan = roots.image_root(layers, roots.Own(tmp_path, 64, iofs=tmp_path))
     assert plan["overlay"] == [str(tmp_path / name) for name in ("base", "code", "empty")]

@@ -39,7 +39,7 @@ def test_an_image_may_have_many_layers(tmp_path: Path, count: int) -> None:
         layers.append(layer)
     (tmp_path / "m").mkdir()
     (tmp_path / "iofs").mkdir()
-    plan = roots.image_root(layers, mountpoint=tmp_path / "m", iofs=tmp_path / "iofs", tmp_mb=1)
+    plan = roots.image_root(layers, roots.Own(tmp_path / "m", 1, iofs=tmp_path / "iofs"))
     done = subprocess.run(
         [sys.executable, "-c", _ENTER], input=json.dumps(plan), capture_output=True, text=True, check=False
     )

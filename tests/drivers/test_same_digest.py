@@ -45,6 +45,7 @@ def look(word):
             return error.strerror
     with open("data/word.json") as file:
         seen = [file.read(), sys.version_info[:2], os.getuid(), os.getgid(), os.getcwd(), os.environ["HOME"]]
+    seen += [sys.executable, sys.flags.no_site, os.environ["PATH"]]
     return seen + [sorted(os.listdir("."))]
 """
 WORDS = ("go", "write", "raise")
@@ -93,6 +94,7 @@ async def test_the_same_answers_everywhere(
     assert status == 200
     assert isinstance(seen, list)
     assert seen[:6] == ['"hello"', [3, 11], 1000, 1000, "/function", "/tmp"]
+    assert await answers(state / "s", layout, built, NBFN_DRIVER="sandbox", NBFN_ZYGOTES="0") == sandboxed
     assert await answers(state / "d", layout, built, NBFN_DRIVER="docker") == sandboxed
 
     with running(tmp_path / "registry") as registry:

@@ -9,12 +9,13 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from nbfn import config
 from nbfn.drivers import Guarded, SandboxDriver
+from nbfn.drivers.base import StartFailed
 from nbfn.drivers.sandbox import strain, zygote
 from nbfn.drivers.sandbox.cell import CellFailed
 from nbfn.drivers.sandbox.confine import proctree
@@ -26,20 +27,43 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from nbfn.config import Settings
+    from nbfn.containerize import Image
     from nbfn.drivers.sandbox.zygote import Zygote
 
 pytestmark = pytest.mark.anyio
 
+
+class Function(Protocol):
+    """Makes an image with ``note`` in its code that asks for ``preload``; ``python`` is a layer below."""
+
+    def __call__(self, note: str, *preload: str, python: dict[str, str] | None = None) -> ImageRef: ...
+
+
 SECRET = "a secret that is in no other process"
 
 
-@pytest.fixture(params=("T0", "T1", "T2"))
-def tier(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=("T0", "T1", "T2", pytest.param("own root", marks=pytest.mark.needs("base"))))
+def ground(request: pytest.FixtureRequest) -> str:
+    """A tier; or an image on Debian, with that one's Python."""
     return str(request.param)
 
 
 @pytest.fixture
-def settings(state: Path, tier: str) -> Settings:
+def tier(ground: str) -> str:
+    return "T2" if ground == "own root" else ground
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tests with a Debian share, to unpack it once."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def settings(state: Path, tier: str, ground: str, kept: Path) -> Settings:
+    for folder in ("images", "layers") if ground == "own root" else ():
+        (kept / folder).mkdir(exist_ok=True)
+        (state / folder).symlink_to(kept / folder)
     return config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier, "NBFN_ZYGOTES": "2"})
 
 
@@ -53,12 +77,17 @@ async def driver(settings: Settings, tier: str) -> AsyncIterator[Guarded]:
     assert not list(ground_of(settings).zygotes.glob("*")), "no zygote outlives its driver"
 
 
-def function(settings: Settings, note: str, *preload: str, python: dict[str, str] | None = None) -> ImageRef:
-    """An image whose code holds ``note``, and asks for ``preload``; ``python`` is its dependency layer."""
-    entry = json.dumps({"schema": 1, "preload": preload}).encode()
-    code: dict[str, bytes | Path] = {"function/note.txt": note.encode(), "function/nbfn.json": entry}
-    below = {f"python/{name}": text.encode() for name, text in (python or {}).items()}
-    return make_image(settings.images, code, below=below)
+@pytest.fixture
+def function(settings: Settings, ground: str, request: pytest.FixtureRequest) -> Function:
+    on: Image | None = request.getfixturevalue("debian") if ground == "own root" else None
+
+    def make(note: str, *preload: str, python: dict[str, str] | None = None) -> ImageRef:
+        entry = json.dumps({"schema": 1, "preload": preload}).encode()
+        code: dict[str, bytes | Path] = {"function/note.txt": note.encode(), "function/nbfn.json": entry}
+        below = {f"python/{name}": text.encode() for name, text in (python or {}).items()}
+        return make_image(settings.images, code, below=below, host="" if on else HOST, on=on)
+
+    return make
 
 
 def alive(driver: Guarded) -> frozenset[Zygote]:
@@ -113,8 +142,10 @@ def holds(pid: int, secret: bytes) -> bool:
     return False
 
 
-async def test_functions_with_the_same_packages_share_one(driver: Guarded, settings: Settings) -> None:
-    images = [function(settings, "one"), function(settings, "two"), function(settings, "three", "json")]
+async def test_functions_with_the_same_packages_share_one(
+    driver: Guarded, settings: Settings, function: Function
+) -> None:
+    images = [function("one"), function("two"), function("three", "json")]
     instances = await asyncio.gather(*(driver.start(make_request(image), Output()) for image in images))
     assert sorted(found.instances for found in alive(driver)) == [1, 2]
     notes = []
@@ -125,8 +156,8 @@ async def test_functions_with_the_same_packages_share_one(driver: Guarded, setti
     assert notes == ["one", "two", "three"]
 
 
-async def test_preparing_makes_it(driver: Guarded, settings: Settings) -> None:
-    image = function(settings, "one")
+async def test_preparing_makes_it(driver: Guarded, settings: Settings, function: Function) -> None:
+    image = function("one")
     await driver.prepare(image)
     (found,) = alive(driver)
     assert (found.living, found.instances) == (True, 0)
@@ -135,9 +166,11 @@ async def test_preparing_makes_it(driver: Guarded, settings: Settings) -> None:
     assert found.instances == 1
 
 
-async def test_packages_are_imported_before_the_fork(driver: Guarded, settings: Settings, tier: str) -> None:
+async def test_packages_are_imported_before_the_fork(
+    driver: Guarded, settings: Settings, tier: str, function: Function
+) -> None:
     python = {"told.py": "import os\nwho = os.getuid(), open('/proc/self/status').read()\n"}
-    image = function(settings, "one", "told", python=python)
+    image = function("one", "told", python=python)
     instance = await driver.start(make_request(image), Output())
     uid, status = await call(instance, "attribute", "told", "who")  # type: ignore[misc]
     assert "Threads:\t1\n" in status
@@ -158,9 +191,14 @@ async def test_packages_are_imported_before_the_fork(driver: Guarded, settings: 
     ],
 )
 async def test_where_there_can_be_none_instances_start_without(
-    driver: Guarded, settings: Settings, text: str, reason: str, caplog: pytest.LogCaptureFixture
+    driver: Guarded,
+    settings: Settings,
+    text: str,
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+    function: Function,
 ) -> None:
-    image = function(settings, "one", "odd", python={"odd.py": text})
+    image = function("one", "odd", python={"odd.py": text})
     instance = await driver.start(make_request(image), Output())
     assert await call(instance, "echo", 1) == 1
     assert not alive(driver)
@@ -170,11 +208,27 @@ async def test_where_there_can_be_none_instances_start_without(
     assert not caplog.records, "it is said once, and not tried again"
 
 
+@pytest.mark.parametrize("ground", [pytest.param("own root", marks=pytest.mark.needs("base"))], indirect=True)
+@pytest.mark.parametrize("python", ["usr/lib/python3.11/ctypes/__init__.py", "usr/bin/python3.11"])
+async def test_a_python_that_cannot_be_one_starts_the_function_alone(
+    driver: Guarded, settings: Settings, debian: Image, python: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = make_image(settings.images, {}, below={python: b"this is no Python"}, host="", on=debian)
+    starting = driver.start(make_request(image), Output())
+    if "bin" in python:
+        with pytest.raises(StartFailed, match=r"python3.*(Permission|format)"):
+            await starting
+        assert "without imports start without a zygote: cannot execute 'python3'" in caplog.text
+    else:
+        assert await call(await starting, "echo", 1) == 1
+        assert "without imports start without a zygote: it died while it imported" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["raise RuntimeError('no')", "raise SystemExit", "this is no Python"])
 async def test_an_import_that_fails_is_left_to_the_function(
-    driver: Guarded, settings: Settings, text: str
+    driver: Guarded, settings: Settings, text: str, function: Function
 ) -> None:
-    image = function(settings, "one", "odd", "a_module_that_is_missing", python={"odd.py": text})
+    image = function("one", "odd", "a_module_that_is_missing", python={"odd.py": text})
     instance = await driver.start(make_request(image), Output())
     assert await call(instance, "echo", 1) == 1
     (found,) = alive(driver)
@@ -182,9 +236,9 @@ async def test_an_import_that_fails_is_left_to_the_function(
 
 
 async def test_settings_that_are_read_at_the_start_of_a_process_take_one(
-    driver: Guarded, settings: Settings
+    driver: Guarded, settings: Settings, function: Function
 ) -> None:
-    image = function(settings, "one")
+    image = function("one")
     for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL"):
         instance = await driver.start(make_request(image, **{name: "1"}), Output())
         assert (await call(instance, "environment"))[name] == "1"  # type: ignore[index]
@@ -193,8 +247,10 @@ async def test_settings_that_are_read_at_the_start_of_a_process_take_one(
         await instance.stop()
 
 
-async def test_instances_draw_different_numbers(driver: Guarded, settings: Settings) -> None:
-    image = function(settings, "one", "random")
+async def test_instances_draw_different_numbers(
+    driver: Guarded, settings: Settings, function: Function
+) -> None:
+    image = function("one", "random")
     instances = [await driver.start(make_request(image), Output()) for _ in range(4)]
     drawn = [await call(instance, "draw") for instance in instances]
     assert None not in drawn
@@ -202,9 +258,9 @@ async def test_instances_draw_different_numbers(driver: Guarded, settings: Setti
 
 
 async def test_what_one_function_is_told_no_other_can_find(
-    driver: Guarded, settings: Settings, tier: str
+    driver: Guarded, settings: Settings, tier: str, function: Function
 ) -> None:
-    image = function(settings, "one")
+    image = function("one")
     first = await driver.start(make_request(image, NBFN_KEY=SECRET.encode().hex()), Output())
     second = await driver.start(make_request(image), Output())
     secret = SECRET.encode().hex().encode()
@@ -218,9 +274,11 @@ async def test_what_one_function_is_told_no_other_can_find(
         assert not any(holds(pid, secret) for pid in pids)
 
 
-async def test_an_instance_sees_its_own_code_alone(driver: Guarded, settings: Settings, tier: str) -> None:
-    first = await driver.start(make_request(function(settings, "of the first")), Output())
-    second = await driver.start(make_request(function(settings, "of the second")), Output())
+async def test_an_instance_sees_its_own_code_alone(
+    driver: Guarded, settings: Settings, tier: str, function: Function
+) -> None:
+    first = await driver.start(make_request(function("of the first")), Output())
+    second = await driver.start(make_request(function("of the second")), Output())
     (found,) = alive(driver)
     notes = list(found.folder.glob("code/*/function/note.txt"))
     assert {note.read_text() for note in notes} == {"of the first", "of the second"}
@@ -236,10 +294,12 @@ async def test_an_instance_sees_its_own_code_alone(driver: Guarded, settings: Se
     await first.stop()
 
 
-async def test_an_instance_sees_no_process_of_others(driver: Guarded, settings: Settings, tier: str) -> None:
+async def test_an_instance_sees_no_process_of_others(
+    driver: Guarded, settings: Settings, tier: str, function: Function
+) -> None:
     if tier != "T2":
         pytest.skip("takes a pid namespace")
-    image = function(settings, "one")
+    image = function("one")
     await driver.start(make_request(image), Output())
     instance = await driver.start(make_request(image), Output())
     seen = await call(instance, "attempt", "listdir", "/proc")
@@ -253,9 +313,9 @@ async def test_an_instance_sees_no_process_of_others(driver: Guarded, settings: 
 
 
 async def test_the_zygote_can_be_killed_without_harm_to_instances(
-    driver: Guarded, settings: Settings, tier: str
+    driver: Guarded, settings: Settings, tier: str, function: Function
 ) -> None:
-    image = function(settings, "one")
+    image = function("one")
     first = await driver.start(make_request(image), Output())
     dead, forks = await the_zygote(driver)
     os.kill(forks, signal.SIGKILL)
@@ -269,8 +329,10 @@ async def test_the_zygote_can_be_killed_without_harm_to_instances(
     assert await call(second, "echo", 3) == 3
 
 
-async def test_a_dead_stem_cell_is_not_what_a_function_gets(driver: Guarded, settings: Settings) -> None:
-    image = function(settings, "one")
+async def test_a_dead_stem_cell_is_not_what_a_function_gets(
+    driver: Guarded, settings: Settings, function: Function
+) -> None:
+    image = function("one")
     await driver.prepare(image)
     (found,) = alive(driver)
     for cell in found._cells:
@@ -282,8 +344,10 @@ async def test_a_dead_stem_cell_is_not_what_a_function_gets(driver: Guarded, set
     assert await call(instance, "echo", 1) == 1
 
 
-async def test_the_one_unused_for_longest_makes_room(driver: Guarded, settings: Settings) -> None:
-    images = [function(settings, "one", *preload) for preload in ((), ("json",), ("random",))]
+async def test_the_one_unused_for_longest_makes_room(
+    driver: Guarded, settings: Settings, function: Function
+) -> None:
+    images = [function("one", *preload) for preload in ((), ("json",), ("random",))]
     instances = [await driver.start(make_request(image), Output()) for image in images]
     assert [found.strain.preload for found in alive(driver) if not found.living] == [()]
     assert await call(instances[0], "echo", 1) == 1
@@ -291,9 +355,9 @@ async def test_the_one_unused_for_longest_makes_room(driver: Guarded, settings: 
     await until(lambda: {found.strain.preload for found in alive(driver)} == {("json",), ("random",)})
 
 
-async def test_one_that_nobody_uses_goes(driver: Guarded, settings: Settings) -> None:
+async def test_one_that_nobody_uses_goes(driver: Guarded, settings: Settings, function: Function) -> None:
     assert isinstance(driver._inner, SandboxDriver)
-    instance = await driver.start(make_request(function(settings, "one")), Output())
+    instance = await driver.start(make_request(function("one")), Output())
     driver._inner._zygotes._idle_s = 0.0
     (found,) = alive(driver)
     await instance.stop()
@@ -301,8 +365,10 @@ async def test_one_that_nobody_uses_goes(driver: Guarded, settings: Settings) ->
     assert not [pid for pid, name in proctree.marked("NBFN_INSTANCE_ID").items() if name == found.folder.name]
 
 
-async def test_many_more_than_there_are_stem_cells(driver: Guarded, settings: Settings) -> None:
-    image = function(settings, "one")
+async def test_many_more_than_there_are_stem_cells(
+    driver: Guarded, settings: Settings, function: Function
+) -> None:
+    image = function("one")
     instances = await asyncio.gather(
         *(driver.start(make_request(image, WHO=str(n)), Output()) for n in range(10))
     )
@@ -313,9 +379,11 @@ async def test_many_more_than_there_are_stem_cells(driver: Guarded, settings: Se
     assert zygote.STEM_CELLS < 10
 
 
-async def test_many_lives_leave_nothing_open(driver: Guarded, settings: Settings, tier: str) -> None:
+async def test_many_lives_leave_nothing_open(
+    driver: Guarded, settings: Settings, tier: str, function: Function
+) -> None:
     """Neither descriptors nor processes nor folders, whatever dies when."""
-    image = function(settings, "one")
+    image = function("one")
 
     async def live(number: int) -> None:
         instance = await driver.start(make_request(image), Output())
@@ -364,15 +432,18 @@ def test_what_a_strain_is_made_of(tmp_path: Path) -> None:
     assert found.environment == {"LANG": "C.UTF-8", **dict.fromkeys(strain.THREADS, "1")}
     assert found == strain.strain_of(program(tmp_path), make_request(ImageRef("y"), GREETING="bye"))
     assert found != strain.strain_of(program(tmp_path), make_request(ImageRef("x"), network=False))
+    assert found != strain.strain_of(program(tmp_path, host=""), request), "that is another Python"
 
 
 def test_what_has_no_strain_says_why(tmp_path: Path) -> None:
     request = make_request(ImageRef("x"))
-    assert strain.strain_of(program(tmp_path, host=""), request) == "it has a root of its own"
     assert "nbfn's runtime" in str(strain.strain_of(program(tmp_path, argv=("python3", "x.py")), request))
     (tmp_path / "more" / "function").mkdir(parents=True)
     (tmp_path / "more" / "python").mkdir()
     mixed = program(tmp_path, layers=(tmp_path / "more",))
     assert "its code alone" in str(strain.strain_of(mixed, request))
+    twice = program(tmp_path)
+    over = program(tmp_path, layers=(tmp_path / "more", *twice.layers))
+    assert "several layers" in str(strain.strain_of(over, request))
     odd = make_request(ImageRef("x"), LANG="de_DE.UTF-8", PYTHONPATH="/elsewhere")
     assert "sets LANG, PYTHONPATH, which" in str(strain.strain_of(program(tmp_path), odd))

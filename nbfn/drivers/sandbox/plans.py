@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from nbfn.drivers import places
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.sandbox import roots
+from nbfn.drivers.sandbox.confine.zygote import CODE_INSIDE
+from nbfn.drivers.sandbox.strain import ENTRYPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,12 +85,16 @@ def make(
     env = environment(program, request.env, interpreter, None if own_root else place)
     env[ID_VARIABLE] = request.instance_id
     cwd = program.cwd if own_root else str(program.find(program.cwd) or place.temporary)
+    root = None
+    if own_root:
+        own = roots.Own(place.mountpoint, places.tmp_mb(request.limits.memory_mb), iofs=place.iofs)
+        root = _root(program.layers, program.uid, interpreter if program.host else None, own)
     return {
         "tier": tier,
         "argv": list(program.argv),
         "env": env,
         "cwd": cwd,
-        "root": _root(program, interpreter, place, request.limits.memory_mb) if own_root else None,
+        "root": root,
         "uid": program.uid,
         "gid": program.gid,
         "user": user,
@@ -163,15 +169,8 @@ def zygote(
     path = [f"{'' if own_root else layer}{place}" for layer, place in strain.path]
     root = None
     if own_root:
-        root = roots.host_root(
-            interpreter,
-            strain.layers,
-            mountpoint=folder / "root",
-            iofs=None,
-            tmp_mb=places.tmp_mb(0),
-            uid=strain.uid,
-            code_store=folder / "code",
-        )
+        own = roots.Own(folder / "root", places.tmp_mb(0), code_store=folder / "code")
+        root = _root(strain.layers, strain.uid, None if strain.own_root else interpreter, own)
     return {
         "tier": tier,
         "root": root,
@@ -180,22 +179,17 @@ def zygote(
         "user": user,
         "network": strain.network,
         "path": path,
-        "without": str(Path(__file__).parent),
+        "without": CODE_INSIDE if strain.own_root else str(Path(__file__).parent),
         "preload": list(strain.preload),
+        "python": ENTRYPOINT[0] if strain.own_root else "",
+        "env": {**strain.environment, ID_VARIABLE: folder.name},
         "readable": roots.readable(interpreter, [*strain.layers, folder / "code"]),
         "writable": roots.writable(run, run),
     }
 
 
-def _root(program: Program, interpreter: Interpreter, place: Place, memory_mb: int) -> RootPlan:
-    tmp_mb = places.tmp_mb(memory_mb)
-    if not program.host:
-        return roots.image_root(program.layers, mountpoint=place.mountpoint, iofs=place.iofs, tmp_mb=tmp_mb)
-    return roots.host_root(
-        interpreter,
-        program.layers,
-        mountpoint=place.mountpoint,
-        iofs=place.iofs,
-        tmp_mb=tmp_mb,
-        uid=program.uid,
-    )
+def _root(layers: Sequence[Path], uid: int, interpreter: Interpreter | None, own: roots.Own) -> RootPlan:
+    """The root that ``layers`` bring, or with an ``interpreter`` this machine's with them on top."""
+    if interpreter is None:
+        return roots.image_root(layers, own)
+    return roots.host_root(interpreter, layers, own, uid)

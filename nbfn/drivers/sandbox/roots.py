@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,19 +30,32 @@ _DEVICE_LINKS = (("/proc/self/fd", "/dev/fd"), ("/proc/self/fd/0", "/dev/stdin")
                  ("/proc/self/fd/1", "/dev/stdout"), ("/proc/self/fd/2", "/dev/stderr"))  # fmt: skip
 
 
-def host_root(
-    interpreter: Interpreter,
-    layers: Sequence[Path],
-    *,
-    mountpoint: Path,
-    iofs: Path | None,
-    tmp_mb: int,
-    uid: int,
-    code_store: Path | None = None,
-) -> RootPlan:
-    """A root of this machine's system folders and interpreter, read-only, with ``layers`` on top.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a root has that no image holds."""
 
-    One for a zygote has no ``iofs``, but the ``code_store`` of its functions.
+    mountpoint: Path
+    """Where it is built; seen by nobody else."""
+    tmp_mb: int
+    iofs: Path | None = None
+    """Of an instance: where its socket comes."""
+    code_store: Path | None = None
+    """Of a zygote: the code of its functions."""
+
+    @property
+    def binds(self) -> list[Bind]:
+        """Its folders, inside the root."""
+        socket = [_bind(self.iofs, IOFS_INSIDE, write=True)] if self.iofs else []
+        return [*socket, *([_bind(self.code_store, CODE_STORE)] if self.code_store else [])]
+
+    @property
+    def folders(self) -> list[str]:
+        """Empty ones, to mount on."""
+        return [FUNCTION] if self.code_store else []
+
+
+def host_root(interpreter: Interpreter, layers: Sequence[Path], own: Own, uid: int) -> RootPlan:
+    """A root of this machine's system folders and interpreter, read-only, with ``layers`` on top.
 
     Raises:
         StartFailed: stage ``image``: two layers hold the same folder, or one that the host gives.
@@ -61,22 +75,18 @@ def host_root(
     etc = [(name, Path(os.path.realpath(f"/etc/{name}"))) for name in _ETC]
     binds += [_bind(path, f"/etc/{name}") for name, path in etc if path.exists()]
     binds += _layer_binds(layers, {bind["target"] for bind in binds} | {where for _, where in links})
-    if iofs:
-        binds.append(_bind(iofs, IOFS_INSIDE, write=True))
-    if code_store:
-        binds.append(_bind(code_store, CODE_STORE))
     return {
-        "mountpoint": str(mountpoint),
+        "mountpoint": str(own.mountpoint),
         "overlay": [],
-        "binds": [*binds, *_devices()],
+        "binds": [*binds, *own.binds, *_devices()],
         "links": [*links, *_DEVICE_LINKS],
         "files": _accounts(uid),
-        "folders": [FUNCTION] if code_store else [],
-        "tmp_mb": tmp_mb,
+        "folders": own.folders,
+        "tmp_mb": own.tmp_mb,
     }
 
 
-def image_root(layers: Sequence[Path], *, mountpoint: Path, iofs: Path, tmp_mb: int) -> RootPlan:
+def image_root(layers: Sequence[Path], own: Own) -> RootPlan:
     """The root that an image with a system of its own brings, read-only."""
     # Names are looked up as the host does it: an image holds no resolver configuration.
     names = [Path(os.path.realpath(f"/etc/{name}")) for name in ("resolv.conf", "hosts")]
@@ -86,13 +96,13 @@ def image_root(layers: Sequence[Path], *, mountpoint: Path, iofs: Path, tmp_mb: 
         if path.exists()
     ]
     return {
-        "mountpoint": str(mountpoint),
+        "mountpoint": str(own.mountpoint),
         "overlay": _once(layers),
-        "binds": [*binds, *_devices(), _bind(iofs, IOFS_INSIDE, write=True)],
+        "binds": [*binds, *own.binds, *_devices()],
         "links": list(_DEVICE_LINKS),
         "files": [],
-        "folders": [],
-        "tmp_mb": tmp_mb,
+        "folders": own.folders,
+        "tmp_mb": own.tmp_mb,
     }
 
 

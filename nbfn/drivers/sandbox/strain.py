@@ -44,6 +44,8 @@ class Strain:
 
     layers: tuple[Path, ...]
     """Those below the code, lowest first."""
+    own_root: bool
+    """They bring a root and a Python of their own."""
     path: tuple[tuple[Path, str], ...]
     """What begins ``sys.path``: layer, and the folder in it."""
     preload: tuple[str, ...]
@@ -61,22 +63,23 @@ class Strain:
 
 def strain_of(program: Program, request: StartRequest) -> Strain | str:
     """The strain of ``program``, or why it has none."""
-    if not program.host:
-        return "it has a root of its own"
     if program.argv != ENTRYPOINT:
         return "it does not start nbfn's runtime"
     if not _is_code(program.layers[-1]):
         return "its last layer is not its code alone"
+    below = program.layers[:-1]
+    if any((layer / "function").exists() for layer in below):
+        return "its code is spread over several layers"
     early = [
         name for name, value in request.env.items() if _is_early(name) and program.env.get(name) != value
     ]
     if early:
         return f"its configuration sets {', '.join(sorted(early))}, which is read at the start of a process"
     places = [place for place in program.env.get("PYTHONPATH", "").split(":") if place.startswith("/")]
-    below = program.layers[:-1]
     found = [(layer, place) for place in places for layer in below if (layer / place.lstrip("/")).is_dir()]
     return Strain(
         layers=below,
+        own_root=not program.host,
         path=tuple(found),
         preload=_preload(program.layers[-1]),
         env=tuple(sorted((name, value) for name, value in program.env.items() if name != "PYTHONPATH")),

@@ -12,15 +12,15 @@ import shutil
 import socket
 import subprocess
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.drivers.sandbox import leftovers, plans
+from nbfn.drivers.sandbox import confine, leftovers, plans
 from nbfn.drivers.sandbox.cell import Cell, CellFailed
 from nbfn.drivers.sandbox.confine import mark, passing
+from nbfn.drivers.sandbox.confine.zygote import CODE_INSIDE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nbfn.drivers.sandbox.cgroups import Groups
     from nbfn.drivers.sandbox.confine.plan import HostUser
     from nbfn.drivers.sandbox.ground import Ground
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 STEM_CELLS = 2
 """How many are kept ready."""
 _CHUNK = 1 << 16
+_CONFINE = Path(confine.__file__).parent
 _START = (
     "import sys; sys.path[0] = sys.argv[3]; "
     "from confine import zygote; zygote.main(int(sys.argv[1]), int(sys.argv[2]))"
@@ -173,13 +174,14 @@ class Zygote:
                 self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
                     [
                         *(str(interpreter.executable), "-S", "-B", "-c", _START),
-                        *(str(theirs.fileno()), str(reading), plan["without"]),
+                        *(str(theirs.fileno()), str(reading), str(_CONFINE.parent)),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno(), reading],
-                    env={**self.strain.environment, plans.ID_VARIABLE: self.folder.name},
+                    # What is for the image's Python may not suit this one.
+                    env={plans.ID_VARIABLE: self.folder.name} if plan["python"] else plan["env"],
                     start_new_session=True,
                     cwd="/",
                 )
@@ -205,6 +207,8 @@ class Zygote:
     def _make_folders(self, ground: Ground) -> None:
         for folder in (self.folder, self.folder / "code", self.folder / "root"):
             folder.mkdir(parents=True, mode=0o755)
+        if self.strain.own_root:
+            shutil.copytree(_CONFINE, self.folder / "code" / Path(CODE_INSIDE).name / _CONFINE.name)
         ground.make_run()
 
     def _ended(self) -> None:

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 
-from . import limits, linux, namespaces, privileges, proctree, rootfs, supervise
+from . import execute, limits, linux, namespaces, privileges, proctree, rootfs, supervise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,18 +151,7 @@ def _execute(plan: Plan, processes: int) -> None:
     supervise.forget_signals()
     os.umask(0o022)
     os.chdir(plan["cwd"])
-    program = plan["argv"][0]
-    # Not os.execvpe, which imports a module: in a root of the image's own, this Python has no files.
-    folders = [""] if "/" in program else [f"{x}/" for x in plan["env"].get("PATH", os.defpath).split(":")]
-    why = "No such file or directory"
-    for folder in folders:
-        try:
-            os.execve(folder + program, plan["argv"], plan["env"])  # noqa: S606 - that is what it is for
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            why = error.strerror or why
-    raise OSError(f"cannot execute {program!r}: {why}")
+    execute.become(plan["argv"], plan["env"])
 
 
 def _fail(telling: int, error: BaseException) -> None:

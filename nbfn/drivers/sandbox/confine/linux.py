@@ -23,6 +23,8 @@ _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 24, 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
 _PR_SET_SECUREBITS, _SECBITS_NOROOT_LOCKED, _SECBITS_NO_SETUID_FIXUP_LOCKED = 28, 0b11, 0b1100
 CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN = 2, 21
+_ALL_OF_OLD = (1 << 32) - 1
+"""Those that fit one word: what came later, nothing here needs."""
 
 # Numbers that differ between machines; those from 424 on are the same everywhere.
 _NUMBERS = {
@@ -198,6 +200,22 @@ def keep_capability(number: int) -> None:
     """
     _set_capabilities(1 << number)
     _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number)
+
+
+def keep_all_capabilities() -> None:
+    """Have what is executed hold all that this process does; :func:`hand_down_none` takes it back.
+
+    Raises:
+        OSError: not all were held.
+    """
+    _set_capabilities(_ALL_OF_OLD)
+    for number in range(_ALL_OF_OLD.bit_length()):
+        _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number)
+
+
+def hand_down_none() -> None:
+    """Have what is executed hold no capability."""
+    _prctl("PR_CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
 
 
 def _set_capabilities(held: int) -> None:

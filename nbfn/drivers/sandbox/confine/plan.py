@@ -90,6 +90,10 @@ class ZygotePlan(TypedDict):
     """Begins ``sys.path``: the runtime, then the packages."""
     without: str
     """What is taken off it: the folder that the zygote's own code came from."""
+    python: str
+    """The Python of a root of its own, which the zygote becomes; empty: it is this one."""
+    env: dict[str, str]
+    """What that one starts with."""
     preload: list[str]
     readable: list[str]
     writable: list[str]

@@ -11,6 +11,9 @@ that use those packages: it can reach nothing else.
                             └ zygote
                                  └ stem cells and instances: :mod:`.stem`
 
+In a root that an image brings, the zygote is that image's own Python: the process becomes it, with this
+package's files at hand, once all that takes this machine's is done.
+
 When the driver's end of ``alive`` closes, however the driver ended, the guard (T0, T1: the launcher) ends,
 and everything below with it. A zygote that ends alone leaves its instances to the reaper, unharmed.
 """
@@ -23,15 +26,25 @@ import os
 import select
 import signal
 import sys
-from _socket import socket
+from _socket import AF_UNIX, SOCK_STREAM, socket, socketpair
 
-from . import linux, mark, namespaces, passing, privileges, proctree, rootfs, stem, supervise
+from . import execute, linux, mark, namespaces, passing, privileges, proctree, rootfs, stem, supervise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
     from .plan import ZygotePlan
 
+CODE_INSIDE = f"{stem.CODE_STORE}/.zygote"
+"""Where the Python of an image's root finds this package. Instances do not see it."""
+
 _SIGKILL = 9
+_RESUME = (
+    "import sys; sys.path[0] = sys.argv[3]; "
+    "from confine import zygote; zygote.resume(int(sys.argv[1]), int(sys.argv[2]))"
+)
 _PROC = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 # What the runtime imports when it first needs it: here it costs the instances nothing.
 _OF_THE_RUNTIME = ("nbfn_runtime.start", "nbfn_runtime.frames", "hashlib", "hmac", "inspect", "traceback")
@@ -52,14 +65,57 @@ def main(control_descriptor: int, alive: int) -> None:
     # Everything that this package needs is imported by now: its files are out of reach of the new root.
     plan: ZygotePlan = message  # type: ignore[assignment]  # as the driver wrote it
     own_mark = mark.Mark()
-    try:
+    with _failures_told(control):
         _found(plan, control, alive)
+        if plan["python"]:
+            _become(plan, control)
         listener, ready = _be_zygote(plan, control, own_mark)
+    _serve(listener, ready)
+
+
+def resume(control_descriptor: int, plan_descriptor: int) -> None:
+    """Go on as the image's own Python, in its root. In an instance: serve its function.
+
+    Raises:
+        SystemExit: the function's process is to end.
+    """
+    control, told = socket(fileno=control_descriptor), socket(fileno=plan_descriptor)
+    os.set_inheritable(control_descriptor, False)
+    own_mark = mark.Mark()
+    with _failures_told(control):
+        linux.hand_down_none()
+        message, _ = passing.receive(told)
+        told.close()
+        plan: ZygotePlan = message  # type: ignore[assignment]  # as :func:`_become` sent it
+        listener, ready = _be_zygote(plan, control, own_mark)
+    _serve(listener, ready)
+
+
+def _become(plan: ZygotePlan, control: socket) -> NoReturn:
+    """Be the Python of the root that this process is in, and go on at :func:`resume`.
+
+    Raises:
+        OSError: there is none, or it cannot be executed.
+    """
+    ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+    passing.send(ours, plan)
+    ours.close()
+    for kept in (control, theirs):
+        os.set_inheritable(kept.fileno(), True)
+    linux.keep_all_capabilities()
+    arguments = ["-S", "-B", "-c", _RESUME, str(control.fileno()), str(theirs.fileno()), plan["without"]]
+    execute.become([plan["python"], *arguments], plan["env"])
+
+
+@contextlib.contextmanager
+def _failures_told(control: socket) -> Iterator[None]:
+    """What the system refuses goes to the driver, and is the end."""
+    try:
+        yield
     except OSError as error:
         with contextlib.suppress(OSError):
             passing.send(control, {"failed": error.strerror or str(error)})
         os._exit(1)
-    _serve(listener, ready)
 
 
 def _serve(listener: int, ready: int) -> None:
