@@ -34,8 +34,8 @@ def interpreter_for_everyone() -> str | None:
     return None
 
 
-def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> None:
-    """The tests of one module with this interpreter, in a process that ``before`` starts."""
+def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> str:
+    """The tests of one module with this interpreter, in a process that ``before`` starts; what is said."""
     packages = [path for path in sys.path if path.endswith("site-packages")]
     done = subprocess.run(
         [
@@ -54,6 +54,7 @@ def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = 
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
 
 
 @pytest.mark.needs("root", "setpriv")
