@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.drivers.test_unprivileged import AS_USER, interpreter_for_everyone, run_tests
+from tests.drivers.test_unprivileged import AS_USER, REPOSITORY, interpreter_for_everyone, run_tests
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
@@ -23,6 +26,40 @@ TOP = Path("/sys/fs/cgroup")
 CONTROLLERS = "+cpu +memory +pids"
 USER = 1000
 ENTER = ("sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"')
+# In a namespace of cgroups its own group is the topmost that it sees, as in a container.
+CONTAINED = (
+    *("unshare", "--cgroup", "--mount", "sh", "-c"),
+    *('umount /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"', "sh"),
+)
+
+EXECUTOR = """
+import asyncio, json, sys
+from pathlib import Path
+from nbfn import config
+from nbfn.drivers import make_driver
+from nbfn.drivers.sandbox import interpreter
+from nbfn.drivers.sandbox.cgroups import Groups
+from tests.drivers.rig import Output, call_that_ends_it, make_image, make_request
+
+def own():
+    return Path("/proc/self/cgroup").read_text().strip()
+
+async def main():
+    settings = config.load({"NBFN_STATE": sys.argv[1], "NBFN_TIER": "T0", "NBFN_DRIVER": "sandbox"})
+    before, driver = own(), make_driver(settings)
+    other = Groups.find("another", interpreter.base().executable)
+    told = {"groups": [before, own()], "other": str(other.folders[0])}
+    told["mechanisms"] = driver.isolation.mechanisms
+    instance = await driver.start(make_request(make_image(settings.images), memory_mb=64), Output())
+    await call_that_ends_it(instance, "hog", 300)
+    told["cause"] = (await instance.wait()).cause
+    await other.close()
+    await driver.close()
+    told["groups"].append(own())
+    print(json.dumps(told))
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -46,6 +83,32 @@ def everyones_interpreter() -> str:
 def hand_over(folder: Path) -> None:
     for path in (folder, *(folder / f"cgroup.{name}" for name in ("procs", "subtree_control", "threads"))):
         os.chown(path, USER, USER)
+
+
+@pytest.mark.parametrize("who", ["an-ordinary-user", "root-of-a-container"])
+def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(given: Path, state: Path, who: str) -> None:
+    everyones = everyones_interpreter()
+    if who == "root-of-a-container":
+        python, before, seen = sys.executable, CONTAINED, ""
+    else:
+        python, before, seen = everyones, AS_USER, "/given"
+        os.chown(state, USER, USER)
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    for _ in range(2):  # whoever comes next finds it as the first did
+        done = subprocess.run(
+            [*ENTER, str(given), *before, python, "-B", "-c", EXECUTOR, str(state)],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": ":".join([str(REPOSITORY), *packages])},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        told = json.loads(done.stdout)
+        assert "cgroup v2 limits of memory and processes" in told["mechanisms"]
+        assert told["groups"] == [f"0::{seen or '/'}", f"0::{seen}/nbfn-executor", f"0::{seen or '/'}"]
+        assert told["other"] == f"{TOP}{seen}/nbfn-of-another", "beside the executor, not below it"
+        assert told["cause"] == "out of memory: more than 64 MB"
+        assert [path for path in given.iterdir() if path.is_dir()] == []
+        assert (given / "cgroup.subtree_control").read_text().split() == []
 
 
 @pytest.mark.parametrize(
