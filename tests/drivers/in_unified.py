@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.drivers.given import CONTROLLERS, USER, entering, given, session
 from tests.drivers.test_unprivileged import AS_USER, REPOSITORY, interpreter_for_everyone, run_tests
 from tests.lacking import lacking
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(600)
 TOP = Path("/sys/fs/cgroup")
-CONTROLLERS = "+cpu +memory +pids"
-USER = 1000
-ENTER = ("sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"')
 # In a namespace of cgroups its own group is the topmost that it sees, as in a container.
 CONTAINED = (
     *("unshare", "--cgroup", "--mount", "sh", "-c"),
@@ -63,14 +61,11 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def given() -> Iterator[Path]:
-    """A group that is an ordinary user's, as systemd makes them with ``Delegate=yes``."""
+def group() -> Iterator[Path]:
+    """An ordinary user's."""
     (TOP / "cgroup.subtree_control").write_text(CONTROLLERS)
-    folder = TOP / "given"
-    folder.mkdir()
-    hand_over(folder)
-    yield folder
-    folder.rmdir()
+    with given(TOP / "given") as folder:
+        yield folder
 
 
 def everyones_interpreter() -> str:
@@ -80,13 +75,8 @@ def everyones_interpreter() -> str:
     return found
 
 
-def hand_over(folder: Path) -> None:
-    for path in (folder, *(folder / f"cgroup.{name}" for name in ("procs", "subtree_control", "threads"))):
-        os.chown(path, USER, USER)
-
-
 @pytest.mark.parametrize("who", ["an-ordinary-user", "root-of-a-container"])
-def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(given: Path, state: Path, who: str) -> None:
+def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(group: Path, state: Path, who: str) -> None:
     everyones = everyones_interpreter()
     if who == "root-of-a-container":
         python, before, seen = sys.executable, CONTAINED, ""
@@ -96,7 +86,7 @@ def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(given: Path, sta
     packages = [path for path in sys.path if path.endswith("site-packages")]
     for _ in range(2):  # whoever comes next finds it as the first did
         done = subprocess.run(
-            [*ENTER, str(given), *before, python, "-B", "-c", EXECUTOR, str(state)],
+            [*entering(group), *before, python, "-B", "-c", EXECUTOR, str(state)],
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": ":".join([str(REPOSITORY), *packages])},
             stdout=subprocess.PIPE,
@@ -107,8 +97,8 @@ def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(given: Path, sta
         assert told["groups"] == [f"0::{seen or '/'}", f"0::{seen}/nbfn-executor", f"0::{seen or '/'}"]
         assert told["other"] == f"{TOP}{seen}/nbfn-of-another", "beside the executor, not below it"
         assert told["cause"] == "out of memory: more than 64 MB"
-        assert [path for path in given.iterdir() if path.is_dir()] == []
-        assert (given / "cgroup.subtree_control").read_text().split() == []
+        assert [path for path in group.iterdir() if path.is_dir()] == []
+        assert (group / "cgroup.subtree_control").read_text().split() == []
 
 
 @pytest.mark.parametrize(
@@ -119,16 +109,10 @@ def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(given: Path, sta
     ],
     ids=["root", "an-ordinary-user"],
 )
-def test_misbehaviours_in_a_group_with_others(given: Path, user: tuple[str, ...], chosen: str) -> None:
-    """As in a session: its own group is shared, and one above it can be used."""
+def test_misbehaviours_in_a_group_with_others(user: tuple[str, ...], chosen: str) -> None:
+    """Its own group is shared, and the one above it can be used."""
     python = everyones_interpreter()
-    (given / "cgroup.subtree_control").write_text(CONTROLLERS)
-    session = given / "session"
-    session.mkdir()
-    hand_over(session)
-    before = (*ENTER, str(session), "env", f"TMPDIR={tempfile.gettempdir()}", *user)
-    try:
+    with session() as groups:
+        before = (*entering(*groups), "env", f"TMPDIR={tempfile.gettempdir()}", *user)
         said = run_tests(python, "misbehave/test_misbehaviour", chosen, before=before)
-    finally:
-        session.rmdir()
     assert " skipped" not in said, said
