@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.drivers.test_unprivileged import REPOSITORY, python_path
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REPOSITORY = Path(__file__).parents[1]
 _MEMORY_MB = 2048
 # A machine that has just started has a loopback that is down.
 _LOOPBACK = """
@@ -36,7 +36,7 @@ mount -t devpts none /dev/pts
 for folder in /dev/shm /run /var/cache; do mount -t tmpfs -o mode=1777 none $folder; done
 mount -t cgroup2 none /sys/fs/cgroup
 cd {repository}
-export CI={ci} HOME=/run TMPDIR=/run PATH={path} PYTHONPATH={repository}
+export CI={ci} HOME=/run TMPDIR=/run PATH={path} PYTHONPATH={python_path}
 {python} -c {loopback}
 {command}
 echo "ended with $?."
@@ -57,6 +57,7 @@ def run_tests(chosen: Sequence[str], scratch: Path) -> None:
         _FIRST_PROCESS.format(
             repository=shlex.quote(str(REPOSITORY)),
             path=shlex.quote(os.environ["PATH"]),
+            python_path=shlex.quote(python_path()),
             ci=shlex.quote(os.environ.get("CI", "")),
             python=python,
             loopback=shlex.quote(_LOOPBACK),

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.drivers.given import CONTROLLERS, USER, entering, given, session
-from tests.drivers.test_unprivileged import AS_USER, REPOSITORY, interpreter_for_everyone, run_tests
+from tests.drivers.test_unprivileged import (
+    AS_USER,
+    REPOSITORY,
+    interpreter_for_everyone,
+    python_path,
+    run_tests,
+)
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
@@ -83,12 +89,11 @@ def test_alone_in_its_group_it_makes_room_and_leaves_as_it_came(group: Path, sta
     else:
         python, before, seen = everyones, AS_USER, "/given"
         os.chown(state, USER, USER)
-    packages = [path for path in sys.path if path.endswith("site-packages")]
     for _ in range(2):  # whoever comes next finds it as the first did
         done = subprocess.run(
             [*entering(group), *before, python, "-B", "-c", EXECUTOR, str(state)],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": ":".join([str(REPOSITORY), *packages])},
+            env={**os.environ, "PYTHONPATH": python_path()},
             stdout=subprocess.PIPE,
             check=True,
         )

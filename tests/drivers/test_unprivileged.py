@@ -34,9 +34,13 @@ def interpreter_for_everyone() -> str | None:
     return None
 
 
+def python_path() -> str:
+    """Where another interpreter of this minor finds these tests and what they import."""
+    return ":".join([str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))])
+
+
 def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> str:
     """The tests of one module with this interpreter, in a process that ``before`` starts; what is said."""
-    packages = [path for path in sys.path if path.endswith("site-packages")]
     done = subprocess.run(
         [
             *(*before, python, "-B", "-m", "pytest"),
@@ -47,7 +51,7 @@ def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = 
         env={
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
-            "PYTHONPATH": ":".join([str(REPOSITORY), *packages]),
+            "PYTHONPATH": python_path(),
         },
         capture_output=True,
         text=True,
