@@ -56,6 +56,7 @@ _PARTS = {
     ),
     "toolchains": _has_toolchains,
     "umoci": lambda: shutil.which("umoci") is not None,
+    "uml": lambda: shutil.which("linux.uml") is not None,
 }
 
 

@@ -124,6 +124,38 @@ async def test_a_group_limits_counts_and_ends_what_is_in_it(groups: Groups) -> N
 
 
 @pytest.mark.anyio
+async def test_a_kill_for_want_of_memory_above_it_is_not_for_its_own_limit(groups: Groups) -> None:
+    limit = "memory.max" if groups.version == 2 else "memory.limit_in_bytes"
+    (groups.folders[0] / limit).write_text(str(32 << 20))
+    group = groups.make()
+    assert group is not None
+    group.limit(256, 10)
+    with inside(group, "kept = b'x' * (64 << 20)") as hog:
+        assert await asyncio.to_thread(hog.wait) == -signal.SIGKILL
+    assert group.killed_for_memory()
+    assert not group.reached_its_limit()
+    groups.discard(group)
+
+
+@pytest.mark.anyio
+async def test_too_many_processes_are_counted(groups: Groups) -> None:
+    group = groups.make()
+    assert group is not None
+    group.limit(64, 4)
+    assert not group.refused_a_process()
+    code = """
+for _ in range(8):
+    try: child = os.fork()
+    except BlockingIOError: sys.exit(5)
+    if child == 0: os.read(0, 1)
+"""
+    with inside(group, code) as many:
+        assert await asyncio.to_thread(many.wait) == 5
+    assert group.refused_a_process()
+    groups.discard(group)
+
+
+@pytest.mark.anyio
 async def test_without_groups_a_hog_is_still_named(state: Path) -> None:
     settings = config.load({"NBFN_STATE": str(state), "NBFN_CGROUPS": "off", "NBFN_DRIVER": "sandbox"})
     driver = make_driver(settings)

@@ -34,9 +34,13 @@ def interpreter_for_everyone() -> str | None:
     return None
 
 
-def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> None:
-    """The tests of one module with this interpreter, in a process that ``before`` starts."""
-    packages = [path for path in sys.path if path.endswith("site-packages")]
+def python_path() -> str:
+    """Where another interpreter of this minor finds these tests and what they import."""
+    return ":".join([str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))])
+
+
+def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = ()) -> str:
+    """The tests of one module with this interpreter, in a process that ``before`` starts; what is said."""
     done = subprocess.run(
         [
             *(*before, python, "-B", "-m", "pytest"),
@@ -47,13 +51,14 @@ def run_tests(python: str, name: str, chosen: str, *, before: tuple[str, ...] = 
         env={
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
-            "PYTHONPATH": ":".join([str(REPOSITORY), *packages]),
+            "PYTHONPATH": python_path(),
         },
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
 
 
 @pytest.mark.needs("root", "setpriv")

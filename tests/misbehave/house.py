@@ -121,15 +121,16 @@ def sleepers(sleep: str) -> list[int]:
 
 
 def group_folders(state: Path) -> list[Path]:
-    """The executor's folder of memory cgroups, if it has one."""
+    """The executor's folder of memory cgroups, if it has one: in this process's group or one above it."""
     from hashlib import sha256
 
     from nbfn.drivers.sandbox.cgroups import places
 
-    own = Path("/proc/self")
-    chosen = places.choose(places.hierarchies((own / "cgroup").read_text(), (own / "mountinfo").read_text()))
+    cgroup, mounts = (Path("/proc/self", name).read_text() for name in ("cgroup", "mountinfo"))
+    chosen = places.choose(places.hierarchies(cgroup, mounts))
     folder = f"nbfn-of-{sha256(os.fsencode(state)).hexdigest()[:12]}"
-    found = [Path(chosen["memory"].own) / folder] if chosen else []
+    own = Path(chosen["memory"].own) if chosen else None
+    found = [path / folder for path in (own, *own.parents)] if own else []
     return [path for path in found if path.is_dir()]
 
 

@@ -1,9 +1,10 @@
-"""The misbehaviours again with an executor of an ordinary user, who cannot make cgroups."""
+"""The misbehaviours again with an executor of an ordinary user, who cannot make cgroups as a rule."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.drivers.given import entering, session
 from tests.drivers.test_unprivileged import AS_USER, interpreter_for_everyone, run_tests
 from tests.lacking import lacking
 
@@ -18,3 +19,13 @@ def test_misbehaviours_as_an_ordinary_user(tier: str) -> None:
     if python is None:
         lacking("no interpreter of this minor that an ordinary user may execute")
     run_tests(python, "misbehave/test_misbehaviour", f"{tier} and ({_CHOSEN})", before=AS_USER)
+
+
+@pytest.mark.needs("root", "setpriv")
+def test_misbehaviours_as_an_ordinary_user_to_whom_cgroups_were_given() -> None:
+    python = interpreter_for_everyone()
+    if python is None:
+        lacking("no interpreter of this minor that an ordinary user may execute")
+    with session() as groups:
+        before = (*entering(*groups), *AS_USER)
+        run_tests(python, "misbehave/test_misbehaviour", "hogs-memory or leaves-its", before=before)

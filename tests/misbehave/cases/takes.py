@@ -129,17 +129,23 @@ TAKES = (
         "leaves-its-cgroup",
         "leaves its cgroup",
         """
-        def leave(line):
-            number, names, path = line.strip().split(':', 2)
-            for top in ('/sys/fs/cgroup/' + names, '/sys/fs/cgroup', '/sys/fs/cgroup/unified'):
-                if os.path.exists(top + '/cgroup.procs'):
-                    with open(top + '/cgroup.procs', 'w') as file: file.write('0')
-                    return path
-            raise FileNotFoundError(names)
-        with open('/proc/self/cgroup') as file:
-            lines = [line for line in file if 'memory' in line or line[0] == '0']
-        return attempt(*(lambda l=l: leave(l) for l in lines))
+        def doors(path):
+            for top in ('/sys/fs/cgroup/memory', '/sys/fs/cgroup', '/sys/fs/cgroup/unified'):
+                yield f'{top}{path}/cgroup.procs'
+        def groups(who):
+            try:
+                with open(f'/proc/{who}/cgroup') as file:
+                    lines = [line.strip().split(':', 2) for line in file]
+            except OSError:
+                return []
+            return [path for number, names, path in lines if 'memory' in names or not names]
+        def enter(door):
+            with open(os.open(door, os.O_WRONLY), 'w') as file: file.write('0')
+        found = groups(x['executor']) + [os.path.dirname(path) for path in groups('self')]
+        return attempt(*(lambda d=d: enter(d) for path in found for d in doors(path)))
         """,
         held=YES,
+        as_user=BUT_T0,
+        note="T0: where nbfn runs as root",
     ),
 )

@@ -10,17 +10,13 @@ import os
 import secrets
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nbfn.drivers.sandbox.cgroups import places
-from nbfn.drivers.sandbox.cgroups.group import PROCESSES_FILE, Group
-
-if TYPE_CHECKING:
-    from nbfn.drivers.sandbox.cgroups.places import Hierarchy
+from nbfn.drivers.sandbox.cgroups import places, unified
+from nbfn.drivers.sandbox.cgroups.group import Group
 
 _log = logging.getLogger(__name__)
 
-_PREFIX, _OWN_LEAF = "nbfn-of-", "nbfn-executor"
+_PREFIX = "nbfn-of-"
 _TRY_MB = 64
 # As the function's user where this one is root: before Linux 5.17 it was the writer who needed the right.
 _ENTER = """
@@ -72,7 +68,7 @@ class Groups:
             raise Unavailable(f"no {' and '.join(places.NEEDED)} hierarchy is mounted here")
         first, name = chosen["memory"], f"{_PREFIX}{mark}"
         reasons: list[str] = []
-        for top in _tops(first) if first.version == 2 else [Path(first.own)]:
+        for top in unified.tops(first) if first.version == 2 else [Path(first.own)]:
             if first.version == 2:
                 groups = cls(2, top / name, top / name, None)
             else:
@@ -86,7 +82,7 @@ class Groups:
                     groups._try(executable)
                     _tried.add(top)
             except OSError as error:
-                groups._remove_folders()
+                groups._leave()
                 reasons.append(str(error))
             else:
                 groups._remove_forsaken()
@@ -127,7 +123,7 @@ class Groups:
         """Wait for those that are ending, and remove the folders."""
         while self._ending:
             await asyncio.wait(self._ending)
-        self._remove_folders()
+        self._leave()
 
     async def _end(self, group: Group) -> None:
         if not await asyncio.to_thread(group.end):
@@ -165,11 +161,11 @@ class Groups:
 
     def _set_up(self, top: Path) -> None:
         if self.version == 2:
-            _enable(top)
+            unified.enable(top)
         for folder in self.folders:
             folder.mkdir(exist_ok=True)
         if self.version == 2:
-            _enable(self._memory)
+            unified.enable(self._memory)
 
     def _try(self, executable: Path) -> None:
         group = self._make(f"try-{secrets.token_hex(4)}")
@@ -188,6 +184,12 @@ class Groups:
         finally:
             group.end()
             self._alive.discard(group.memory.name)
+
+    def _leave(self) -> None:
+        """All as it was found."""
+        self._remove_folders()
+        if self.version == 2:
+            unified.give_back(self._memory.parent)
 
     def _remove_folders(self) -> None:
         if self._lock >= 0:
@@ -210,36 +212,3 @@ def _lock(folder: Path) -> int:
         os.close(opened)
         return -1
     return opened
-
-
-def _tops(hierarchy: Hierarchy) -> list[Path]:
-    """The groups to make ours in, best first: this process's own, then those above it."""
-    mount = Path(hierarchy.mount)
-    return [Path(hierarchy.own), *(p for p in Path(hierarchy.own).parents if p.is_relative_to(mount))]
-
-
-def _enable(folder: Path) -> None:
-    """Have the groups in ``folder`` (version 2) limited in what is needed.
-
-    A group with processes of its own cannot do so, but for the topmost one. If this process is all that
-    is in it, it moves into a group of its own.
-
-    Raises:
-        OSError: not allowed here.
-    """
-    control = folder / "cgroup.subtree_control"
-    if set(places.NEEDED) <= set(control.read_text().split()):
-        return
-    names = set((folder / "cgroup.controllers").read_text().split())
-    wanted = " ".join(f"+{name}" for name in (*places.NEEDED, places.FAIR) if name in names)
-    if not names.issuperset(places.NEEDED):
-        raise OSError(f"{folder}: not given {' and '.join(places.NEEDED)}")
-    try:
-        control.write_text(wanted)
-    except OSError:
-        if (folder / PROCESSES_FILE).read_text().split() != [str(os.getpid())]:
-            raise
-        leaf = folder / _OWN_LEAF
-        leaf.mkdir(exist_ok=True)
-        (leaf / PROCESSES_FILE).write_text("0")
-        control.write_text(wanted)
