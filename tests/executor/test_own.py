@@ -1,38 +1,25 @@
-"""Leases, events and the end: the routes that Fn does not have."""
+"""Leases, calls and the end: the routes that Fn does not have."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nbfn.drivers.fake import FakeAnswer, FakeCall, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
-
-    import httpx
 
     from tests.executor.conftest import Running
 
     Executor = Callable[..., AbstractAsyncContextManager[Running]]
 
 pytestmark = pytest.mark.anyio
-
-
-async def events_in(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    seq = ""
-    async for line in response.aiter_lines():
-        if line.startswith("id: "):
-            seq = line.removeprefix("id: ")
-        elif line.startswith("data: "):
-            event = json.loads(line.removeprefix("data: "))
-            assert str(event["seq"]) == seq
-            yield event
 
 
 async def test_info(executor: Executor) -> None:
@@ -54,72 +41,6 @@ async def test_a_lease_counts_for_as_long_as_it_is_open(executor: Executor) -> N
             leases.changed.clear()
         await leases.changed.wait()
         assert leases.open == 0
-
-
-async def test_events_are_replayed_and_go_on(executor: Executor) -> None:
-    async with executor() as running:
-        one, two = await running.deploy("one"), await running.deploy("two")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"fn_id": two}) as response:
-            assert response.headers["content-type"] == "text/event-stream"
-            events = events_in(response)
-            created = await anext(events)
-            assert (created["kind"], created["data"]["name"]) == ("function.created", "two")
-            await running.invoke(one)
-            await running.invoke(two)
-            queued = await anext(events)
-            assert (queued["kind"], queued["fn_id"]) == ("call.queued", two)
-            assert set(queued) == {"seq", "at", "kind", "fn_id", "instance_id", "call_id", "data"}
-
-
-@pytest.mark.parametrize("how", ["after", "last-event-id"])
-async def test_a_reader_goes_on_where_it_left_off(executor: Executor, how: str) -> None:
-    async with executor() as running:
-        for name in ("one", "two", "three"):
-            await running.deploy(name)
-        params = {"after": "2"} if how == "after" else {}
-        headers = {"Last-Event-ID": "2"} if how != "after" else {}
-        async with running.client.stream(
-            "GET", "/nbfn/v1/events", params=params, headers=headers
-        ) as response:
-            assert (await anext(events_in(response)))["data"]["name"] == "three"
-
-
-@pytest.mark.parametrize("odd", ["zz", "-1", "1.5", "NOW"])
-async def test_events_after_what_is_no_number_are_refused(executor: Executor, odd: str) -> None:
-    async with executor() as running:
-        response = await running.client.get("/nbfn/v1/events", params={"after": odd})
-        assert (response.status_code, f"after is {odd!r}" in response.json()["message"]) == (400, True)
-
-
-async def test_after_now_tells_only_what_is_new(executor: Executor) -> None:
-    async with executor() as running:
-        await running.deploy("old")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
-            await running.deploy("new")
-            assert (await anext(events_in(response)))["data"]["name"] == "new"
-
-
-async def test_a_reader_of_another_executors_events_gets_all_of_this_ones(executor: Executor) -> None:
-    async with executor() as running:
-        await running.deploy("here")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "9999"}) as response:
-            assert (await anext(events_in(response)))["data"]["name"] == "here"
-
-
-async def test_a_reader_that_does_not_read_holds_up_nobody(executor: Executor) -> None:
-    async with executor() as running:
-        fn_id = await running.deploy()
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
-            for _ in range(12_000):
-                running.parts.events.emit("log", fn_id, data={"stream": "stdout", "text": "x" * 500})
-            assert (await running.invoke(fn_id)).status_code == 200
-            seqs = []
-            async for event in events_in(response):
-                seqs.append(event["seq"])
-                if event["kind"] == "call.finished":
-                    break
-        assert seqs == sorted(seqs)
-        assert len(seqs) < 12_000
 
 
 async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) -> None:
@@ -301,10 +222,6 @@ async def test_a_number_without_end_is_no_number(executor: Executor) -> None:
     async with executor(Script(answer=answer)) as running:
         fn_id = await running.deploy()
         assert (await running.invoke(fn_id)).status_code == 200
-        path = f"/nbfn/v1/events?after={'9' * 5000}"
-        async with running.client.stream("GET", path) as response:
-            assert response.status_code == 200
-            assert (await anext(events_in(response)))["seq"] == 1
 
 
 async def test_stop_asks_for_the_end(executor: Executor) -> None:
