@@ -198,14 +198,14 @@ PATHS: dict[str, dict[str, Schema]] = {
     "/nbfn/v1/fns/{fn_id}/calls": {
         "get": _operation(
             "calls that wait or run, then those that are over, newest first",
-            _items("Call"),
+            _page("Call"),
             errors="400 404",
-            query=_LIMIT,
+            query={"per_page": {**_WHOLE, "minimum": 1, "maximum": 1000}, "cursor": _TEXT},
         )
     },
     "/nbfn/v1/fns/{fn_id}/logs": {
         "get": _operation(
-            "output, oldest first", _items("Log"), errors="400", query={"call_id": _TEXT, **_LIMIT}
+            "output, oldest first", _items("Log"), errors="400 404", query={"call_id": _TEXT, **_LIMIT}
         )
     },
     "/nbfn/v1/fns/{fn_id}/revisions": {

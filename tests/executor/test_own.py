@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -77,22 +77,79 @@ async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(exec
         assert [call["id"] for call in listed] == [waits, runs, over]
         assert [call["status"] for call in listed] == [0, 0, 200]
         assert [bool(call["instance_id"]) for call in listed] == [False, True, True]
-        assert [call["id"] for call in await running.items(path, limit="2")] == [waits, runs]
+        assert [call["id"] for call in await running.items(path, per_page="2")] == [waits, runs]
         assert await running.items(f"/nbfn/v1/fns/{other}/calls") == []
         gate.set()
         await running.happened("call.finished", 3)
         assert {call["status"] for call in await running.items(path)} == {200}
 
 
-async def test_calls_and_logs_are_of_a_function_and_a_number_that_are_some(executor: Executor) -> None:
+async def test_calls_and_logs_are_of_a_function_and_a_number_that_exist(executor: Executor) -> None:
     async with executor() as running:
         fn_id = await running.deploy()
-        assert (await running.client.get("/nbfn/v1/fns/nosuch/calls")).status_code == 404
-        for what in ("calls", "logs"):
+        for what, limit in (("calls", "per_page"), ("logs", "limit")):
+            unknown = await running.client.get(f"/nbfn/v1/fns/nosuch/{what}")
+            assert (unknown.status_code, unknown.json()) == (404, {"message": "Fn not found"})
             for odd in ("zz", "0", "-1", "", "1.5"):
-                response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/{what}", params={"limit": odd})
-                assert (response.status_code, f"limit is {odd!r}" in response.text) == (400, True)
-            assert await running.items(f"/nbfn/v1/fns/{fn_id}/{what}", limit="9" * 5000) == []
+                response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/{what}", params={limit: odd})
+                assert (response.status_code, f"{limit} is {odd!r}" in response.text) == (400, True)
+            assert await running.items(f"/nbfn/v1/fns/{fn_id}/{what}", **{limit: "9" * 5000}) == []
+        for odd in ("zz!", "eA", "IA", "bmFuIA"):
+            response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/calls", params={"cursor": odd})
+            assert (response.status_code, repr(odd) in response.text) == (400, True)
+
+
+async def pages(running: Running, path: str, size: int) -> list[list[dict[str, Any]]]:
+    """All pages of a list."""
+    found, params = [], {"per_page": str(size)}
+    while True:
+        page = (await running.client.get(path, params=params)).json()
+        found.append(page["items"])
+        if "next_cursor" not in page:
+            return found
+        params["cursor"] = page["next_cursor"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+async def test_the_pages_of_a_list_of_calls_have_all_of_them_once(executor: Executor, size: int) -> None:
+    gate = asyncio.Event()
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        if call.body:
+            await gate.wait()
+        return FakeAnswer(b"done")
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id, other = await running.deploy(), await running.deploy("other")
+        over = [(await running.invoke(fn_id)).headers["fn-call-id"] for _ in range(3)]
+        await running.invoke(other)
+        detached = {"Fn-Invoke-Type": "detached"}
+        live = [(await running.invoke(fn_id, b"x", **detached)).headers["fn-call-id"] for _ in range(2)]
+        found = await pages(running, f"/nbfn/v1/fns/{fn_id}/calls", size)
+        assert [call["id"] for page in found for call in page] == [*live[::-1], *over[::-1]]
+        assert {len(page) for page in found[:-1]} <= {size}
+        gate.set()
+
+
+async def test_a_call_that_ends_while_pages_are_turned_is_not_missed(executor: Executor) -> None:
+    gates = {name: asyncio.Event() for name in (b"a", b"b")}
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        await gates[call.body].wait()
+        return FakeAnswer(b"done")
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        path = f"/nbfn/v1/fns/{fn_id}/calls"
+        calls = [asyncio.create_task(running.invoke(fn_id, name)) for name in gates]
+        await running.happened("call.started", 2)
+        one = (await running.client.get(path, params={"per_page": "1"})).json()
+        for gate in gates.values():
+            gate.set()
+        ids = {(await call).headers["fn-call-id"] for call in calls}
+        await running.happened("call.finished", 2)
+        rest = await running.items(path, cursor=one["next_cursor"])
+        assert {call["id"] for call in one["items"] + rest} == ids
 
 
 @pytest.mark.parametrize("way", ["", "detached"])
