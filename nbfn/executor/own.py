@@ -196,9 +196,13 @@ class OwnApi:
 
     async def roll_back(self, request: Request) -> Response:
         """Answers with the revision that runs now. Asked twice, it changes nothing the second time."""
-        number = fields.number(fields.read_document(await read_body(request)), "revision")
+        body, wanted = await read_body(request), 'send {"revision": NUMBER}'
+        try:
+            number = fields.number(fields.read_document(body), "revision")
+        except TargetError as error:
+            raise TargetError(f"{error.message}: {wanted}", status=400) from None
         if number < 1:
-            raise TargetError('Missing revision: send {"revision": NUMBER}', status=400)
+            raise TargetError(f"Missing revision: {wanted}", status=400)
         kept = await self._catalog.roll_back(request.path_params["fn_id"], number)
         return reply(documents(kept)[0])
 

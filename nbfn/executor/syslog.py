@@ -30,6 +30,7 @@ _RETRY_S, _RETRY_MAX_S = 0.5, 30.0
 _IDLE_S = 300.0
 # An unfinished line goes after this long: the end of it may never come.
 _LINE_S = 0.5
+_APPS_SHOWN = 3
 
 
 class Syslog:
@@ -52,8 +53,9 @@ class Syslog:
             try:
                 sink = self._sinks[url] = _Sink(Destination.parse(url), self._metrics)
             except ValueError as error:  # it was kept by a version that took it
-                log.warning("no syslog: %s", error)
+                log.warning("application %s: no syslog is at %r: %s", source.app_name, url, error)
                 return
+        sink.apps[source.app_name] = None
         at = timestamp()
         for stream, text, call_id in lines:
             if sink.full:
@@ -105,6 +107,8 @@ class _Sink:
 
     def __init__(self, to: Destination, metrics: Metrics) -> None:
         self._to, self._metrics = to, metrics
+        self.apps: dict[str, None] = {}
+        """Names of the applications whose output it has got."""
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._work = asyncio.Event()
@@ -191,7 +195,8 @@ class _Sink:
     def _complain(self, error: OSError | UnicodeError) -> None:
         if not self._told_off:
             why = str(error) or "it takes too long"
-            log.warning("syslog at %s cannot be reached: %s", self._to.host or self._to.path, why)
+            whose = ", ".join(list(self.apps)[:_APPS_SHOWN]) + (", …" if len(self.apps) > _APPS_SHOWN else "")
+            log.warning("the syslog %s of application %s cannot be reached: %s", self._to, whose, why)
         self._told_off = True
 
 
