@@ -111,7 +111,8 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     elif status == 504:
         response = failure(504, _because("Timed out", cause))
     else:
-        return failure(502, f"invalid function response: status {status}"), "invalid-response"
+        message = _because(f"invalid function response: status {status}", cause)
+        return failure(502, message), "invalid-response"
     # The runtime's headers stay: they tell where the call ran, and hold the end of its output.
     response.headers += [
         (name, value)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
+TEN_GB = 10 << 30
+
+
 async def said(running: Running, head: str) -> bytes:
     """All of the answer to a request with the token, and without a body."""
     reader, writer = await running.dial()
@@ -58,3 +61,22 @@ async def test_an_absolute_target_outweighs_the_host(executor: Executor) -> None
                 assert b"evil" not in answer
         answer = await said(running, "GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\nHost: evil")
         assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/apps", "/v2/apps/x", "/nbfn/v1/fns/FN/rollback", "/invoke/FN", "/t/a/b"]
+)
+@pytest.mark.parametrize("asks", ["", "\r\nExpect: 100-continue"])
+async def test_a_body_that_says_it_is_too_large_is_refused_before_any_of_it_came(
+    executor: Executor, path: str, asks: str
+) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        path = path.replace("FN", fn_id)
+        method = "PUT" if path.endswith("/x") else "POST"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost{asks}\r\nContent-Length: {TEN_GB}"
+        head += "\r\nFn-Invoke-Type: detached"
+        answer = await said(running, head)
+        assert answer.startswith(b"HTTP/1.1 404 " if path == "/t/a/b" else b"HTTP/1.1 413 ")
+        assert b"100 Continue" not in answer
+        assert not running.parts.app.tasks
