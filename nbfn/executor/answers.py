@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
 
-# Of the connection, not of the answer; and what only the executor may say.
-_NOT_PASSED_ON = frozenset(
+EXECUTORS = frozenset(
+    (b"fn-call-id", b"nbfn-start", b"nbfn-cold-reason", b"nbfn-queue-ms", b"nbfn-start-ms", b"nbfn-total-ms")
+)
+"""What only the executor may say of a call."""
+# Of the connection, not of the answer.
+_NOT_PASSED_ON = EXECUTORS | frozenset(
     (
         b"connection",
         b"proxy-connection",
@@ -34,12 +38,6 @@ _NOT_PASSED_ON = frozenset(
         b"transfer-encoding",
         b"upgrade",
         b"content-length",
-        b"fn-call-id",
-        b"nbfn-start",
-        b"nbfn-cold-reason",
-        b"nbfn-queue-ms",
-        b"nbfn-start-ms",
-        b"nbfn-total-ms",
     )
 )
 

@@ -30,7 +30,7 @@ APP_NAME = r"[\w-]+"
 def read_document(body: bytes) -> Document:
     """The JSON object in ``body``."""
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())  # of bytes, Python would take other encodings, too
         # What Python reads beyond JSON, and text that no encoding can hold, must not come out again.
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

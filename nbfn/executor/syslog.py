@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 import ssl
@@ -51,10 +52,12 @@ class Syslog:
         sink = self._sinks.get(url)
         if sink is None or sink.task.done():
             try:
-                sink = self._sinks[url] = _Sink(Destination.parse(url), self._metrics)
+                sink = _Sink(Destination.parse(url), self._metrics)
             except ValueError as error:  # it was kept by a version that took it
                 log.warning("application %s: no syslog is at %r: %s", source.app_name, url, error)
                 return
+            self._sinks[url] = sink
+            sink.task.add_done_callback(functools.partial(self._ended, url, sink))
         sink.apps[source.app_name] = None
         at = timestamp()
         for stream, text, call_id in lines:
@@ -62,6 +65,10 @@ class Syslog:
                 self._metrics.syslog_dropped += 1
             else:
                 sink.put(message(source, stream, text, call_id, at, self._host))
+
+    def _ended(self, url: str, sink: _Sink, _: object) -> None:
+        if self._sinks.get(url) is sink:
+            del self._sinks[url]
 
     def unfinished(self, output: Output, *, still: bool) -> None:
         """Some line of this output has begun; or not ``still``."""
@@ -111,6 +118,7 @@ class _Sink:
         """Names of the applications whose output it has got."""
         self._queue: deque[bytes] = deque()
         self._bytes = 0
+        self._put_at = 0.0
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
         self._told_off = False
@@ -123,6 +131,7 @@ class _Sink:
     def put(self, told: bytes) -> None:
         data = framed(told, self._to)
         self._queue.append(data)
+        self._put_at = asyncio.get_running_loop().time()
         self._bytes += len(data)
         self._empty.clear()
         self._work.set()
@@ -143,6 +152,8 @@ class _Sink:
                     line = await _connect(self._to)
             except (OSError, UnicodeError) as error:  # the second for a name that no host can have
                 self._complain(error)
+                if asyncio.get_running_loop().time() - self._put_at > _IDLE_S:
+                    break  # nobody sends it anything any more: what is left must not be kept for ever
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_MAX_S)
                 continue
@@ -153,6 +164,10 @@ class _Sink:
                     await asyncio.sleep(pause_s)
             finally:
                 await line.close()
+        self._metrics.syslog_dropped += len(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        self._empty.set()
 
     async def _something(self) -> bool:
         """Waits for something to send; false if nothing came for a long while."""

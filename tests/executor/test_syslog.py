@@ -257,6 +257,22 @@ async def test_one_that_is_not_there_is_named_with_whose_it_is(
     assert f"the syslog tcp://127.0.0.1:{port} of application shop cannot be reached: " in caplog.text
 
 
+async def test_one_that_is_not_there_and_gets_nothing_any_more_is_let_go(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog, "_RETRY_S", 0.01)
+    monkeypatch.setattr(syslog, "_IDLE_S", 0.05)
+    async with executor(Script(answer=speak)) as running:
+        await running.post("/v2/apps", {"name": "shop", "syslog_url": f"unix://{tmp_path / 'none'}"})
+        await running.invoke(await running.deploy(), b"x\n")
+        dropped = 0
+        while not dropped:
+            text = (await running.client.get("/metrics")).text
+            dropped = int(re.findall(r"^nbfn_syslog_dropped_total (\d+)$", text, re.MULTILINE)[0])
+            await asyncio.sleep(0.01)
+        assert dropped == 2
+
+
 async def test_one_that_does_not_read_costs_calls_nothing(
     executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
