@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MIN_ANNOTATION = "nbfn.org/min-instances"
 MAX_ANNOTATION = "nbfn.org/max-instances"
 
-_MIN_INSTANCES = range(100 + 1)
-_MAX_INSTANCES = range(1, 1000 + 1)
+MIN_INSTANCES = range(100 + 1)
+MAX_INSTANCES = range(1, 1000 + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Scale:
     """Never more at once, counting those that are on their way out; None: as many as calls want."""
 
     def __post_init__(self) -> None:
-        _check("min-instances", self.min_instances, _MIN_INSTANCES)
+        _check("min-instances", self.min_instances, MIN_INSTANCES)
         if self.max_instances is not None:
-            _check("max-instances", self.max_instances, _MAX_INSTANCES)
+            _check("max-instances", self.max_instances, MAX_INSTANCES)
         if self.min_instances > self.most:
             raise LimitError(
                 f"min-instances is {self.min_instances}, max-instances {self.max_instances}",

@@ -321,12 +321,16 @@ class CallRecord:
     """When it came, in seconds since the epoch."""
 
 
+MISSED = "events.missed"
+"""Kind of the event that stands where others are not kept any more, or were another executor's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in the executor; ``kind`` and ``data`` as in ``docs/wire.md``."""
 
     seq: int
-    """Grows by one in one executor; a gap means that events were dropped for a slow reader."""
+    """Grows by one in one executor, and begins anew with the next."""
     at: float
     """Seconds since the epoch."""
     kind: str

@@ -60,7 +60,7 @@ def look_at(session: Session, server: Server, app: str, name: str, tried: str = 
 
 def _calls(server: Server, fn_id: str) -> tuple[Called, ...]:
     try:
-        told = Rest(server.client).get(f"/nbfn/v1/fns/{fn_id}/calls", limit=str(_CALLS)).get("items") or ()
+        told = Rest(server.client).calls(fn_id, _CALLS)
         return tuple(
             Called(each["id"], int(each["status"]), str(each["message"]), float(each["queued_at"]))
             for each in told

@@ -131,7 +131,8 @@ class FnTarget:
             NotFound: there is no such function.
             TargetError: as :meth:`call`.
         """
-        found = self._own(f"/nbfn/v1/fns/{fn_id}/calls", "calls", limit=str(limit))
+        with self._of_ours("calls"):
+            found = self._rest.calls(fn_id, limit)
         name = self._name(fn_id) if found else ""
         return [_call_record(each, name) for each in found]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _PAGE = 100
+_CALLS_PAGE = 1000
 
 NOTHING_SENT = (
     httpx.ConnectError,
@@ -62,7 +64,7 @@ class Rest:
 
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
         """Every item of a list, page after page."""
-        query = {**params, "per_page": str(_PAGE)}
+        query = {"per_page": str(_PAGE), **params}
         while True:
             page = self.get(path, **query)
             yield from page.get("items") or ()
@@ -70,6 +72,12 @@ class Rest:
             if not cursor:
                 return
             query["cursor"] = cursor
+
+    def calls(self, fn_id: str, limit: int) -> list[dict[str, Any]]:
+        """The last ``limit`` calls of a function of nbfn's own executor; first those that wait or run."""
+        pages = self.items(f"/nbfn/v1/fns/{fn_id}/calls", per_page=str(min(limit, _CALLS_PAGE)))
+        # One that ended while pages were turned is on two of them, and is then what the later one says.
+        return list({call["id"]: call for call in islice(pages, limit)}.values())
 
     def first(self, path: str, **params: str) -> dict[str, Any] | None:
         """The only item of a list that a name selects, or None."""

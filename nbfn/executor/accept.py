@@ -13,6 +13,7 @@ from nbfn.errors import BadInput, Conflict, LimitError
 from nbfn.executor.fields import (
     APP_NAME,
     SHAPES,
+    check_texts,
     merged_annotations,
     merged_config,
     number,
@@ -34,6 +35,7 @@ TRIGGER_TYPES = ("http",)
 
 def new_app(document: Document, app_id: str, now: str) -> App:
     """The application that ``document`` asks for."""
+    check_texts(document, App)
     if text(document, "id"):
         raise refused("App ID cannot be supplied on create")
     name = text(document, "name")
@@ -60,6 +62,7 @@ def new_app(document: Document, app_id: str, now: str) -> App:
 
 def changed_app(old: App, document: Document, now: str) -> App:
     """``old`` with ``document`` merged in; ``old`` itself if that changes nothing."""
+    check_texts(document, App)
     if text(document, "id") not in ("", old.id):
         raise refused("App ID in path does not match ID in body")
     if text(document, "name") not in ("", old.name):
@@ -78,6 +81,7 @@ def changed_app(old: App, document: Document, now: str) -> App:
 
 def new_fn(document: Document, fn_id: str, now: str) -> Fn:
     """The function that ``document`` asks for. Its application gives the shape, once it is looked up."""
+    check_texts(document, Fn)
     if text(document, "id"):
         raise refused("ID cannot be provided for Fn creation")
     name = text(document, "name")
@@ -109,6 +113,7 @@ def changed_fn(old: Fn, document: Document, now: str) -> Fn:
 
     Fn ignores another name or application without a word, and so does this.
     """
+    check_texts(document, Fn)
     if text(document, "id") not in ("", old.id):
         raise refused("Fn ID in path does not match that in body")
     new = replace(
@@ -149,6 +154,7 @@ def _with_limits(fn: Fn, document: Document) -> Fn:
 
 def new_trigger(document: Document, trigger_id: str, now: str) -> Trigger:
     """The trigger that ``document`` asks for; whether its function is there is not looked at."""
+    check_texts(document, Trigger)
     if text(document, "id"):
         raise refused("ID cannot be provided for Trigger creation")
     trigger = Trigger(
@@ -171,6 +177,7 @@ def changed_trigger(old: Trigger, document: Document, now: str) -> Trigger:
 
     It may get another name, source and function. Fn ignores another application or type, and so does this.
     """
+    check_texts(document, Trigger)
     if text(document, "id") not in ("", old.id):
         raise refused("ID in path does not match ID in body")
     new = replace(

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
 
-# Of the connection, not of the answer; and what only the executor may say.
-_NOT_PASSED_ON = frozenset(
+EXECUTORS = frozenset(
+    (b"fn-call-id", b"nbfn-start", b"nbfn-cold-reason", b"nbfn-queue-ms", b"nbfn-start-ms", b"nbfn-total-ms")
+)
+"""What only the executor may say of a call."""
+# Of the connection, not of the answer.
+_NOT_PASSED_ON = EXECUTORS | frozenset(
     (
         b"connection",
         b"proxy-connection",
@@ -34,12 +38,6 @@ _NOT_PASSED_ON = frozenset(
         b"transfer-encoding",
         b"upgrade",
         b"content-length",
-        b"fn-call-id",
-        b"nbfn-start",
-        b"nbfn-cold-reason",
-        b"nbfn-queue-ms",
-        b"nbfn-start-ms",
-        b"nbfn-total-ms",
     )
 )
 
@@ -111,7 +109,8 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
     elif status == 504:
         response = failure(504, _because("Timed out", cause))
     else:
-        return failure(502, f"invalid function response: status {status}"), "invalid-response"
+        message = _because(f"invalid function response: status {status}", cause)
+        return failure(502, message), "invalid-response"
     # The runtime's headers stay: they tell where the call ran, and hold the end of its output.
     response.headers += [
         (name, value)

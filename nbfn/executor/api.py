@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -11,6 +9,7 @@ from starlette.responses import Response
 from nbfn import __version__
 from nbfn.errors import TargetError
 from nbfn.executor.fields import read_document
+from nbfn.executor.paging import page, place
 from nbfn.executor.replies import nothing, read_body, reply, route, whole_number
 
 if TYPE_CHECKING:
@@ -62,11 +61,11 @@ class FnApi:
     # Applications
 
     async def list_apps(self, request: Request) -> Response:
-        page = _Page(request)
+        paged = _Page(request)
         apps = await self._catalog.read(
-            lambda store: store.apps(name=page.name, after=page.after, limit=page.limit)
+            lambda store: store.apps(name=paged.name, after=paged.after, limit=paged.limit)
         )
-        return page.reply([app.document() for app in apps])
+        return paged.reply([app.document() for app in apps])
 
     async def create_app(self, request: Request) -> Response:
         app = await self._catalog.create_app(read_document(await read_body(request)))
@@ -92,11 +91,11 @@ class FnApi:
         app_id = request.query_params.get("app_id", "")
         if not app_id:
             raise TargetError("Missing AppID on Fn", status=400)
-        page, host = _Page(request), _host(request)
+        paged, host = _Page(request), _host(request)
         fns = await self._catalog.read(
-            lambda store: store.fns(app_id, name=page.name, after=page.after, limit=page.limit)
+            lambda store: store.fns(app_id, name=paged.name, after=paged.after, limit=paged.limit)
         )
-        return page.reply([fn.document(host) for fn in fns])
+        return paged.reply([fn.document(host) for fn in fns])
 
     async def create_fn(self, request: Request) -> Response:
         fn = await self._catalog.create_fn(read_document(await read_body(request)))
@@ -119,21 +118,21 @@ class FnApi:
     # Triggers
 
     async def list_triggers(self, request: Request) -> Response:
-        query, page, host = request.query_params, _Page(request), _host(request)
+        query, paged, host = request.query_params, _Page(request), _host(request)
         app_id, fn_id = query.get("app_id", ""), query.get("fn_id", "")
         if not app_id:
             raise TargetError("Missing App ID on Trigger", status=400)
-        name, _, last_id = page.after.partition("\0")  # several functions may have a trigger of one name
+        name, _, last_id = paged.after.partition("\0")  # several functions may have a trigger of one name
 
         def read(store: Store) -> tuple[str, list[Trigger]]:
             found = store.triggers(
-                app_id, fn_id=fn_id, name=page.name, after=(name, last_id), limit=page.limit
+                app_id, fn_id=fn_id, name=paged.name, after=(name, last_id), limit=paged.limit
             )
             return store.app(app_id).name if found else "", found
 
         app_name, triggers = await self._catalog.read(read)
         last = f"{triggers[-1].name}\0{triggers[-1].id}" if triggers else ""
-        return page.reply([trigger.document(app_name, host) for trigger in triggers], last)
+        return paged.reply([trigger.document(app_name, host) for trigger in triggers], last)
 
     async def create_trigger(self, request: Request) -> Response:
         app, trigger = await self._catalog.create_trigger(read_document(await read_body(request)))
@@ -160,18 +159,11 @@ class _Page:
     def __init__(self, request: Request) -> None:
         self.name = request.query_params.get("name", "")
         self.limit = whole_number(request, "per_page", _PER_PAGE, _PER_PAGE_MAX)
-        cursor = request.query_params.get("cursor", "")
-        try:
-            self.after = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-        except (binascii.Error, ValueError):
-            raise TargetError(f"cursor {cursor!r} is none that this server gave", status=400) from None
+        self.after = place(request)
 
     def reply(self, items: list[dict[str, object]], last: str = "") -> Response:
         """A page. ``last`` is where the next one begins, if that is not the name of the last item."""
-        if len(items) < self.limit:
-            return reply({"items": items})
-        cursor = base64.urlsafe_b64encode((last or str(items[-1]["name"])).encode()).decode().rstrip("=")
-        return reply({"next_cursor": cursor, "items": items})
+        return page(items, (last or str(items[-1]["name"])) if len(items) >= self.limit else "")
 
 
 def _host(request: Request) -> str:

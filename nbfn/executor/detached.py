@@ -6,6 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.executor import trigger
+
 if TYPE_CHECKING:
     from nbfn.executor.answers import Response
     from nbfn.executor.calls import Call
@@ -28,6 +30,8 @@ class Result:
     owner: Results
     waiting: int = 0
     """Bytes of the request, until it is answered."""
+    triggered: bool = False
+    """Came by a trigger: its answer is to be read as a web server's."""
     kept: bool = True
     """False once it had to make room."""
     status: int = 0
@@ -38,10 +42,12 @@ class Result:
     complete: bool = False
 
     def begin(self, call: Call, response: Response, *, last: bool) -> None:
-        self.status = response.status
+        self.status, headers = response.status, response.headers
+        if response.passed_on and self.triggered:
+            self.status, headers = trigger.answer(headers)
         self.owner.waiting -= self.waiting
         self.waiting = 0
-        for name, value in response.headers:
+        for name, value in headers:
             if name.lower() == b"content-type":
                 self.content_type = value.decode("latin-1")
         self.more(response.body, last=last)
@@ -77,12 +83,14 @@ class Results:
         self._results: OrderedDict[str, Result] = OrderedDict()
         self._bytes = 0
 
-    def new(self, call_id: str, fn_id: str, queued_at: float, size: int) -> Result | None:
+    def new(
+        self, call_id: str, fn_id: str, queued_at: float, size: int, *, triggered: bool = False
+    ) -> Result | None:
         """A place for the answer of this call; None if too much waits already."""
         if self.waiting + size > WAITING_BYTES:
             return None
         self.waiting += size
-        result = self._results[call_id] = Result(fn_id, queued_at, self, size)
+        result = self._results[call_id] = Result(fn_id, queued_at, self, size, triggered)
         if len(self._results) > _RESULTS:
             self._drop_oldest()
         return result

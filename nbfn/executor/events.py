@@ -1,14 +1,16 @@
 """What happened, in a ring that never waits for a reader.
 
 A reader keeps its own place; one that is slower than 10,000 events, or 16 MB of output in them, skips what is
-there no more, and sees it by the gap in ``seq``.
+there no more, and sees it by the gap in ``seq``. Numbers begin anew with each executor: a place that outlives
+one also says in which it was (:class:`Place`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nbfn.spec import Event
 
@@ -23,6 +25,30 @@ _Raw = tuple[Any, ...]
 _NO_EVENT: _Raw = (0,)
 
 
+_PLACE = re.compile(r"(?:([0-9a-f]{1,32})-)?([0-9]+)", re.ASCII)
+_DIGITS = 18
+
+
+class Place(NamedTuple):
+    """Where a reader is: after the event ``seq`` of the executor that began at ``start``.
+
+    Without a ``start`` it is whichever executor is asked.
+    """
+
+    start: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """What ``str`` made, or a bare number; None for anything else."""
+        found = _PLACE.fullmatch(text)
+        # Python reads no number of thousands of digits, and no event has one
+        return cls(found[1] or "", int(found[2][:_DIGITS])) if found else None
+
+
 class Told(Protocol):
     """Data of an event that is made into a mapping when it is read."""
 
@@ -33,6 +59,8 @@ class Events:
     """The ring. Used from one event loop's thread."""
 
     def __init__(self, size: int = RING_EVENTS, characters: int = RING_CHARACTERS) -> None:
+        self.start = f"{time.time_ns():x}"
+        """Tells the events of this executor from those of the ones before and after it."""
         self._size = size
         self._ring: list[_Raw] = [_NO_EVENT] * size
         self._oldest, self._last = 1, 0
@@ -43,6 +71,11 @@ class Events:
     def last(self) -> int:
         """``seq`` of the newest event, 0 before the first."""
         return self._last
+
+    @property
+    def forgotten(self) -> int:
+        """``seq`` of the newest event that is not kept any more; 0 if all are."""
+        return max(self._last - self._size, self._oldest - 1)
 
     def emit(
         self,
@@ -71,7 +104,7 @@ class Events:
 
         A ``seq`` that is yet to come was another executor's: everything is newer then.
         """
-        start = max(seq if seq <= self._last else 0, self._last - self._size, self._oldest - 1) + 1
+        start = max(seq if seq <= self._last else 0, self.forgotten) + 1
         end = min(start + limit, self._last + 1)
         return [_made(self._ring[at % self._size]) for at in range(start, end)]
 

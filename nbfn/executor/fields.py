@@ -5,6 +5,7 @@ Raises (each function): TargetError (400).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from nbfn.executor.syslogline import Destination
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbfn.executor.objects import Document
+    from nbfn.executor.objects import App, Document, Fn, Trigger
 
 MAX_ANNOTATIONS = 100
 MAX_ANNOTATION_KEY_BYTES, MAX_ANNOTATION_VALUE_BYTES = 128, 512
@@ -29,7 +30,7 @@ APP_NAME = r"[\w-]+"
 def read_document(body: bytes) -> Document:
     """The JSON object in ``body``."""
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())  # of bytes, Python would take other encodings, too
         # What Python reads beyond JSON, and text that no encoding can hold, must not come out again.
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -59,6 +60,13 @@ def text(document: Document, key: str) -> str:
     return value
 
 
+def check_texts(document: Document, kind: type[App | Fn | Trigger]) -> None:
+    """Also of those that are passed over: Go reads all fields of a document before any is looked at."""
+    for each in dataclasses.fields(kind):
+        if each.type == "str":
+            text(document, each.name)
+
+
 def number(document: Document, key: str) -> int:
     """A whole number; 0 if it is absent or null."""
     value = document.get(key)
@@ -83,12 +91,12 @@ def merged_config(old: Mapping[str, str], document: Document) -> dict[str, str]:
     """``old`` with what ``document`` sets, and without what it gives an empty value."""
     merged = dict(old)
     for key, value in mapping(document, "config").items():
-        if value is None or value == "":  # Go reads null as "", and "" removes the key
-            merged.pop(key, None)
-        elif not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             raise invalid_json()
-        elif not key or "=" in key or "\0" in key + value:
+        if not key or "=" in key or "\0" in key + (value or ""):
             raise refused(f"Invalid config key or value: no environment can hold {key!r}")
+        if not value:  # Go reads null as "", and "" removes the key
+            merged.pop(key, None)
         else:
             merged[key] = value
     return merged

@@ -304,7 +304,9 @@ class Detached:
             self._refuse(409, str(error))
             return
         fn_id, queued_at = self._revision.fn_id, time.time()
-        result = self._gateway.results.new(call_id, fn_id, queued_at, self._size)
+        result = self._gateway.results.new(
+            call_id, fn_id, queued_at, self._size, triggered=_triggered(self._request)
+        )
         if result is None:
             self._refuse(
                 429, "Too many requests submitted: the bodies of waiting detached calls are too large"

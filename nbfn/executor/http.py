@@ -45,7 +45,7 @@ class Request:
     query: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        target = self.target
+        target, authority = self.target, b""
         if target[:1] == b"/":
             self.path, _, self.query = target.partition(b"?")
         else:  # the absolute form, as a proxy is asked; or * of OPTIONS
@@ -54,6 +54,7 @@ class Request:
             except httptools.HttpParserInvalidURLError:
                 raise BadRequest(400, "the request's target is no path") from None
             self.path, self.query = url.path or b"/", url.query or b""
+            authority = _authority(url.host, url.port)
         hosts = 0
         for name, value in self.headers:
             if name == b"host":
@@ -71,6 +72,17 @@ class Request:
                 self.expects_continue = value.lower() == b"100-continue"
         if hosts > 1:
             raise BadRequest(400, "the request has more than one Host")
+        if authority:  # by HTTP it outweighs the header
+            self.host = authority
+            self.headers = [*(pair for pair in self.headers if pair[0] != b"host"), (b"host", authority)]
+
+
+def _authority(host: bytes | None, port: int | None) -> bytes:
+    """Whom an absolute target is for, as a Host says it; empty if that is not said."""
+    if host is None:
+        return b""
+    host = b"[%b]" % host if b":" in host else host
+    return host if port is None else b"%b:%d" % (host, port)
 
 
 def _length(value: bytes) -> int:

@@ -9,11 +9,10 @@ from functools import cache
 from typing import Any
 
 from nbfn import __version__
-from nbfn.executor.syslogline import SCHEMES
-
-Schema = dict[str, Any]
+from nbfn.executor.taken import TAKEN, Schema
 
 _TEXT: Schema = {"type": "string"}
+_SOME: Schema = {"type": "string", "minLength": 1}
 _WHOLE: Schema = {"type": "integer"}
 _NUMBER: Schema = {"type": "number"}
 _TRUTH: Schema = {"type": "boolean"}
@@ -43,37 +42,22 @@ def _page(name: str) -> Schema:
     return _object("items", items=_list(_ref(name)), next_cursor=_TEXT)
 
 
-_LIMITS = {
-    "memory": {**_WHOLE, "minimum": 0, "maximum": 8192, "description": "megabytes; 0 is the default"},
-    "timeout": {**_WHOLE, "minimum": 0, "maximum": 300, "description": "seconds; 0 is the default"},
-    "idle_timeout": {**_WHOLE, "minimum": 0, "maximum": 3600, "description": "seconds; 0 is the default"},
-}
+_LIMITS = dict.fromkeys(("memory", "timeout", "idle_timeout"), _WHOLE)
 _SET = {"config": _TEXTS, "annotations": _ANY}
 _TIMES = {"created_at": _TEXT, "updated_at": _TEXT}
-_SYSLOG = {**_TEXT, "description": f"of the schemes {', '.join(SCHEMES)}"}
 _TIMINGS = dict.fromkeys(("queue", "start", "import", "run", "total"), _NUMBER)
 
 SCHEMAS: dict[str, Schema] = {
     "Error": _object("message", message=_TEXT),
-    "App": _object("id name", id=_TEXT, name=_TEXT, syslog_url=_SYSLOG, shape=_TEXT, **_SET, **_TIMES),
-    "NewApp": _object("name", name=_TEXT, syslog_url=_SYSLOG, shape=_TEXT, **_SET),
-    "AppChange": _object(syslog_url=_SYSLOG, **_SET),
+    "App": _object("id name", id=_TEXT, name=_TEXT, syslog_url=_TEXT, shape=_TEXT, **_SET, **_TIMES),
     "Fn": _object(
         "id name app_id image config",
         id=_TEXT, name=_TEXT, app_id=_TEXT, image=_TEXT, shape=_TEXT, **_LIMITS, **_SET, **_TIMES,
     ),
-    "NewFn": _object("name app_id image", name=_TEXT, app_id=_TEXT, image=_TEXT, **_LIMITS, **_SET),
-    "FnChange": _object(image=_TEXT, **_LIMITS, **_SET),
     "Trigger": _object(
         "id name app_id fn_id type source annotations",
         id=_TEXT, name=_TEXT, app_id=_TEXT, fn_id=_TEXT, type=_TEXT, source=_TEXT, annotations=_ANY, **_TIMES,
     ),
-    "NewTrigger": _object(
-        "name app_id fn_id type source",
-        name=_TEXT, app_id=_TEXT, fn_id=_TEXT, type={"const": "http"},
-        source={**_TEXT, "pattern": "^/"}, annotations=_ANY,
-    ),
-    "TriggerChange": _object(name=_TEXT, fn_id=_TEXT, source={**_TEXT, "pattern": "^/"}, annotations=_ANY),
     "Info": _object(
         "pid version state images driver isolation memory_mb leases instances calls",
         pid=_WHOLE, version=_TEXT, api=_WHOLE, started_at=_NUMBER, state=_TEXT, images=_TEXT, socket=_TEXT,
@@ -100,12 +84,22 @@ SCHEMAS: dict[str, Schema] = {
         "*", number=_WHOLE, at=_TEXT, current=_TRUTH, image=_TEXT, digest=_TEXT, memory=_WHOLE,
         timeout=_WHOLE, idle_timeout=_WHOLE, changed=_list(_TEXT), restores=_WHOLE,
     ),
-    "Rollback": _object("revision", revision={**_WHOLE, "minimum": 1}),
     "Image": _object("*", image=_TEXT, digest=_TEXT),
+    **TAKEN,
 }  # fmt: skip
 
-_PAGING = {"per_page": {**_WHOLE, "minimum": 1, "maximum": 100}, "cursor": _TEXT, "name": _TEXT}
-_LIMIT = {"limit": {**_WHOLE, "minimum": 1, "maximum": 10_000}}
+_CURSOR = {**_TEXT, "description": "the next_cursor of the page before"}
+_PAGING = {
+    "per_page": {**_TEXT, "description": "30 if it is no number above 0, 100 if it is a larger one"},
+    "cursor": _CURSOR,
+    "name": _TEXT,
+}
+
+
+def _limited(largest: int) -> Schema:
+    return {**_WHOLE, "minimum": 1, "description": f"more than {largest} is {largest}"}
+
+
 _PLAIN: Schema = {"text/plain": {"schema": _TEXT}}
 
 
@@ -172,8 +166,8 @@ PATHS: dict[str, dict[str, Schema]] = {
     "/": {"get": _operation("a greeting", _object("*", goto=_TEXT, hello=_TEXT))},
     "/version": {"get": _operation("the version", _object("*", version=_TEXT))},
     **_crud("App", "app_id"),
-    **_crud("Fn", "fn_id", app_id=_TEXT),
-    **_crud("Trigger", "trigger_id", app_id=_TEXT, fn_id=_TEXT),
+    **_crud("Fn", "fn_id", app_id=_SOME),
+    **_crud("Trigger", "trigger_id", app_id=_SOME, fn_id=_TEXT),
     "/v2/fns/{fn_id}/calls": {"get": _GONE},
     "/v2/fns/{fn_id}/calls/{call_id}": {"get": _GONE},
     "/v2/fns/{fn_id}/calls/{call_id}/log": {"get": _GONE},
@@ -188,7 +182,10 @@ PATHS: dict[str, dict[str, Schema]] = {
             "what happens, as server-sent events",
             content={"text/event-stream": {}},
             errors="400",
-            query={"fn_id": _TEXT, "after": _TEXT},
+            query={
+                "fn_id": _TEXT,
+                "after": {**_TEXT, "pattern": "^(now|([0-9a-f]{1,32}-)?[0-9]+)?$"},
+            },
         )
     },
     "/nbfn/v1/fns/{fn_id}/instances": {
@@ -198,14 +195,17 @@ PATHS: dict[str, dict[str, Schema]] = {
     "/nbfn/v1/fns/{fn_id}/calls": {
         "get": _operation(
             "calls that wait or run, then those that are over, newest first",
-            _items("Call"),
+            _page("Call"),
             errors="400 404",
-            query=_LIMIT,
+            query={"per_page": _limited(1000), "cursor": _CURSOR},
         )
     },
     "/nbfn/v1/fns/{fn_id}/logs": {
         "get": _operation(
-            "output, oldest first", _items("Log"), errors="400", query={"call_id": _TEXT, **_LIMIT}
+            "output, oldest first",
+            _items("Log"),
+            errors="400 404",
+            query={"call_id": _TEXT, "limit": _limited(10_000)},
         )
     },
     "/nbfn/v1/fns/{fn_id}/revisions": {
@@ -233,7 +233,7 @@ PATHS: dict[str, dict[str, Schema]] = {
             _object("message", message=_TEXT, cut_off=_WHOLE),
             status=202,
             errors="400",
-            query={"grace_s": _NUMBER, "wait": _TRUTH},
+            query={"grace_s": {**_NUMBER, "minimum": 0, "maximum": 3600}, "wait": _TRUTH},
         )
     },
 }

@@ -12,6 +12,7 @@ from nbfn.executor import fields
 from nbfn.executor.calltimeline import steps
 from nbfn.executor.exposition import CONTENT_TYPE, exposition
 from nbfn.executor.openapi import description
+from nbfn.executor.paging import CallPlace, foreign, page, place
 from nbfn.executor.records import KILLED, LogRecord
 from nbfn.executor.replies import count, nothing, read_body, reply, route
 from nbfn.executor.revisions import documents
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from nbfn.executor.records import CallRecord, Recorder
     from nbfn.executor.streams import Leases
 
-_LISTED, _LISTED_MAX = 100, 10_000
+_PER_PAGE, _PER_PAGE_MAX = 30, 1000
+_LOGS, _LOGS_MAX = 1000, 10_000
 
 
 class OwnApi:
@@ -114,13 +116,22 @@ class OwnApi:
         return nothing()
 
     async def calls(self, request: Request) -> Response:
-        """Those that wait or run come first."""
-        fn_id, limit = request.path_params["fn_id"], count(request, "limit", _LISTED, _LISTED_MAX)
+        """A page: those that wait or run, then those that are over, each newest first."""
+        fn_id, limit = request.path_params["fn_id"], count(request, "per_page", _PER_PAGE, _PER_PAGE_MAX)
         self._catalog.require(fn_id)
+        try:
+            ended = CallPlace.parse(place(request))
+        except ValueError:
+            raise foreign(request) from None
+        live = ended.open_calls(self._pool.calls_of(fn_id))[:limit]
         await self._recorder.flush()
-        over = await self._catalog.read(lambda store: store.calls(fn_id, limit))
-        calls: list[Call | CallRecord] = [*self._pool.calls_of(fn_id), *over]
-        return reply({"items": [call.document() for call in calls[:limit]]})
+        over = await self._catalog.read(lambda store: store.calls(fn_id, limit - len(live), ended.over))
+        end = ""
+        if len(live) + len(over) == limit:
+            end = str(CallPlace(None, over[-1].id) if over else CallPlace(live[-1].queued_at, live[-1].id))
+        calls: list[Call | CallRecord] = [*live, *over]
+        told = {call.id: call.document() for call in calls}  # one may have ended since it was live
+        return page(list(told.values()), end)
 
     async def call(self, request: Request) -> Response:
         call_id = request.path_params["call_id"]
@@ -132,7 +143,7 @@ class OwnApi:
         call = await self._told(call_id)
         await self._recorder.flush()
         fn_id = str(call["fn_id"])
-        logs = await self._catalog.read(lambda store: store.logs(fn_id, call_id, _LISTED_MAX))
+        logs = await self._catalog.read(lambda store: store.logs(fn_id, call_id, _LOGS_MAX))
         return reply({"call": call, "items": steps(call, logs)})
 
     async def _told(self, call_id: str) -> dict[str, object]:
@@ -169,7 +180,8 @@ class OwnApi:
         return nothing()
 
     async def logs(self, request: Request) -> Response:
-        fn_id, limit = request.path_params["fn_id"], count(request, "limit", 1000, _LISTED_MAX)
+        fn_id, limit = request.path_params["fn_id"], count(request, "limit", _LOGS, _LOGS_MAX)
+        self._catalog.require(fn_id)
         call_id = request.query_params.get("call_id", "")
         await self._recorder.flush()
         lines = await self._catalog.read(lambda store: store.logs(fn_id, call_id, limit))
@@ -184,9 +196,13 @@ class OwnApi:
 
     async def roll_back(self, request: Request) -> Response:
         """Answers with the revision that runs now. Asked twice, it changes nothing the second time."""
-        number = fields.number(fields.read_document(await read_body(request)), "revision")
+        body, wanted = await read_body(request), 'send {"revision": NUMBER}'
+        try:
+            number = fields.number(fields.read_document(body), "revision")
+        except TargetError as error:
+            raise TargetError(f"{error.message}: {wanted}", status=400) from None
         if number < 1:
-            raise TargetError('Missing revision: send {"revision": NUMBER}', status=400)
+            raise TargetError(f"Missing revision: {wanted}", status=400)
         kept = await self._catalog.roll_back(request.path_params["fn_id"], number)
         return reply(documents(kept)[0])
 

@@ -313,7 +313,7 @@ class Pool:
 
     def _start(self, order: Start[Revision]) -> None:
         fn_id, instance_id = order.revision.fn_id, order.instance_id
-        source = Source(order.revision.env.get("FN_APP_ID", ""), fn_id, instance_id)
+        source = Source(order.revision.env.get("FN_APP_ID", ""), fn_id, instance_id, order.revision.app_name)
         to_syslog = self._syslog.output(source, lambda: self._revisions.get(fn_id, order.revision).syslog_url)
 
         def keep(stream: str, text: str, call_id: str) -> None:

@@ -17,6 +17,8 @@ KEPT_LOG_BYTES = 64 << 20
 _ROW_BYTES = 100
 """What a piece of output takes beside its text, about."""
 
+_NEWEST = (1 << 63) - 1
+
 _ADD_CALL = """
     INSERT INTO calls (id, fn_id, instance_id, start, reason, status, message, queued_at,
                        queue_ms, start_ms, import_ms, run_ms, total_ms)
@@ -68,9 +70,17 @@ class RecordStore(Database):
         db.executemany(_ADD_LOG, rows)
         return int(upto)
 
-    def calls(self, fn_id: str, limit: int) -> list[CallRecord]:
-        """Those that are over, newest first."""
-        rows = self._rows(_CALLS + "WHERE fn_id = ? AND status <> 0 ORDER BY seq DESC LIMIT ?", fn_id, limit)
+    def calls(self, fn_id: str, limit: int, after: str = "") -> list[CallRecord]:
+        """Those that are over, newest first; from the one after ``after``, as long as that call is kept."""
+        upto = _NEWEST
+        if after:
+            upto = next((seq for (seq,) in self._rows("SELECT seq FROM calls WHERE id = ?", after)), 0)
+        rows = self._rows(
+            _CALLS + "WHERE fn_id = ? AND seq < ? AND status <> 0 ORDER BY seq DESC LIMIT ?",
+            fn_id,
+            upto,
+            limit,
+        )
         return [CallRecord(*row) for row in rows]
 
     def finish_killed(self) -> None:

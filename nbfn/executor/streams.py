@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from nbfn.errors import TargetError
+from nbfn.executor.events import Place
+from nbfn.spec import MISSED, Event
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from nbfn.executor.events import Events
-    from nbfn.spec import Event
 
 _COMMENT_EVERY_S = 15.0
 
@@ -64,37 +65,62 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         asked = request.query_params.get("after", "")
-        if asked not in ("", "now") and not (asked.isascii() and asked.isdecimal()):
-            raise TargetError(f"after is {asked!r}: use the number of an event, or now", status=400)
-        after = asked or request.headers.get("last-event-id") or "0"
-        told = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
-        seq = self._events.last if after == "now" else told
-        await _begin(send, b"text/event-stream")
-        await send({"type": "http.response.body", "body": b": nbfn\n\n", "more_body": True})
+        if asked not in ("", "now") and Place.parse(asked) is None:
+            raise TargetError(
+                f"after is {asked!r}: use the id of an event, the number of one, or now", status=400
+            )
+        after = asked or request.headers.get("last-event-id", "")
         fn_id = request.query_params.get("fn_id", "")
+        await _begin(send, b"text/event-stream")
+        seq, opening = self._opening(after)
+        await _say(send, opening)
         await first_of(_hung_up(receive), self._stopping.wait(), self._tell(seq, fn_id, send))
         await send({"type": "http.response.body"})
 
+    def _opening(self, after: str) -> tuple[int, bytes]:
+        """The ``seq`` to go on from, and what is said first: where that is, and if events are missing."""
+        events, place = self._events, Place.parse(after)
+        if after == "now":
+            return events.last, self._here(events.last)
+        if place is None or place.seq == 0:  # the beginning, whichever that is
+            return events.forgotten, self._here(events.forgotten)
+        if place.start in ("", events.start) and place.seq <= events.last:
+            return place.seq, self._here(place.seq)
+        return events.forgotten, self._missed(events.forgotten, events.forgotten, restarted=True)
+
     async def _tell(self, seq: int, fn_id: str, send: Send) -> None:
-        seq = seq if seq <= self._events.last else 0  # another executor's: all of this one's are newer
         while True:
             batch = self._events.after(seq)
             if batch:
+                missed = batch[0].seq - 1 - seq
+                body = self._missed(batch[0].seq - 1, missed) if missed else b""
                 seq = batch[-1].seq
-                body = b"".join(_encoded(event) for event in batch if fn_id in ("", event.fn_id))
+                body += b"".join(self._encoded(event) for event in batch if fn_id in ("", event.fn_id))
                 if body:
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                    await _say(send, body)
                 continue
             try:
                 async with asyncio.timeout(_COMMENT_EVERY_S):
                     await self._events.newer(seq)
             except TimeoutError:
-                await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
+                await _say(send, self._here(seq))
+
+    def _here(self, seq: int) -> bytes:
+        """An id without an event: whoever comes back asks from there, also if there was none for it."""
+        return f": nbfn\nid: {Place(self._events.start, seq)}\n\n".encode()
+
+    def _missed(self, seq: int, count: int, *, restarted: bool = False) -> bytes:
+        """That events up to ``seq`` were not told."""
+        data = {"count": count, "restarted": restarted}
+        return self._encoded(Event(seq, time.time(), MISSED, data=data))
+
+    def _encoded(self, event: Event) -> bytes:
+        data = json.dumps(asdict(event), separators=(",", ":"))
+        return f"id: {Place(self._events.start, event.seq)}\ndata: {data}\n\n".encode()
 
 
-def _encoded(event: Event) -> bytes:
-    data = json.dumps(asdict(event), separators=(",", ":"))
-    return f"id: {event.seq}\ndata: {data}\n\n".encode()
+async def _say(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 async def _begin(send: Send, content_type: bytes) -> None:

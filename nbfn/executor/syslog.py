@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 import ssl
@@ -30,6 +31,7 @@ _RETRY_S, _RETRY_MAX_S = 0.5, 30.0
 _IDLE_S = 300.0
 # An unfinished line goes after this long: the end of it may never come.
 _LINE_S = 0.5
+_APPS_SHOWN = 3
 
 
 class Syslog:
@@ -50,16 +52,23 @@ class Syslog:
         sink = self._sinks.get(url)
         if sink is None or sink.task.done():
             try:
-                sink = self._sinks[url] = _Sink(Destination.parse(url), self._metrics)
+                sink = _Sink(Destination.parse(url), self._metrics)
             except ValueError as error:  # it was kept by a version that took it
-                log.warning("no syslog: %s", error)
+                log.warning("application %s: no syslog is at %r: %s", source.app_name, url, error)
                 return
+            self._sinks[url] = sink
+            sink.task.add_done_callback(functools.partial(self._ended, url, sink))
+        sink.apps[source.app_name] = None
         at = timestamp()
         for stream, text, call_id in lines:
             if sink.full:
                 self._metrics.syslog_dropped += 1
             else:
                 sink.put(message(source, stream, text, call_id, at, self._host))
+
+    def _ended(self, url: str, sink: _Sink, _: object) -> None:
+        if self._sinks.get(url) is sink:
+            del self._sinks[url]
 
     def unfinished(self, output: Output, *, still: bool) -> None:
         """Some line of this output has begun; or not ``still``."""
@@ -105,8 +114,11 @@ class _Sink:
 
     def __init__(self, to: Destination, metrics: Metrics) -> None:
         self._to, self._metrics = to, metrics
+        self.apps: dict[str, None] = {}
+        """Names of the applications whose output it has got."""
         self._queue: deque[bytes] = deque()
         self._bytes = 0
+        self._put_at = 0.0
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
         self._told_off = False
@@ -119,6 +131,7 @@ class _Sink:
     def put(self, told: bytes) -> None:
         data = framed(told, self._to)
         self._queue.append(data)
+        self._put_at = asyncio.get_running_loop().time()
         self._bytes += len(data)
         self._empty.clear()
         self._work.set()
@@ -139,6 +152,8 @@ class _Sink:
                     line = await _connect(self._to)
             except (OSError, UnicodeError) as error:  # the second for a name that no host can have
                 self._complain(error)
+                if asyncio.get_running_loop().time() - self._put_at > _IDLE_S:
+                    break  # nobody sends it anything any more: what is left must not be kept for ever
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_MAX_S)
                 continue
@@ -149,6 +164,10 @@ class _Sink:
                     await asyncio.sleep(pause_s)
             finally:
                 await line.close()
+        self._metrics.syslog_dropped += len(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        self._empty.set()
 
     async def _something(self) -> bool:
         """Waits for something to send; false if nothing came for a long while."""
@@ -191,7 +210,8 @@ class _Sink:
     def _complain(self, error: OSError | UnicodeError) -> None:
         if not self._told_off:
             why = str(error) or "it takes too long"
-            log.warning("syslog at %s cannot be reached: %s", self._to.host or self._to.path, why)
+            whose = ", ".join(list(self.apps)[:_APPS_SHOWN]) + (", …" if len(self.apps) > _APPS_SHOWN else "")
+            log.warning("the syslog %s of application %s cannot be reached: %s", self._to, whose, why)
         self._told_off = True
 
 

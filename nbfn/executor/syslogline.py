@@ -25,6 +25,10 @@ class Destination:
     port: int = 0
     path: str = ""
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{self.path or f'{host}:{self.port}'}"
+
     @property
     def counted(self) -> bool:
         """True if messages begin with their length (RFC 5425), false if they end with a line."""
@@ -62,6 +66,7 @@ class Source:
     app_id: str
     fn_id: str
     instance_id: str
+    app_name: str = ""
 
 
 def message(source: Source, stream: str, text: str, call_id: str, at: str, host: str) -> bytes:

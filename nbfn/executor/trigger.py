@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from nbfn.executor.answers import EXECUTORS
+
 if TYPE_CHECKING:
     from nbfn.executor.hop import Headers
     from nbfn.executor.http import Request
@@ -17,7 +19,7 @@ _NOT_PASSED_IN = frozenset(
     (b"host", b"authorization", b"proxy-authorization", b"transfer-encoding", b"expect")
 )
 # Of the connection to the caller, which is not the function's.
-_NOT_PASSED_OUT = frozenset(
+_NOT_PASSED_OUT = EXECUTORS | frozenset(
     (
         b"connection",
         b"proxy-connection",
@@ -28,7 +30,6 @@ _NOT_PASSED_OUT = frozenset(
         b"upgrade",
         b"content-length",
         b"content-type",
-        b"fn-call-id",
     )
 )
 

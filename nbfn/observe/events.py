@@ -2,7 +2,8 @@
 
 One :func:`subscribe` is one server-sent stream. It outlives the executor: when another one takes its
 place the observer is told so by an event of kind :data:`~nbfn.observe.timeline.RESTARTED`, and then
-gets what that one has to tell from its beginning.
+gets what that one has to tell from its beginning. Which executor an event's number counts in is told by
+the id that it has in the stream; where events are missing, one of kind :data:`~nbfn.spec.MISSED` says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import httpx
 
 from nbfn.observe.timeline import RESTARTED
 from nbfn.portal import portal
-from nbfn.spec import Event
+from nbfn.spec import MISSED, Event
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -90,8 +91,9 @@ class _Follower:
     fn_id: str
     observer: Observer
     after: str
-    executor: tuple[object, object] | None = None
-    """Process id and start time of the one that ``after`` counts in."""
+    """As the executor is asked: ``now``, a number, or the id of the newest event that came."""
+    heard: bool = False
+    """Of an executor that was not said to be gone."""
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         opened = anyio.Event()
@@ -120,31 +122,28 @@ class _Follower:
                     failures = 0
                 except httpx.ConnectError:
                     self._lost()
-                except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                except (httpx.HTTPError, ValueError) as error:
                     _log.debug("the event stream broke off: %s", error)
                 opened.set()
                 await anyio.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
 
     async def _listen(self, client: httpx.AsyncClient, opened: anyio.Event) -> None:
-        response = await client.get("/nbfn/v1/info")
-        info = response.raise_for_status().json()
-        executor = (info["pid"], info["started_at"])
-        if self.executor not in (None, executor):
-            self._lost()
-        self.executor = executor
         params = {"after": self.after} | ({"fn_id": self.fn_id} if self.fn_id else {})
         async with client.stream("GET", "/nbfn/v1/events", params=params) as stream:
             stream.raise_for_status()
             opened.set()
-            async for event in parse(stream.aiter_lines()):
-                self.after = str(event.seq)
-                self._tell(event)
+            async for place, event in parse(stream.aiter_lines()):
+                if event is not None and event.kind == MISSED and event.data.get("restarted") is True:
+                    self._lost()
+                self.after, self.heard = place or self.after, True
+                if event is not None:
+                    self._tell(event)
 
     def _lost(self) -> None:
         """The executor is gone, and its numbering with it."""
-        if self.executor is not None:
-            self.executor, self.after = None, "0"
+        if self.heard:
+            self.heard, self.after = False, "0"
             self._tell(Event(seq=0, at=time.time(), kind=RESTARTED, fn_id=self.fn_id))
 
     def _tell(self, event: Event) -> None:
@@ -155,17 +154,23 @@ class _Follower:
             raise _Dropped from error
 
 
-async def parse(lines: AsyncIterable[str]) -> AsyncIterator[Event]:
-    """Events from the lines of a server-sent stream. Comments, and what is no event, are passed over."""
+async def parse(lines: AsyncIterable[str]) -> AsyncIterator[tuple[str, Event | None]]:
+    """Ids and events from the lines of a server-sent stream; an id may stand alone.
+
+    Comments, and what is no event, are passed over.
+    """
     data: list[str] = []
+    place = ""
     async for line in lines:
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
+        elif line.startswith("id:"):
+            place = line[3:].removeprefix(" ")
         elif not line:
             event = _event("\n".join(data)) if data else None
-            data = []
-            if event is not None:
-                yield event
+            if event is not None or (place and not data):
+                yield place, event
+            data, place = [], ""
 
 
 def _event(text: str) -> Event | None:

@@ -36,8 +36,13 @@ def headline(error: BaseException) -> str:
 
 
 def header(error: BaseException) -> str:
-    """:func:`headline`, fit for a header's value: latin-1, printable, not too long."""
-    text = "".join(c if c.isprintable() else "?" for c in headline(error))
+    """:func:`headline`, fit for a header's value."""
+    return header_text(headline(error))
+
+
+def header_text(text: str) -> str:
+    """``text``, fit for a header's value: latin-1, printable, not too long."""
+    text = "".join(c if c.isprintable() else "?" for c in text)
     return text.encode("latin-1", "replace")[:ERROR_HEADER_BYTES].decode("latin-1")
 
 

@@ -10,6 +10,7 @@ import select
 from errno import EAGAIN, ECONNABORTED
 
 from .bare import accept, on_terminate
+from .errors import header_text
 from .http import BadRequest, Connection, Disconnected
 from .jsontext import dumps
 
@@ -110,8 +111,9 @@ class Server:
             return False
         except BadRequest as error:
             body = dumps({"message": error.message})
+            headers = f"Content-Type: application/json\r\nNbfn-Error: {header_text(error.message)}\r\n"
             try:
-                connection.write(error.status, "Content-Type: application/json\r\n", [body], close=True)
+                connection.write(error.status, headers, [body], close=True)
             except Disconnected:
                 return False
             return False

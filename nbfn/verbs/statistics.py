@@ -123,8 +123,7 @@ def stats(
 
 
 def _of(function: DeployedFunction, session: Session) -> FunctionStats:
-    rest = Rest(session.server.client)
-    told = rest.get(f"/nbfn/v1/fns/{function.id}/calls", limit=str(CALLS)).get("items") or ()
+    told = Rest(session.server.client).calls(function.id, CALLS)
     calls = [call for call in told if call.get("status")]
     went_well = [call for call in calls if _ok(call)]
     cold, warm = (

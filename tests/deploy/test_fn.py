@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbfn import config, local
+from nbfn.deploy import rest
 from nbfn.deploy.fn import FnTarget
 from nbfn.spec import ImageRef
 from tests.deploy.conformance import PRINT, SPEC, TargetConformance
@@ -73,3 +74,12 @@ class TestFnTarget(TargetConformance):
         assert not target.cancel(call_id)
         target.remove(SPEC.app, SPEC.name)
         assert target.call(call_id).function == ""
+
+    def test_calls_come_page_after_page(
+        self, target: Target, client: httpx.Client, image: ImageRef, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rest, "_CALLS_PAGE", 2)
+        made = target.apply(SPEC, image, PRINT)
+        ids = [client.post(f"/invoke/{made.fn_id}").headers["fn-call-id"] for _ in range(5)][::-1]
+        for limit in (1, 2, 3, 4, 5, 9):
+            assert [call.id for call in target.calls(made.fn_id, limit=limit)] == ids[:limit]

@@ -185,7 +185,7 @@ async def test_of_a_triggers_answer_only_what_is_behind_the_prefix_is_left(execu
     lines = (
         "Fn-Http-Status: 404", "Fn-Http-H-Set-Cookie: a=1", "Fn-Http-H-Set-Cookie: b=2", "X-Inner: no",
         "Fn-Fdk-Version: no", "Content-Type: text/x", "Fn-Http-H-Content-Type: text/no", "Fn-Call-Id: no",
-        "Fn-Http-H-Fn-Call-Id: no",
+        "Fn-Http-H-Fn-Call-Id: no", "Fn-Http-H-Nbfn-Start: no", "Fn-Http-H-Nbfn-Total-Ms: no",
     )  # fmt: skip
     async with executor(Wire(*lines).script) as running:
         await trigger(running, "/x", await running.deploy())
@@ -195,8 +195,23 @@ async def test_of_a_triggers_answer_only_what_is_behind_the_prefix_is_left(execu
         assert told(answer, "content-type") == ["text/x"]
         for name in ("x-inner", "fn-fdk-version", "fn-http-status", "fn-http-h-set-cookie"):
             assert told(answer, name) == []
-        assert len(told(answer, "fn-call-id")) == 1
-        assert told(answer, "fn-call-id") != ["no"]
+        for name in ("fn-call-id", "nbfn-start", "nbfn-total-ms"):
+            (said,) = told(answer, name)
+            assert said != "no"
+
+
+async def test_the_result_of_a_detached_call_by_a_trigger_is_what_the_trigger_would_have_answered(
+    executor: Executor,
+) -> None:
+    wire = Wire("Fn-Http-Status: 418", "Content-Type: text/x")
+    async with executor(wire.script) as running:
+        await trigger(running, "/x", await running.deploy())
+        answer = await exchange(running, raw("GET", "/t/shop/x", "Fn-Invoke-Type: detached"))
+        assert answer.startswith(b"HTTP/1.1 202 ")
+        (call_id,) = told(answer, "fn-call-id")
+        await running.happened("call.finished")
+        result = await running.client.get(f"/nbfn/v1/calls/{call_id}/result")
+        assert (result.status_code, result.content, result.headers["content-type"]) == (418, b"hi", "text/x")
 
 
 @pytest.mark.parametrize(("status", "expected"), [(502, 502), (504, 504), (500, 502)])

@@ -69,6 +69,14 @@ async def test_a_body_is_read_as_json_whatever_it_is_called(executor: Executor) 
         assert (response.status_code, response.json()["name"]) == (200, "shop")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "latin-1"])
+async def test_json_is_utf_8_alone(executor: Executor, encoding: str) -> None:
+    async with executor() as running:
+        body = '{"name":"shöp"}'.encode(encoding)
+        response = await running.client.post("/v2/apps", content=body)
+        assert (response.status_code, response.json()) == (400, {"message": "Invalid JSON"})
+
+
 # Objects
 
 

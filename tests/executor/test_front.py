@@ -165,10 +165,11 @@ async def test_a_refused_small_body_leaves_the_connection_usable(executor: Execu
 async def test_slow_callers_are_cut_off(executor: Executor, sent: bytes) -> None:
     async with executor() as running:
         fn_id = await running.deploy()
-        running.parts.app.patience = Patience(0.02, 0.02, 0.02, 0.02, 0.02, 0.01)
+        running.parts.app.patience = SHORT
         await exchange(running, sent.replace(b"FN", fn_id.encode()))  # returns, that is
 
 
+SHORT = Patience(0.02, 0.02, 0.02, 0.02, 0.02, 0.01)
 LONG = Patience(sweep_s=0.01)  # every other limit is out of this test's reach
 
 
@@ -417,11 +418,16 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.parametrize("stays", [False, True])
 @hypothesis_settings(max_examples=12)
 @given(st.lists(_streams, min_size=10, max_size=10))
-async def test_garbage_harms_nobody(settings: Settings, streams: list[list[bytes]]) -> None:
-    """No hang (each connection ends), no 500, no descriptor or task left, and others are served."""
+async def test_garbage_harms_nobody(settings: Settings, stays: bool, streams: list[list[bytes]]) -> None:
+    """No hang (each connection ends), no 500, no descriptor or task left, and others are served.
+
+    A caller either says that no more comes, or ``stays`` there and is silent.
+    """
     async with running(replace(settings)) as executor:
+        executor.parts.app.patience = LONG
         app = f"app{next(_numbers)}"  # examples share a state folder
         fn_id = await executor.deploy(app=app)
         await trigger(executor, "/x", fn_id)
@@ -430,10 +436,13 @@ async def test_garbage_harms_nobody(settings: Settings, streams: list[list[bytes
         for stream in streams:
             sent = b"".join(stream).replace(b"FN", fn_id.encode()).replace(b"TOKEN", TOKEN.encode())
             sent = sent.replace(b"APP", app.encode())
+            executor.parts.app.patience = SHORT if stays else LONG
             reader, writer = await executor.dial()
             writer.write(sent)
-            writer.write_eof()
+            if not stays:
+                writer.write_eof()
             answer = await asyncio.gather(reader.read(), return_exceptions=True)
+            executor.parts.app.patience = LONG
             assert b"HTTP/1.1 500" not in (answer[0] if isinstance(answer[0], bytes) else b"")
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)

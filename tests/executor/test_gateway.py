@@ -157,6 +157,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(executor: Exec
         (504, "", 504, "Timed out"),
         (201, "", 502, "invalid function response: status 201"),
         (500, "", 502, "invalid function response: status 500"),
+        (413, "no room", 502, "invalid function response: status 413: no room"),
     ],
 )
 async def test_statuses_of_an_instance(
@@ -449,7 +450,7 @@ async def test_calls_are_kept_newest_first_and_found_by_id(executor: Executor) -
     async with executor() as running:
         fn_id = await running.deploy()
         ids = [(await running.invoke(fn_id)).headers["fn-call-id"] for _ in range(3)]
-        records = await running.items(f"/nbfn/v1/fns/{fn_id}/calls", limit="2")
+        records = await running.items(f"/nbfn/v1/fns/{fn_id}/calls", per_page="2")
         assert [record["id"] for record in records] == [ids[2], ids[1]]
         one = (await running.client.get(f"/nbfn/v1/calls/{ids[0]}")).json()
         assert (one["fn_id"], one["start"], one["reason"], one["status"]) == (

@@ -1,4 +1,4 @@
-"""Leases, events and the end: the routes that Fn does not have."""
+"""Leases, calls and the end: the routes that Fn does not have."""
 
 from __future__ import annotations
 
@@ -12,27 +12,14 @@ import pytest
 from nbfn.drivers.fake import FakeAnswer, FakeCall, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
-
-    import httpx
 
     from tests.executor.conftest import Running
 
     Executor = Callable[..., AbstractAsyncContextManager[Running]]
 
 pytestmark = pytest.mark.anyio
-
-
-async def events_in(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    seq = ""
-    async for line in response.aiter_lines():
-        if line.startswith("id: "):
-            seq = line.removeprefix("id: ")
-        elif line.startswith("data: "):
-            event = json.loads(line.removeprefix("data: "))
-            assert str(event["seq"]) == seq
-            yield event
 
 
 async def test_info(executor: Executor) -> None:
@@ -54,72 +41,6 @@ async def test_a_lease_counts_for_as_long_as_it_is_open(executor: Executor) -> N
             leases.changed.clear()
         await leases.changed.wait()
         assert leases.open == 0
-
-
-async def test_events_are_replayed_and_go_on(executor: Executor) -> None:
-    async with executor() as running:
-        one, two = await running.deploy("one"), await running.deploy("two")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"fn_id": two}) as response:
-            assert response.headers["content-type"] == "text/event-stream"
-            events = events_in(response)
-            created = await anext(events)
-            assert (created["kind"], created["data"]["name"]) == ("function.created", "two")
-            await running.invoke(one)
-            await running.invoke(two)
-            queued = await anext(events)
-            assert (queued["kind"], queued["fn_id"]) == ("call.queued", two)
-            assert set(queued) == {"seq", "at", "kind", "fn_id", "instance_id", "call_id", "data"}
-
-
-@pytest.mark.parametrize("how", ["after", "last-event-id"])
-async def test_a_reader_goes_on_where_it_left_off(executor: Executor, how: str) -> None:
-    async with executor() as running:
-        for name in ("one", "two", "three"):
-            await running.deploy(name)
-        params = {"after": "2"} if how == "after" else {}
-        headers = {"Last-Event-ID": "2"} if how != "after" else {}
-        async with running.client.stream(
-            "GET", "/nbfn/v1/events", params=params, headers=headers
-        ) as response:
-            assert (await anext(events_in(response)))["data"]["name"] == "three"
-
-
-@pytest.mark.parametrize("odd", ["zz", "-1", "1.5", "NOW"])
-async def test_events_after_what_is_no_number_are_refused(executor: Executor, odd: str) -> None:
-    async with executor() as running:
-        response = await running.client.get("/nbfn/v1/events", params={"after": odd})
-        assert (response.status_code, f"after is {odd!r}" in response.json()["message"]) == (400, True)
-
-
-async def test_after_now_tells_only_what_is_new(executor: Executor) -> None:
-    async with executor() as running:
-        await running.deploy("old")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
-            await running.deploy("new")
-            assert (await anext(events_in(response)))["data"]["name"] == "new"
-
-
-async def test_a_reader_of_another_executors_events_gets_all_of_this_ones(executor: Executor) -> None:
-    async with executor() as running:
-        await running.deploy("here")
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "9999"}) as response:
-            assert (await anext(events_in(response)))["data"]["name"] == "here"
-
-
-async def test_a_reader_that_does_not_read_holds_up_nobody(executor: Executor) -> None:
-    async with executor() as running:
-        fn_id = await running.deploy()
-        async with running.client.stream("GET", "/nbfn/v1/events", params={"after": "now"}) as response:
-            for _ in range(12_000):
-                running.parts.events.emit("log", fn_id, data={"stream": "stdout", "text": "x" * 500})
-            assert (await running.invoke(fn_id)).status_code == 200
-            seqs = []
-            async for event in events_in(response):
-                seqs.append(event["seq"])
-                if event["kind"] == "call.finished":
-                    break
-        assert seqs == sorted(seqs)
-        assert len(seqs) < 12_000
 
 
 async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) -> None:
@@ -156,22 +77,79 @@ async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(exec
         assert [call["id"] for call in listed] == [waits, runs, over]
         assert [call["status"] for call in listed] == [0, 0, 200]
         assert [bool(call["instance_id"]) for call in listed] == [False, True, True]
-        assert [call["id"] for call in await running.items(path, limit="2")] == [waits, runs]
+        assert [call["id"] for call in await running.items(path, per_page="2")] == [waits, runs]
         assert await running.items(f"/nbfn/v1/fns/{other}/calls") == []
         gate.set()
         await running.happened("call.finished", 3)
         assert {call["status"] for call in await running.items(path)} == {200}
 
 
-async def test_calls_and_logs_are_of_a_function_and_a_number_that_are_some(executor: Executor) -> None:
+async def test_calls_and_logs_are_of_a_function_and_a_number_that_exist(executor: Executor) -> None:
     async with executor() as running:
         fn_id = await running.deploy()
-        assert (await running.client.get("/nbfn/v1/fns/nosuch/calls")).status_code == 404
-        for what in ("calls", "logs"):
+        for what, limit in (("calls", "per_page"), ("logs", "limit")):
+            unknown = await running.client.get(f"/nbfn/v1/fns/nosuch/{what}")
+            assert (unknown.status_code, unknown.json()) == (404, {"message": "Fn not found"})
             for odd in ("zz", "0", "-1", "", "1.5"):
-                response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/{what}", params={"limit": odd})
-                assert (response.status_code, f"limit is {odd!r}" in response.text) == (400, True)
-            assert await running.items(f"/nbfn/v1/fns/{fn_id}/{what}", limit="9" * 5000) == []
+                response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/{what}", params={limit: odd})
+                assert (response.status_code, f"{limit} is {odd!r}" in response.text) == (400, True)
+            assert await running.items(f"/nbfn/v1/fns/{fn_id}/{what}", **{limit: "9" * 5000}) == []
+        for odd in ("zz!", "eA", "IA", "bmFuIA"):
+            response = await running.client.get(f"/nbfn/v1/fns/{fn_id}/calls", params={"cursor": odd})
+            assert (response.status_code, repr(odd) in response.text) == (400, True)
+
+
+async def pages(running: Running, path: str, size: int) -> list[list[dict[str, Any]]]:
+    """All pages of a list."""
+    found, params = [], {"per_page": str(size)}
+    while True:
+        page = (await running.client.get(path, params=params)).json()
+        found.append(page["items"])
+        if "next_cursor" not in page:
+            return found
+        params["cursor"] = page["next_cursor"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+async def test_the_pages_of_a_list_of_calls_have_all_of_them_once(executor: Executor, size: int) -> None:
+    gate = asyncio.Event()
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        if call.body:
+            await gate.wait()
+        return FakeAnswer(b"done")
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id, other = await running.deploy(), await running.deploy("other")
+        over = [(await running.invoke(fn_id)).headers["fn-call-id"] for _ in range(3)]
+        await running.invoke(other)
+        detached = {"Fn-Invoke-Type": "detached"}
+        live = [(await running.invoke(fn_id, b"x", **detached)).headers["fn-call-id"] for _ in range(2)]
+        found = await pages(running, f"/nbfn/v1/fns/{fn_id}/calls", size)
+        assert [call["id"] for page in found for call in page] == [*live[::-1], *over[::-1]]
+        assert {len(page) for page in found[:-1]} <= {size}
+        gate.set()
+
+
+async def test_a_call_that_ends_while_pages_are_turned_is_not_missed(executor: Executor) -> None:
+    gates = {name: asyncio.Event() for name in (b"a", b"b")}
+
+    async def answer(call: FakeCall) -> FakeAnswer:
+        await gates[call.body].wait()
+        return FakeAnswer(b"done")
+
+    async with executor(Script(answer=answer)) as running:
+        fn_id = await running.deploy()
+        path = f"/nbfn/v1/fns/{fn_id}/calls"
+        calls = [asyncio.create_task(running.invoke(fn_id, name)) for name in gates]
+        await running.happened("call.started", 2)
+        one = (await running.client.get(path, params={"per_page": "1"})).json()
+        for gate in gates.values():
+            gate.set()
+        ids = {(await call).headers["fn-call-id"] for call in calls}
+        await running.happened("call.finished", 2)
+        rest = await running.items(path, cursor=one["next_cursor"])
+        assert {call["id"] for call in one["items"] + rest} == ids
 
 
 @pytest.mark.parametrize("way", ["", "detached"])
@@ -301,10 +279,6 @@ async def test_a_number_without_end_is_no_number(executor: Executor) -> None:
     async with executor(Script(answer=answer)) as running:
         fn_id = await running.deploy()
         assert (await running.invoke(fn_id)).status_code == 200
-        path = f"/nbfn/v1/events?after={'9' * 5000}"
-        async with running.client.stream("GET", path) as response:
-            assert response.status_code == 200
-            assert (await anext(events_in(response)))["seq"] == 1
 
 
 async def test_stop_asks_for_the_end(executor: Executor) -> None:

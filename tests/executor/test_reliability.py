@@ -183,7 +183,7 @@ def test_a_thousand_functions_and_ten_thousand_calls_stay_within_bounds(state: P
         for request in requests:
             flood(where.socket, request, clients=4, calls=200)
         full = resident_mb(process.pid)
-        calls = client.get(f"/nbfn/v1/fns/{fn_ids[-20]}/calls", params={"limit": 100}).json()["items"]
+        calls = client.get(f"/nbfn/v1/fns/{fn_ids[-20]}/calls", params={"per_page": 100}).json()["items"]
         assert len(calls) == 100
         assert full - begin < 64
         for request in requests:

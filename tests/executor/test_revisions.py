@@ -143,6 +143,9 @@ async def test_updates_are_revisions_and_any_can_be_gone_back_to(executor: Execu
         )
         for wrong in ({}, {"revision": 0}, {"revision": "1"}):
             assert (await running.client.post(f"{own}/rollback", json=wrong)).status_code == 400
+        assert (await running.client.post(f"{own}/rollback")).json() == {
+            "message": 'Invalid JSON: send {"revision": NUMBER}'
+        }
         for nowhere in ("/nbfn/v1/fns/no/revisions", "/nbfn/v1/fns/no/rollback"):
             method = "GET" if nowhere.endswith("revisions") else "POST"
             assert await refused(running, method, nowhere, {"revision": 1}) == (404, "Fn not found")

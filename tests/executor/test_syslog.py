@@ -51,6 +51,8 @@ def test_where_a_syslog_is() -> None:
     assert Destination.parse("tcp://[::1]:99") == Destination("tcp", "::1", 99)
     assert Destination.parse("tcp+tls://h") == Destination("tcp+tls", "h", 6514)
     assert Destination.parse("unixgram:///dev/log") == Destination("unixgram", path="/dev/log")
+    for url in ("udp://h:514", "tcp://[::1]:99", "unix:///dev/log"):
+        assert str(Destination.parse(url)) == url
 
 
 @pytest.mark.parametrize(
@@ -236,6 +238,39 @@ async def test_one_that_is_not_there_costs_calls_nothing_and_is_found_later(
             text = (await running.client.get("/metrics")).text
             (dropped,) = re.findall(r"^nbfn_syslog_dropped_total (\d+)$", text, re.MULTILINE)
             assert 20 < int(dropped) < 40
+
+
+async def test_one_that_is_not_there_is_named_with_whose_it_is(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = asyncio.Event()
+    complain = syslog.log.warning
+    monkeypatch.setattr(syslog.log, "warning", lambda *words: (complain(*words), told.set()))
+    monkeypatch.setattr(syslog, "_CLOSE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        port = once.getsockname()[1]
+    async with executor(Script(answer=speak)) as running:
+        url = f"tcp://127.0.0.1:{port}"
+        await running.post("/v2/apps", {"name": "shop", "syslog_url": url})
+        await running.invoke(await running.deploy(), b"x\n")
+        await told.wait()
+    assert f"the syslog tcp://127.0.0.1:{port} of application shop cannot be reached: " in caplog.text
+
+
+async def test_one_that_is_not_there_and_gets_nothing_any_more_is_let_go(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog, "_RETRY_S", 0.01)
+    monkeypatch.setattr(syslog, "_IDLE_S", 0.05)
+    async with executor(Script(answer=speak)) as running:
+        await running.post("/v2/apps", {"name": "shop", "syslog_url": f"unix://{tmp_path / 'none'}"})
+        await running.invoke(await running.deploy(), b"x\n")
+        dropped = 0
+        while not dropped:
+            text = (await running.client.get("/metrics")).text
+            dropped = int(re.findall(r"^nbfn_syslog_dropped_total (\d+)$", text, re.MULTILINE)[0])
+            await asyncio.sleep(0.01)
+        assert dropped == 2
 
 
 async def test_one_that_does_not_read_costs_calls_nothing(

@@ -70,6 +70,11 @@ class House:
         }
 
     @property
+    def token(self) -> str:
+        """What lets a caller in."""
+        return (self.state / "token").read_text().strip()
+
+    @property
     def has_groups(self) -> bool:
         """True if instances are limited by cgroups."""
         return any("cgroup" in mechanism for mechanism in self.isolation["mechanisms"])

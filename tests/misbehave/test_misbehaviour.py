@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import threading
-from typing import TYPE_CHECKING
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import pytest
@@ -124,6 +127,56 @@ def f(x):
     assert home.resident_bytes() - before < 64 << 20
     home.neighbour_is_well()
     home.remove(fn_id)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["length", "chunks"])
+def test_a_request_of_ten_gigabytes_is_ended_and_stays_out_of_memory(home: House, told: bool) -> None:
+    """A caller that misbehaves: of a function that gathers its body, and where a body is limited."""
+    before = home.resident_bytes()
+    fn_id = home.deploy("def f(x): return len(x)\n", "gathers", timeout=60)
+    detached = {"Fn-Invoke-Type": "detached"}
+    for path, headers, status, says in (
+        (f"/invoke/{fn_id}", {}, 502, "out of memory: more than 128 MB|status 413: the body does not fit"),
+        (f"/invoke/{fn_id}", detached, 413, "Content-Length too large for this server"),
+        ("/v2/apps", {}, 413, "the body is larger than 1048576 bytes"),
+        ("/invoke/nosuch", {}, 404, "Fn not found"),
+    ):
+        answer = flood(home, path, headers, told=told)
+        assert (answer.status, bool(re.search(says, answer.reason))) == (status, True), answer
+        assert home.resident_bytes() - before < 64 << 20
+        home.neighbour_is_well()
+    home.remove(fn_id)
+
+
+class Answer(NamedTuple):
+    status: int
+    reason: str
+
+
+def flood(home: House, path: str, headers: dict[str, str], *, told: bool) -> Answer:
+    """What is said to who sends 10 GB there, as long as somebody listens."""
+    piece, size = bytes(1 << 20), 10 << 30
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(home.target("")["socket"]))
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {home.token}"]
+        lines += [f"Content-Length: {size}" if told else "Transfer-Encoding: chunked"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        caller.sendall("\r\n".join([*lines, "", ""]).encode())
+        sender = threading.Thread(target=_pour, args=(caller, piece, size // len(piece), told))
+        sender.start()
+        found = HTTPResponse(caller, method="POST")
+        found.begin()
+        answer = Answer(found.status, found.read().decode())
+        caller.shutdown(socket.SHUT_RDWR)
+        sender.join()
+    return answer
+
+
+def _pour(caller: socket.socket, piece: bytes, times: int, told: bool) -> None:
+    framed = piece if told else b"%x\r\n%b\r\n" % (len(piece), piece)
+    with contextlib.suppress(OSError):  # it was cut off
+        for _ in range(times):
+            caller.sendall(framed)
 
 
 @pytest.mark.parametrize(

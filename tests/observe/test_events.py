@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,7 +17,7 @@ from nbfn import config, local
 from nbfn.deploy.fn import FnTarget
 from nbfn.observe import RESTARTED, Subscription, subscribe
 from nbfn.observe.events import parse
-from nbfn.spec import Event, FunctionSpec, ImageRef
+from nbfn.spec import MISSED, Event, FunctionSpec, ImageRef
 from tests.session import running
 
 if TYPE_CHECKING:
@@ -112,21 +113,50 @@ def test_following_what_is_not_there_is_no_error(settings: Settings) -> None:
         assert not ended.open
 
 
-def read(text: str) -> list[Event]:
+def test_another_executor_is_noticed_that_took_the_place_unseen(settings: Settings) -> None:
+    """Nobody was refused in between: only the ids tell that these are another one's events."""
+    fn_id = deploy(local.ensure(settings), "greet")
+    endpoint = [local.ensure(settings)]
+    came_back = threading.Event()
+
+    def where() -> Endpoint:
+        if not local.find(settings):
+            came_back.wait(WAIT_S)
+        return endpoint[0]
+
+    heard: queue.Queue[Event] = queue.Queue()
+    with subscribe(where, "", heard.put, after=0):
+        assert heard.get(timeout=WAIT_S).seq == 1
+        running.kill(settings)
+        endpoint[0] = local.ensure(settings)
+        deploy(endpoint[0], "other")
+        came_back.set()
+        assert [heard.get(timeout=WAIT_S).kind for _ in range(3)] == [
+            RESTARTED,
+            MISSED,
+            "function.created",
+        ]
+        with endpoint[0].client(timeout=WAIT_S) as client:
+            client.delete(f"/v2/fns/{fn_id}").raise_for_status()
+        assert heard.get(timeout=WAIT_S).kind == "function.deleted"
+
+
+def read(text: str) -> list[tuple[str, Event | None]]:
     async def lines() -> AsyncIterator[str]:
         for line in text.splitlines():
             yield line
 
-    async def collect() -> list[Event]:
-        return [event async for event in parse(lines())]
+    async def collect() -> list[tuple[str, Event | None]]:
+        return [each async for each in parse(lines())]
 
     return anyio.run(collect)
 
 
 def test_a_stream_is_read_past_what_is_no_event() -> None:
     good = json.dumps({"seq": 7, "at": 1.5, "kind": "log", "data": {"text": "ä\n"}})
-    text = f": nbfn\n\nid: 6\ndata: nonsense\n\ndata: [1]\n\nid: 7\ndata: {good}\n\nretry: 3\n\ndata: {{\n"
-    assert read(text) == [Event(7, 1.5, "log", data={"text": "ä\n"})]
+    text = ": nbfn\nid: a-5\n\nid: a-6\ndata: nonsense\n\ndata: [1]\n\n"
+    text += f"id: a-7\ndata: {good}\n\nretry: 3\n\ndata: {{\n"
+    assert read(text) == [("a-5", None), ("a-7", Event(7, 1.5, "log", data={"text": "ä\n"}))]
 
 
 @given(st.text(alphabet=st.sampled_from('data:id{}[]"sqk1,. \n'), max_size=60))

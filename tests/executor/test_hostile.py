@@ -1,0 +1,82 @@
+"""Callers that mean harm: foreign names, bodies without end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.executor.conftest import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from tests.executor.conftest import Running
+
+    Executor = Callable[..., AbstractAsyncContextManager[Running]]
+
+pytestmark = pytest.mark.anyio
+
+
+TEN_GB = 10 << 30
+
+
+async def said(running: Running, head: str) -> bytes:
+    """All of the answer to a request with the token, and without a body."""
+    reader, writer = await running.dial()
+    writer.write(f"{head}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET http://evil.example/v2/apps HTTP/1.1\r\nHost: localhost",
+        "GET http://evil.example:80/v2/apps HTTP/1.1\r\nHost: localhost",
+        "GET HTTP://EVIL HTTP/1.1\r\nHost: localhost",
+        "GET http://[::2]/v2/apps HTTP/1.0",
+        "POST http://evil.example/invoke/x HTTP/1.1\r\nHost: localhost",
+        "GET http://localhost:80@evil.example/t/a/b HTTP/1.1\r\nHost: localhost",
+    ],
+)
+async def test_an_absolute_target_of_another_name_is_refused(executor: Executor, head: str) -> None:
+    async with executor() as running:
+        answer = await said(running, head)
+        assert answer.startswith(b"HTTP/1.1 421 ")
+        assert b"use localhost" in answer
+
+
+async def test_an_absolute_target_outweighs_the_host(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        for authority in ("localhost", "127.0.0.1:99", "[::1]:7"):
+            for host in ("", "\r\nHost: evil.example"):
+                target = f"http://{authority}/v2/fns/{fn_id}"
+                answer = await said(running, f"GET {target} HTTP/1.1{host}")
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert f"http://{authority}/invoke/{fn_id}".encode() in answer
+                assert b"evil" not in answer
+        answer = await said(running, "GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\nHost: evil")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/apps", "/v2/apps/x", "/nbfn/v1/fns/FN/rollback", "/invoke/FN", "/t/a/b"]
+)
+@pytest.mark.parametrize("asks", ["", "\r\nExpect: 100-continue"])
+async def test_a_body_that_says_it_is_too_large_is_refused_before_any_of_it_came(
+    executor: Executor, path: str, asks: str
+) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        path = path.replace("FN", fn_id)
+        method = "PUT" if path.endswith("/x") else "POST"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost{asks}\r\nContent-Length: {TEN_GB}"
+        head += "\r\nFn-Invoke-Type: detached"
+        answer = await said(running, head)
+        assert answer.startswith(b"HTTP/1.1 404 " if path == "/t/a/b" else b"HTTP/1.1 413 ")
+        assert b"100 Continue" not in answer
+        assert not running.parts.app.tasks
