@@ -44,15 +44,6 @@ pytestmark = [
     pytest.mark.usefixtures("_nothing_of_ours_stays_in_the_daemon"),
 ]
 
-# The cheapest of what shows that another daemon does as Docker does; all of it under DOCKER_HOST.
-PODMAN_TOO = (
-    "an_instance_that_is_started_answers",
-    "much_output_is_drained_and_complete_at_the_end",
-    "an_exit_code_is_named",
-    "stop_with_grace_lets_it_end_by_itself",
-    "an_end_before_the_socket_fails_the_start",
-)
-
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -138,20 +129,17 @@ def podman() -> Iterator[str]:
 
 
 @pytest.mark.needs("podman", "root")
-class TestPodman:
-    @pytest.fixture
-    async def driver(
-        self, settings: Settings, podman: str, monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[Guarded]:
-        monkeypatch.setenv("DOCKER_HOST", podman)
-        driver = make_driver(settings)
-        assert driver.isolation.mechanisms[0].startswith("Podman")
-        yield driver
-        await driver.close()
+class TestPodman(DriverConformance):
+    """The same contract, kept by another daemon that speaks Docker's API."""
 
-    @pytest.mark.parametrize("promise", PODMAN_TOO)
-    async def test_it_keeps_what_docker_keeps(self, driver: Guarded, image: ImageRef, promise: str) -> None:
-        await getattr(DriverConformance(), f"test_{promise}")(driver, image)
+    @pytest.fixture(autouse=True)
+    def _asked(self, podman: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DOCKER_HOST", podman)
+
+    @pytest.fixture
+    async def driver(self, driver: Guarded) -> Guarded:
+        assert driver.isolation.mechanisms[0].startswith("Podman")
+        return driver
 
 
 def containers(client: Any, settings: Settings) -> list[Any]:
