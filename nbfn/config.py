@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "docker.io/fnproject/python:{python}"
 """The image that Fn's own Python functions run on."""
+FN_PYTHONS = ("3.11", "3.12")
+"""The minor versions that Fn has images of, in 2026."""
 DRIVERS = ("auto", "sandbox", "docker", "fake")
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96

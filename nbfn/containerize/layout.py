@@ -107,6 +107,11 @@ class Layout:
         except OSError:
             return False
 
+    def lacking(self, layers: Iterable[Layer]) -> int:
+        """Bytes of the ``layers`` that are not here."""
+        found = (layer.descriptor for layer in layers)
+        return sum(each.size for each in found if not self.has(each.digest, each.size))
+
     def use(self, digest: str, size: int) -> bool:
         """The same, of a blob that is about to be needed: it counts as new again."""
         if not self.has(digest, size):
@@ -178,10 +183,13 @@ class Layout:
             self._rename(name, None)
         return known
 
-    def add(self, fill: Callable[[files.Sink], None], what: str, needed: int) -> tuple[str, int]:
+    def add(
+        self, fill: Callable[[files.Sink], None], what: str, needed: int, judge: files.Judge | None = None
+    ) -> tuple[str, int]:
         """Keep the blob that ``fill`` writes; returns its digest and size.
 
         ``what`` and ``needed`` (bytes, about) are for the error that says why it could not be kept.
+        ``judge``, given where it is written, raises if it is not to be kept.
 
         Raises:
             StateError: no space, no permission; nothing of it is left.
@@ -190,6 +198,8 @@ class Layout:
         with files.explained(self.path, what, needed), files.temporary(self._temporary) as sink:
             fill(sink)
             sink.flush()
+            if judge is not None:
+                judge(sink.path)
             sink.path.replace(self.blob(sink.digest))
         return sink.digest, sink.size
 
@@ -229,16 +239,22 @@ class Layout:
 
     @contextlib.contextmanager
     def partial(
-        self, descriptor: Descriptor, what: str, *, resumed: bool = True
+        self,
+        descriptor: Descriptor,
+        what: str,
+        *,
+        resumed: bool = True,
+        judge: files.Judge | None = None,
     ) -> Iterator[files.Growing | None]:
         """The part of a blob that is here, to be made whole; None if it is whole already.
 
         What was written stays for the next try if this one fails, unless it turned out to be wrong, is not
         ``resumed`` by a next try, or has filled the disk, where all else would fail from then on.
-        Another process that fetches the same blob waits.
+        Another process that fetches the same blob waits. ``judge`` is given where it is when it is whole, and
+        raises if it is not to be kept.
 
         Raises:
-            ImageError: it is full, and does not have the digest that it should have.
+            ImageError: it is full, and does not have the digest that it should have; or it is not to be kept.
             StateError: no space, no permission.
         """
         self.ensure()
@@ -250,7 +266,8 @@ class Layout:
                 return
             try:
                 yield growing
-                growing.finish(descriptor.digest, descriptor.size, what, self.blob(descriptor.digest))
+                there = self.blob(descriptor.digest)
+                growing.finish(descriptor.digest, descriptor.size, what, there, judge)
             except BaseException as error:
                 if not resumed or not growing.size or files.is_full(error):
                     path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from nbfn.containerize.image import (
     digest_of,
     digest_of_file,
 )
-from nbfn.containerize.members import read_members
+from nbfn.containerize.judge import contents_problems
 from nbfn.containerize.recipe import SCHEMA_LABEL
 from nbfn.errors import ImageError
 
@@ -155,11 +155,7 @@ def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
         if digest != descriptor.digest:
             problems.append(f"the blob has the digest {digest}, not {descriptor.digest}")
         if not problems:
-            with layer.tar() as tar:
-                diff_id, size = digest_of_file(tar)
-                if diff_id != layer.diff_id:
-                    problems.append(f"the tar has the digest {diff_id}, not its diff_id {layer.diff_id}")
-                problems += read_members(tar, size, root=root)[1]
+            problems += contents_problems(layer, root=root)
     except ImageError as error:
         problems.append(error.message)
     return problems
