@@ -324,6 +324,7 @@ async def test_images_that_cannot_run_say_why(driver: Guarded, debian: Image, se
         with pytest.raises(StartFailed, match=text) as failed:
             await driver.start(make_request(image), Output())
         assert failed.value.stage == "image"
+        assert "\n" not in failed.value.message, "what to do is the hint's"
 
 
 async def test_only_what_the_daemon_lacks_is_loaded(
