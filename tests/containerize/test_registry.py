@@ -291,7 +291,9 @@ def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
         ref = Reference.parse(f"{registry.host}/a/b:1")
         with pytest.raises(LoginFailed, match="401") as caught:
             push(built, ref, ANYBODY)
-        assert caught.value.hint == f"no login for it is known: docker login {registry.host}"
+        assert (
+            caught.value.hint == f"no login for it is known: docker login {registry.host} (or podman login)"
+        )
         with pytest.raises(LoginFailed) as caught:
             push(built, ref, access(tmp_path / "docker", registry.host, password="wrong-one"))
         assert "'tenancy/ana'" in str(caught.value)
