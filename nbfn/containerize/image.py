@@ -79,8 +79,8 @@ def encode(document: Mapping[str, object]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def decode(data: bytes, what: str) -> dict[str, Any]:
-    """The JSON object in ``data``.
+def decode(data: bytes, what: str, *, hint: str = "") -> dict[str, Any]:
+    """The JSON object in ``data``. ``hint`` says what to do if it is none.
 
     Raises:
         ImageError: it is none; ``what`` names it.
@@ -88,9 +88,9 @@ def decode(data: bytes, what: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ImageError(f"{what} is not JSON: {error}") from error
+        raise ImageError(f"{what} is not JSON: {error}", hint=hint) from error
     if not isinstance(document, dict):
-        raise ImageError(f"{what} is not a JSON object")
+        raise ImageError(f"{what} is not a JSON object", hint=hint)
     return document
 
 
@@ -104,8 +104,8 @@ class Descriptor:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, value: object, what: str) -> Descriptor:
-        """The descriptor in a JSON document.
+    def read(cls, value: object, what: str, hint: str = "") -> Descriptor:
+        """The descriptor in a JSON document. ``hint`` says what to do if it is none.
 
         Raises:
             ImageError: it is none; ``what`` names it.
@@ -122,7 +122,7 @@ class Descriptor:
                 and isinstance(notes, dict)
             ):
                 return cls(media_type, digest, size, notes)
-        raise ImageError(f"{what} is not a descriptor with mediaType, a sha256 digest and a size")
+        raise ImageError(f"{what} is not a descriptor with mediaType, a sha256 digest and a size", hint=hint)
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""

@@ -15,14 +15,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import files
-from nbfn.containerize.image import (
-    INDEX_TYPE,
-    Descriptor,
-    Image,
-    decode,
-    digest_of,
-    encode,
-)
+from nbfn.containerize.image import INDEX_TYPE, Descriptor, Image, decode, digest_of, encode
 from nbfn.errors import ImageError
 from nbfn.spec import ImageRef
 
@@ -38,6 +31,7 @@ DEFAULT_TAG = "latest"
 _PARTIAL_S = 7 * 86400.0
 _MANIFEST_MAX_BYTES = 4 << 20
 
+_REMOVE_IT = "remove it: images are found by their digests, and deploying again names them"
 _MARKER = encode({"imageLayoutVersion": "1.0.0"})
 
 
@@ -84,7 +78,9 @@ class Layout:
         found = {}
         for entry in self._index():
             if name := _name(entry):
-                found[name] = Descriptor.read(entry, f"{name} in {self.path / 'index.json'}").digest
+                found[name] = Descriptor.read(
+                    entry, f"{name} in {self.path / 'index.json'}", _REMOVE_IT
+                ).digest
         return dict(sorted(found.items()))
 
     def manifests(self) -> list[str]:
@@ -356,10 +352,11 @@ class Layout:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-        entries = decode(data, str(path)).get("manifests")
+            hint = f"let this user read it, or {_REMOVE_IT}"
+            raise ImageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+        entries = decode(data, f"{path} is damaged: it", hint=_REMOVE_IT).get("manifests")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ImageError(f"{path} is damaged: it lists no manifests", hint="remove it and deploy again")
+            raise ImageError(f"{path} is damaged: it lists no manifests", hint=_REMOVE_IT)
         return entries
 
     def _rename(self, name: str, entry: Mapping[str, object] | None) -> None:

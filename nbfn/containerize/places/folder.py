@@ -62,7 +62,7 @@ class Folder:
                 f"{self.path} is no layout of images: {path.name}: {error.strerror}",
                 hint="give a folder with oci-layout, index.json and blobs",
             ) from error
-        return blobs.named(decode(data, str(path)), self.name, str(self))
+        return blobs.named(decode(data, str(path), hint="make it anew"), self.name, str(self))
 
     @contextlib.contextmanager
     def _open(self, digest: str) -> Iterator[BinaryIO]:

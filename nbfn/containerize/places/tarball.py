@@ -80,7 +80,7 @@ class Tarball:
     ) -> Image:
         with _Archive.opened(self.path) as archive:
             if archive.has("oci-layout"):
-                index = decode(archive.read("index.json"), f"the index of {self.path}")
+                index = decode(archive.read("index.json"), f"the index of {self.path}", hint="save it again")
                 descriptor = blobs.named(index, self.name, str(self))
                 return blobs.take(descriptor, archive.blob, layout, str(self), platform, progress, accept)
             return _saved(archive, self.name, layout, str(self), progress, accept)
