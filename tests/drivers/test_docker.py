@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 
 from nbfn import config
@@ -300,6 +301,23 @@ async def test_what_a_killed_executor_left_is_swept(
     assert containers(client, settings) == []
     assert await successor.sweep() == 0
     await successor.close()
+
+
+async def test_what_was_removed_before_its_end_was_asked_for_was_killed(
+    driver: Guarded, image: ImageRef, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = docker.APIClient.wait
+
+    def late(self: docker.APIClient, name: str, **options: Any) -> Any:
+        with contextlib.suppress(docker.errors.NotFound):
+            while self.inspect_container(name):
+                time.sleep(0.01)
+        return ask(self, name, **options)
+
+    monkeypatch.setattr(docker.APIClient, "wait", late)
+    instance = await driver.start(make_request(image, network=False), Output())
+    await asyncio.to_thread(client.containers.get(f"nbfn-{instance.id}").remove, force=True)
+    assert (await instance.wait()).cause == "killed by SIGKILL"
 
 
 async def test_a_program_that_cannot_run(driver: Guarded, debian: Image, settings: Settings) -> None:
