@@ -27,7 +27,7 @@ from nbfn.containerize.image import (
     digest_of,
 )
 from nbfn.containerize.registry import Access
-from nbfn.errors import BadInput, ImageError, RegistryError
+from nbfn.errors import BadInput, ImageError, NbfnError, RegistryError
 from nbfn.spec import ImageRef, PythonVersion
 
 if TYPE_CHECKING:
@@ -154,13 +154,13 @@ def find_base(
         if python is not None and told is not None:
             _check_python(text, told, python)
 
-    source = places.find_place(text, Access.of(known))
     try:
+        source = places.find_place(text, Access.of(known))
         image, facts = _kept(source, text, layout, progress, accept)
-    except RegistryError as error:
+    except (BadInput, ImageError) as error:
         if not standing:
             raise
-        raise _unavailable(text, error) from error
+        raise _unusable(text, error) from error
     return ImageBase(text, _plain(image), facts)
 
 
@@ -182,21 +182,22 @@ def _check_python(name: str, found: PythonVersion, python: PythonVersion) -> Non
         )
 
 
-def _unavailable(image: str, error: RegistryError) -> RegistryError:
+def _unusable(image: str, error: BadInput | ImageError) -> NbfnError:
     """``error`` for who may not have asked for a base: ``fn`` is the default of containers."""
     python = host.python()
-    another = (
+    said = f"base 'fn', the default of containers, is {image}, which cannot be used: {error.message}"
+    hint = (
         f"name another image that brings Python {python}: NBFN_BASE=IMAGE for all, base= or --base for one "
         "function (docker-daemon:NAME is one that Docker has)"
     )
+    if not isinstance(error, RegistryError):
+        return (BadInput if isinstance(error, BadInput) else ImageError)(said, hint=hint)
     if error.status == _NOT_FOUND:
-        which = " and ".join(config.FN_PYTHONS)
-        another = f"Fn has images of Python {which}: use a kernel of one of these, or {another}"
-    return type(error)(
-        f"base 'fn', the default of containers, is {image}, which cannot be had: {error.message}",
-        hint=f"{error.hint}; or {another}" if error.hint and error.status != _NOT_FOUND else another,
-        status=error.status,
-    )
+        there = " and ".join(config.FN_PYTHONS)
+        hint = f"Fn has images of Python {there}: use a kernel of one of these, or {hint}"
+    else:
+        hint = f"{hint}; or see to the registry: {error.hint}"
+    return type(error)(said, hint=hint, status=error.status)
 
 
 def _kept(

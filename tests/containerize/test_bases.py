@@ -22,7 +22,7 @@ from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of, digest_of
 from nbfn.containerize.places import Folder, Remote, Tarball
 from nbfn.containerize.registry import Access, Reference, pull, push
 from nbfn.drivers import make_driver
-from nbfn.errors import ImageError, RegistryError
+from nbfn.errors import BadInput, ImageError, RegistryError
 from nbfn.spec import PythonVersion
 from tests.conftest import debian_base
 from tests.containerize.conftest import make_capture, make_spec
@@ -202,7 +202,7 @@ def test_the_base_of_containers_that_cannot_be_had(
         (registry.host, "is not in the registry", "Fn has images of Python 3.11 and 3.12"),
     ):
         settings = config.load({"NBFN_STATE": str(tmp_path), "NBFN_BASE": f"{where}/fn/python:{{python}}"})
-        said = rf"base 'fn', .* is {where}/fn/python:{minor}, which cannot be had: .*{message}"
+        said = rf"base 'fn', .* is {where}/fn/python:{minor}, which cannot be used: .*{message}"
         with pytest.raises(RegistryError, match=said) as caught:
             build(make_spec(base="fn"), make_capture(), layout, settings=settings)
         for part in (also, f"another image that brings Python {minor}", "NBFN_BASE=", "--base"):
@@ -210,6 +210,11 @@ def test_the_base_of_containers_that_cannot_be_had(
         with pytest.raises(RegistryError) as asked:
             find_base(f"{where}/fn/python:1", layout, settings=settings)
         assert "NBFN_BASE" not in str(asked.value)
+    for where, kind in (("not an image", BadInput), ("oci:/nowhere", ImageError)):
+        settings = config.load({"NBFN_STATE": str(tmp_path), "NBFN_BASE": where})
+        with pytest.raises(kind, match=f"base 'fn', .* is {where}, which cannot be used: ") as other:
+            build(make_spec(base="fn"), make_capture(), layout, settings=settings)
+        assert "NBFN_BASE=" in other.value.hint
     assert layout.refs() == {}
 
 
