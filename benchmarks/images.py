@@ -90,6 +90,8 @@ class _Theirs:
     def __init__(self, folder: Path, base: str, host: str, client: DockerClient) -> None:
         self._folder, self._client, self._where = folder, client, f"{host}/theirs/f"
         self._version = ""
+        self.made: set[str] = set()
+        """Ids of what it built."""
         folder.mkdir()
         (folder / "Dockerfile").write_text(_DOCKERFILE.format(base=base))
 
@@ -101,7 +103,8 @@ class _Theirs:
             install = [sys.executable, "-m", "uv", "pip", "install", "-q", "--target", str(site)]
             subprocess.run([*install, f"packaging=={version}"], check=True)
             self._version = version
-        self._client.images.build(path=str(self._folder), tag=f"{self._where}:1", rm=True)
+        built, _ = self._client.images.build(path=str(self._folder), tag=f"{self._where}:1", rm=True)
+        self.made.add(str(built.id))
         said: Any = self._client.images.push(self._where, "1", stream=True, decode=True)
         for line in said:
             if "error" in line:
@@ -109,8 +112,9 @@ class _Theirs:
 
     def forget(self) -> None:
         """What it left in the daemon."""
-        with contextlib.suppress(docker.errors.ImageNotFound):
-            self._client.images.remove(f"{self._where}:1", force=True)
+        for each in self.made:  # the tag moved on from all but the last
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                self._client.images.remove(each, force=True)
 
 
 def _both(name: str, ours: _Ours, theirs: _Theirs, steps: list[tuple[int, str]]) -> Row:

@@ -26,6 +26,9 @@
                             (this machine's own always may be)
 ``DOCKER_CONFIG``           folder of Docker's ``config.json``, which has the registries' logins
                             (default ``~/.docker``)
+``REGISTRY_AUTH_FILE``      file of the logins of ``podman login`` and ``skopeo login``, for registries that
+                            Docker's has none for (default: where these keep it, below
+                            ``$XDG_RUNTIME_DIR``, ``/run/containers`` or ``~/.config``)
 ``NBFN_CGROUPS``            ``auto`` (default): instances are limited by cgroups where they can be made;
                             ``off``: their memory is looked at instead
 ``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "docker.io/fnproject/python:{python}"
 """The image that Fn's own Python functions run on."""
+FN_PYTHONS = ("3.11", "3.12")
+"""The minor versions that Fn has images of, in 2026."""
 DRIVERS = ("auto", "sandbox", "docker", "fake")
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96
@@ -77,6 +82,8 @@ class Settings:
     registry_http: tuple[str, ...]
     docker_config: Path
     """Folder of Docker's ``config.json``."""
+    registry_auth: Path
+    """File of the logins of Podman and Skopeo, which need not be there."""
     zygotes: int
     cgroups: bool = True
     """Limit instances by cgroups, where they can be made."""
@@ -118,6 +125,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "registry_ca": _file("NBFN_REGISTRY_CA", env.get("NBFN_REGISTRY_CA") or ""),
         "registry_http": tuple(filter(None, (env.get("NBFN_REGISTRY_HTTP") or "").split(","))),
         "docker_config": Path(env.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute(),
+        "registry_auth": _registry_auth(env),
         "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
         "cgroups": _choice("NBFN_CGROUPS", env.get("NBFN_CGROUPS") or "auto", ("auto", "off")) == "auto",
     }
@@ -142,6 +150,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_REGISTRY_CA": str(settings.registry_ca or ""),
         "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
         "DOCKER_CONFIG": str(settings.docker_config),
+        "REGISTRY_AUTH_FILE": str(settings.registry_auth),
         "NBFN_ZYGOTES": str(settings.zygotes),
         "NBFN_CGROUPS": "auto" if settings.cgroups else "off",
     }
@@ -179,6 +188,18 @@ def _default_socket(state: Path) -> Path:
         return path
     mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"nbfn-{os.getuid()}-{mark}" / "executor.sock"
+
+
+def _registry_auth(env: Mapping[str, str]) -> Path:
+    """Where Podman keeps logins: for this session, or, if somebody said so, beyond it."""
+    said = env.get("REGISTRY_AUTH_FILE")
+    if said:
+        return Path(said).expanduser().absolute()
+    runtime = env.get("XDG_RUNTIME_DIR")
+    own = Path(runtime) / "containers" if runtime else Path("/run/containers") / str(os.getuid())
+    lasting = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers"
+    found = (folder / "auth.json" for folder in (own, lasting))
+    return next((path for path in found if os.access(path, os.R_OK)), own / "auth.json")
 
 
 def _port(text: str) -> int | None:

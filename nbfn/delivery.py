@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HOST = "host"
 ELSEWHERE = "fn"
-"""What stands for ``host`` where this machine's Python is not: Fn's image of the same Python."""
+"""What stands for ``host`` where this machine's Python is not, as in any container: Fn's image of it."""
 
 _REGISTRY = "`fn update context registry HOST/PREFIX` says where images go"
 
@@ -37,16 +37,9 @@ def route(context: Context, base: str, *, own: bool, name: str, driver: str = ""
     Raises:
         ImageError: there is none.
     """
-    if own and base == HOST and driver == "docker":
-        raise ImageError(
-            f"{name!r} cannot run in this machine's executor: its base {HOST!r} is this machine's own "
-            "Python, and an executor with NBFN_DRIVER=docker runs containers, which do not have that",
-            hint=f"give it a base that brings a Python (base=, --base): {ELSEWHERE!r} (setting NBFN_BASE), "
-            "or an image of a registry or the daemon (docker-daemon:NAME); or `nbfn stop`, and then "
-            "NBFN_DRIVER=auto",
-        )
     if own:
-        return Route("here", base)
+        contained = base == HOST and driver == "docker"
+        return Route("here", ELSEWHERE if contained else base)
     if context.registry:
         return Route("push", ELSEWHERE if base == HOST else base)
     if context.is_oracle and base == HOST:

@@ -158,7 +158,7 @@ class Function(Remote[P, R_co]):
 
     def _has_wheels(self) -> bool:
         """Whether what it requires comes from wheels where it is not installed here: on any base but ours."""
-        if self.spec.base == HOST and self.spec.requires and not self.session.context.is_local:
+        if self.spec.base == HOST and self.spec.requires:
             with contextlib.suppress(NbfnError):  # there is no way to the server: deploying says so
                 return self.session.check_reach(self.spec.name).base != HOST
         return self.spec.base != HOST
@@ -204,9 +204,10 @@ def function(
         config: environment variables of its instances.
         requires: requirements beyond those that its imports show, as ``pip`` takes them, or files of them
             (``requirements.txt``).
-        base: what its image builds on: ``host`` is this machine's own Python, ``fn`` Fn's image of Python,
-            anything else an image by its name in a registry, or by where it is (``docker-daemon:NAME``,
-            ``oci:FOLDER``, ``oci-archive:FILE``).
+        base: what its image builds on: ``host`` is this machine's own Python, or ``fn`` where that is not,
+            as in containers; ``fn`` is Fn's image of Python, or what ``NBFN_BASE`` names; anything else an
+            image by its name in a registry, or by where it is (``docker-daemon:NAME``, ``oci:FOLDER``,
+            ``oci-archive:FILE``).
         retries: how often a call is made again that was refused before it began (the queue was full).
         idempotent: running it twice is as good as once: a call is then also made again if its instance died
             or the executor went away, at most ``retries`` times. What it raises itself is never retried.

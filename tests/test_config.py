@@ -57,6 +57,7 @@ def test_a_long_state_folder_has_its_socket_in_a_short_one() -> None:
             "NBFN_FN_IMAGES": "m.example/fn/",
             "NBFN_REGISTRY_HTTP": "a:1,b:2",
             "DOCKER_CONFIG": "/d",
+            "REGISTRY_AUTH_FILE": "/r/auth.json",
         },
         {"NBFN_STATE": "/s", "NBFN_APP": "lab", "NBFN_LINGER_S": "1.5", "NBFN_TOKEN_FILE": "/t/token"},
     ],

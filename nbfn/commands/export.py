@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings=HELP)
-@click.argument("function", metavar="FUNCTION", shell_complete=complete.own_functions)
+@click.argument("function", metavar="[APP/]FUNCTION", shell_complete=complete.own_functions)
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option(
     "--app", default="", shell_complete=complete.apps, help="Its application.  [NBFN_APP, notebook]"

@@ -160,7 +160,13 @@ def pull(edge: Edge, where: str, name: str | None) -> None:
     """Bring an image here from a registry, or from docker-daemon:NAME, oci-archive:FILE, oci:FOLDER."""
     from nbfn import verbs
 
-    made = verbs.pull_image(where, name or "", session=edge.session, progress=edge.show.meter())
+    try:
+        made = verbs.pull_image(where, name or "", session=edge.session, progress=edge.show.meter())
+    except KeyboardInterrupt:
+        edge.show.note(
+            "interrupted: nothing half-made is named; from a registry, the same pull goes on there"
+        )
+        raise
     edge.show.say(f"Pulled {made}")
 
 

@@ -11,11 +11,11 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbfn import config
 from nbfn.containerize import host, places
-from nbfn.containerize.examine import Facts, examine
+from nbfn.containerize.examine import Facts, examine, told_python
 from nbfn.containerize.image import (
     DOCKER_LAYER_GZIP_TYPE,
     DOCKER_LAYER_TYPE,
@@ -27,7 +27,7 @@ from nbfn.containerize.image import (
     digest_of,
 )
 from nbfn.containerize.registry import Access
-from nbfn.errors import BadInput, ImageError, RegistryError
+from nbfn.errors import BadInput, ImageError, NbfnError, RegistryError
 from nbfn.spec import ImageRef, PythonVersion
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.config import Settings
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.containerize.places import Source
     from nbfn.spec import Progress
@@ -43,6 +44,7 @@ BASE_LABEL = "org.nbfn.base"
 """Which image it was built on, as it was asked for."""
 _OCI_TYPES = {DOCKER_LAYER_TYPE: LAYER_TYPE, DOCKER_LAYER_GZIP_TYPE: LAYER_GZIP_TYPE}
 _FN = "fn"
+_NOT_FOUND = 404
 
 _log = logging.getLogger(__name__)
 
@@ -109,13 +111,8 @@ class ImageBase:
         return {BASE_LABEL: self.name}
 
     def check(self, python: PythonVersion) -> None:
-        facts, here = self.facts, host.machine_platform()
-        if (facts.os, facts.architecture) != (here["os"], here["architecture"]):
-            raise ImageError(
-                f"the base {self.name} is for {facts.os}/{facts.architecture}, and this machine is "
-                f"{here['os']}/{here['architecture']}",
-                hint="use a base for this platform, or one whose name stands for several",
-            )
+        facts = self.facts
+        _check_platform(self.name, facts.os, facts.architecture)
         if facts.python is None:
             raise ImageError(
                 f"the base {self.name} has no python3 on its PATH",
@@ -123,36 +120,89 @@ class ImageBase:
                     "{python}", str(python)
                 ),
             )
-        if facts.python != python:
-            raise ImageError(
-                f"the base {self.name} brings Python {facts.python}, and the code was captured on {python}",
-                hint=f"use a base with Python {python}, a kernel with Python {facts.python}, or base='host'",
-            )
+        _check_python(self.name, facts.python, python)
 
 
 def find_base(
-    text: str, layout: Layout, *, settings: Settings | None = None, progress: Progress | None = None
+    text: str,
+    layout: Layout,
+    *,
+    python: PythonVersion | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
 ) -> Base:
     """The base that ``text`` names, brought into ``layout`` if it is an image that is not here.
 
-    A base that was fetched before does when its registry cannot be reached.
+    A base that was fetched before does when its registry cannot be reached. One whose config tells another
+    platform, or another Python than ``python``, is not fetched.
 
     Raises:
         BadInput: it names none.
-        ImageError: it is not there, not for this platform, or damaged.
+        ImageError: it is not there, not for this platform or ``python``, or damaged.
         StateError: the layout cannot be written.
     """
     if text == "host":
         return HostBase()
     known = settings or config.load()
-    if text == _FN:
+    standing = text == _FN
+    if standing:
         text = known.base.replace("{python}", str(host.python()))
-    source = places.find_place(text, Access.of(known))
-    image, facts = _kept(source, text, layout, progress)
+
+    def accept(about: Mapping[str, Any]) -> None:
+        _check_platform(text, str(about.get("os", "")), str(about.get("architecture", "")))
+        told = told_python(about)
+        if python is not None and told is not None:
+            _check_python(text, told, python)
+
+    try:
+        source = places.find_place(text, Access.of(known))
+        image, facts = _kept(source, text, layout, progress, accept)
+    except (BadInput, ImageError) as error:
+        if not standing:
+            raise
+        raise _unusable(text, error) from error
     return ImageBase(text, _plain(image), facts)
 
 
-def _kept(source: Source, text: str, layout: Layout, progress: Progress | None) -> tuple[Image, Facts]:
+def _check_platform(name: str, system: str, architecture: str) -> None:
+    here = host.machine_platform()
+    if (system, architecture) != (here["os"], here["architecture"]):
+        raise ImageError(
+            f"the base {name} is for {system}/{architecture}, and this machine is "
+            f"{here['os']}/{here['architecture']}",
+            hint="use a base for this platform, or one whose name stands for several",
+        )
+
+
+def _check_python(name: str, found: PythonVersion, python: PythonVersion) -> None:
+    if found != python:
+        raise ImageError(
+            f"the base {name} brings Python {found}, and the code was captured on {python}",
+            hint=f"use a base with Python {python}, a kernel with Python {found}, or base='host'",
+        )
+
+
+def _unusable(image: str, error: BadInput | ImageError) -> NbfnError:
+    """``error`` for who may not have asked for a base: ``fn`` is the default of containers."""
+    python = host.python()
+    said = f"base 'fn', the default of containers, is {image}, which cannot be used: {error.message}"
+    hint = (
+        f"name another image that brings Python {python}: NBFN_BASE=IMAGE for all, base= or --base for one "
+        "function (docker-daemon:NAME is one that Docker has)"
+    )
+    if not isinstance(error, RegistryError):
+        return (BadInput if isinstance(error, BadInput) else ImageError)(said, hint=hint)
+    if error.status == _NOT_FOUND:
+        there = " and ".join(config.FN_PYTHONS)
+        hint = f"Fn has images of Python {there}: use a kernel of one of these, or {hint}"
+    else:
+        hint = f"{hint}; or see to the registry: {error.hint}"
+    return type(error)(said, hint=hint, status=error.status)
+
+
+def _kept(
+    source: Source, text: str, layout: Layout, progress: Progress | None, accept: Accept
+) -> tuple[Image, Facts]:
     """The image and its facts, which are noted beside the layout's blobs."""
     platform = host.machine_platform()
     note = layout.note("bases", digest_of(f"{text} {platform}".encode()))
@@ -171,7 +221,7 @@ def _kept(source: Source, text: str, layout: Layout, progress: Progress | None) 
             _log.warning("%s; the base that was fetched before is used", error.message)
             return image, facts
     state = source.state()
-    image = source.fetch(layout, platform=platform, progress=progress)
+    image = source.fetch(layout, platform=platform, progress=progress, accept=accept)
     facts = examine(image)
     about = {"state": state, "digest": image.digest, "facts": _document(facts)}
     layout.write_note(note, json.dumps(about).encode())

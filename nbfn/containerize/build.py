@@ -83,7 +83,7 @@ def build(
         StateError: the layout cannot be written: no space, no permission.
     """
     began = time.perf_counter()
-    base = find_base(spec.base, layout, settings=settings, progress=progress)
+    base = find_base(spec.base, layout, python=capture.python, settings=settings, progress=progress)
     base.check(capture.python)
     plan = recipe.plan(spec, capture, base.labels)
     needed = dependencies.plan(plan.requirements, base, capture.python)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize import host
 from nbfn.containerize.members import read_members
 from nbfn.spec import PythonVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbfn.containerize.image import Image, Layer
     from nbfn.containerize.members import Member
 
@@ -36,6 +38,14 @@ class Facts:
     architecture: str
 
 
+def told_python(config: Mapping[str, Any]) -> PythonVersion | None:
+    """The Python that an image's config tells: by our own label, or as Docker's official images of it do."""
+    runs = config.get("config") or {}
+    text = (runs.get("Labels") or {}).get(host.PYTHON_LABEL) or _env(config).get("PYTHON_VERSION", "")
+    match = _VERSION.match(str(text))
+    return PythonVersion(int(match[1]), int(match[2])) if match else None
+
+
 def examine(image: Image) -> Facts:
     """The facts of ``image``, whose layers must be here.
 
@@ -46,7 +56,7 @@ def examine(image: Image) -> Facts:
     libc, version = _libc(files)
     config = image.config
     return Facts(
-        _told(image) or _found(image, files),
+        told_python(config) or _found(config, files),
         libc,
         version,
         str(config.get("os", "")),
@@ -54,21 +64,14 @@ def examine(image: Image) -> Facts:
     )
 
 
-def _env(image: Image) -> dict[str, str]:
-    items = (image.config.get("config") or {}).get("Env") or ()
+def _env(config: Mapping[str, Any]) -> dict[str, str]:
+    items = (config.get("config") or {}).get("Env") or ()
     return dict(str(item).partition("=")[::2] for item in items)
 
 
-def _told(image: Image) -> PythonVersion | None:
-    """By our own label, or as Docker's official images of Python say it."""
-    text = image.labels.get(host.PYTHON_LABEL) or _env(image).get("PYTHON_VERSION", "")
-    match = _VERSION.match(text)
-    return PythonVersion(int(match[1]), int(match[2])) if match else None
-
-
-def _found(image: Image, files: _Files) -> PythonVersion | None:
+def _found(config: Mapping[str, Any], files: _Files) -> PythonVersion | None:
     """By what ``python3`` of the first folder of PATH that has one leads to."""
-    for folder in _env(image).get("PATH", _DEFAULT_PATH).split(":"):
+    for folder in _env(config).get("PATH", _DEFAULT_PATH).split(":"):
         real = files.resolve(f"{folder.strip('/')}/python3")
         match = _PYTHON.fullmatch(real.rpartition("/")[2])
         if match:

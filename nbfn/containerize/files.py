@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, TypeGuard
 from nbfn.errors import ImageError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Judge = Callable[[Path], None]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -122,11 +124,13 @@ class Growing:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._hash, self.size = hashlib.sha256(), 0
 
-    def finish(self, digest: str, size: int, what: str, target: Path) -> None:
+    def finish(self, digest: str, size: int, what: str, target: Path, judge: Judge | None = None) -> None:
         """Move it to ``target``, if it is what it should be; else forget it, and raise.
 
+        ``judge`` is given where it is, and raises if it is not to be kept.
+
         Raises:
-            ImageError: it has another digest or size.
+            ImageError: it has another digest or size, or is not to be kept.
         """
         found = f"sha256:{self._hash.hexdigest()}"
         if (found, self.size) != (digest, size):
@@ -136,6 +140,12 @@ class Growing:
                 f"{what} came with the digest {found} and {has:,} bytes, not {digest} and {size:,}",
                 hint="nothing of it is kept: try again, and tell the owner of where it came from",
             )
+        if judge is not None:
+            try:
+                judge(self._path)
+            except ImageError:
+                self.restart()
+                raise
         os.fchmod(self._descriptor, 0o644)
         os.fsync(self._descriptor)
         self._path.replace(target)

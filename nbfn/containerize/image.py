@@ -69,13 +69,18 @@ def digest_of_file(file: BinaryIO) -> tuple[str, int]:
     return f"sha256:{digest.hexdigest()}", size
 
 
+def most_bytes(size: int) -> int:
+    """What ``size`` compressed bytes may grow to: more is a bomb."""
+    return max(_GROWTH_MAX * size, _GROWN_MAX_BYTES)
+
+
 def encode(document: Mapping[str, object]) -> bytes:
     """``document`` as JSON that is the same for equal documents."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def decode(data: bytes, what: str) -> dict[str, Any]:
-    """The JSON object in ``data``.
+def decode(data: bytes, what: str, *, hint: str = "") -> dict[str, Any]:
+    """The JSON object in ``data``. ``hint`` says what to do if it is none.
 
     Raises:
         ImageError: it is none; ``what`` names it.
@@ -83,9 +88,9 @@ def decode(data: bytes, what: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ImageError(f"{what} is not JSON: {error}") from error
+        raise ImageError(f"{what} is not JSON: {error}", hint=hint) from error
     if not isinstance(document, dict):
-        raise ImageError(f"{what} is not a JSON object")
+        raise ImageError(f"{what} is not a JSON object", hint=hint)
     return document
 
 
@@ -99,8 +104,8 @@ class Descriptor:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, value: object, what: str) -> Descriptor:
-        """The descriptor in a JSON document.
+    def read(cls, value: object, what: str, hint: str = "") -> Descriptor:
+        """The descriptor in a JSON document. ``hint`` says what to do if it is none.
 
         Raises:
             ImageError: it is none; ``what`` names it.
@@ -117,7 +122,7 @@ class Descriptor:
                 and isinstance(notes, dict)
             ):
                 return cls(media_type, digest, size, notes)
-        raise ImageError(f"{what} is not a descriptor with mediaType, a sha256 digest and a size")
+        raise ImageError(f"{what} is not a descriptor with mediaType, a sha256 digest and a size", hint=hint)
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
@@ -167,6 +172,19 @@ class Layer:
         """True if its tar has to be decompressed."""
         return self.descriptor.media_type in GZIP_TYPES
 
+    @property
+    def most_bytes(self) -> int:
+        """What its tar may have: more is a bomb."""
+        return most_bytes(self.descriptor.size)
+
+    def bomb(self) -> ImageError:
+        """The error for one that has more."""
+        return ImageError(
+            f"the layer {self.descriptor.digest} has {self.descriptor.size:,} bytes and grows to "
+            f"more than {self.most_bytes:,}: a bomb",
+            hint="use an image from somebody you trust",
+        )
+
     def least_bytes(self) -> int:
         """What its tar has at least: of a compressed one that is what its end says, which can be too little.
 
@@ -212,16 +230,11 @@ class Layer:
         return plain
 
     def _grow(self, unzipped: gzip.GzipFile, plain: BinaryIO) -> None:
-        limit = max(_GROWTH_MAX * self.descriptor.size, _GROWN_MAX_BYTES)
         size, temporary, what = 0, _temporary(), f"the unzipped {self.what} layer"
         while chunk := unzipped.read(1 << 20):
             size += len(chunk)
-            if size > limit:
-                raise ImageError(
-                    f"the layer {self.descriptor.digest} has {self.descriptor.size:,} bytes and grows to "
-                    f"more than {limit:,}: a bomb",
-                    hint="use an image from somebody you trust",
-                )
+            if size > self.most_bytes:
+                raise self.bomb()
             # Asked anew each time: its end may have told too little, and others write there too.
             files.check_room(temporary, what, size, done=size - len(chunk), setting="TMPDIR")
             plain.write(chunk)

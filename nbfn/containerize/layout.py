@@ -15,14 +15,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nbfn.containerize import files
-from nbfn.containerize.image import (
-    INDEX_TYPE,
-    Descriptor,
-    Image,
-    decode,
-    digest_of,
-    encode,
-)
+from nbfn.containerize.image import INDEX_TYPE, Descriptor, Image, decode, digest_of, encode
 from nbfn.errors import ImageError
 from nbfn.spec import ImageRef
 
@@ -38,6 +31,7 @@ DEFAULT_TAG = "latest"
 _PARTIAL_S = 7 * 86400.0
 _MANIFEST_MAX_BYTES = 4 << 20
 
+_REMOVE_IT = "remove it: images are found by their digests, and deploying again names them"
 _MARKER = encode({"imageLayoutVersion": "1.0.0"})
 
 
@@ -84,7 +78,9 @@ class Layout:
         found = {}
         for entry in self._index():
             if name := _name(entry):
-                found[name] = Descriptor.read(entry, f"{name} in {self.path / 'index.json'}").digest
+                found[name] = Descriptor.read(
+                    entry, f"{name} in {self.path / 'index.json'}", _REMOVE_IT
+                ).digest
         return dict(sorted(found.items()))
 
     def manifests(self) -> list[str]:
@@ -106,6 +102,11 @@ class Layout:
             return self.blob(digest).stat().st_size == size
         except OSError:
             return False
+
+    def lacking(self, layers: Iterable[Layer]) -> int:
+        """Bytes of the ``layers`` that are not here."""
+        found = (layer.descriptor for layer in layers)
+        return sum(each.size for each in found if not self.has(each.digest, each.size))
 
     def use(self, digest: str, size: int) -> bool:
         """The same, of a blob that is about to be needed: it counts as new again."""
@@ -178,10 +179,13 @@ class Layout:
             self._rename(name, None)
         return known
 
-    def add(self, fill: Callable[[files.Sink], None], what: str, needed: int) -> tuple[str, int]:
+    def add(
+        self, fill: Callable[[files.Sink], None], what: str, needed: int, judge: files.Judge | None = None
+    ) -> tuple[str, int]:
         """Keep the blob that ``fill`` writes; returns its digest and size.
 
         ``what`` and ``needed`` (bytes, about) are for the error that says why it could not be kept.
+        ``judge``, given where it is written, raises if it is not to be kept.
 
         Raises:
             StateError: no space, no permission; nothing of it is left.
@@ -190,6 +194,8 @@ class Layout:
         with files.explained(self.path, what, needed), files.temporary(self._temporary) as sink:
             fill(sink)
             sink.flush()
+            if judge is not None:
+                judge(sink.path)
             sink.path.replace(self.blob(sink.digest))
         return sink.digest, sink.size
 
@@ -229,16 +235,22 @@ class Layout:
 
     @contextlib.contextmanager
     def partial(
-        self, descriptor: Descriptor, what: str, *, resumed: bool = True
+        self,
+        descriptor: Descriptor,
+        what: str,
+        *,
+        resumed: bool = True,
+        judge: files.Judge | None = None,
     ) -> Iterator[files.Growing | None]:
         """The part of a blob that is here, to be made whole; None if it is whole already.
 
         What was written stays for the next try if this one fails, unless it turned out to be wrong, is not
         ``resumed`` by a next try, or has filled the disk, where all else would fail from then on.
-        Another process that fetches the same blob waits.
+        Another process that fetches the same blob waits. ``judge`` is given where it is when it is whole, and
+        raises if it is not to be kept.
 
         Raises:
-            ImageError: it is full, and does not have the digest that it should have.
+            ImageError: it is full, and does not have the digest that it should have; or it is not to be kept.
             StateError: no space, no permission.
         """
         self.ensure()
@@ -250,7 +262,8 @@ class Layout:
                 return
             try:
                 yield growing
-                growing.finish(descriptor.digest, descriptor.size, what, self.blob(descriptor.digest))
+                there = self.blob(descriptor.digest)
+                growing.finish(descriptor.digest, descriptor.size, what, there, judge)
             except BaseException as error:
                 if not resumed or not growing.size or files.is_full(error):
                     path.unlink(missing_ok=True)
@@ -339,10 +352,11 @@ class Layout:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-        entries = decode(data, str(path)).get("manifests")
+            hint = f"let this user read it, or {_REMOVE_IT}"
+            raise ImageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+        entries = decode(data, f"{path} is damaged: it", hint=_REMOVE_IT).get("manifests")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ImageError(f"{path} is damaged: it lists no manifests", hint="remove it and deploy again")
+            raise ImageError(f"{path} is damaged: it lists no manifests", hint=_REMOVE_IT)
         return entries
 
     def _rename(self, name: str, entry: Mapping[str, object] | None) -> None:

@@ -15,6 +15,7 @@ WHITEOUT = ".wh."
 """What the name of a member begins with that deletes one of a layer below."""
 OPAQUE = ".wh..wh..opq"
 """The name of a member that deletes all that the layers below have in its folder."""
+_READ_BYTES = 1 << 20
 # What tarfile lets through when a header is damaged, beside its own errors.
 _UNREADABLE = (tarfile.TarError, ValueError, EOFError, OverflowError, OSError)
 
@@ -56,10 +57,19 @@ def read_members(tar: BinaryIO, size: int, *, root: bool = False) -> tuple[list[
     The second list is empty if the layer is safe to unpack into a folder of its own. A tar that
     cannot be read gives the members before the damage.
     """
+    members, problems = list_members(tar)
+    return members, problems + member_problems(members, size, root=root)
+
+
+def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member], list[str]]:
+    """The members of an uncompressed tar, not judged yet, and why it cannot be read, if it cannot be.
+
+    One that is not ``seekable`` is read to the end of its last member.
+    """
     members: list[Member] = []
     problems: list[str] = []
     try:
-        with tarfile.open(fileobj=tar, mode="r:") as archive:
+        with _opened(tar, seekable=seekable) as archive:
             for info in archive:
                 path = _plain(info.name)
                 if path in ("", ".") and info.isdir():
@@ -72,7 +82,13 @@ def read_members(tar: BinaryIO, size: int, *, root: bool = False) -> tuple[list[
                     problems.append(f"{path!r} is a sparse file")
     except _UNREADABLE as error:
         problems.append(f"the tar cannot be read: {error}")
-    return members, problems + member_problems(members, size, root=root)
+    return members, problems
+
+
+def _opened(tar: BinaryIO, *, seekable: bool) -> tarfile.TarFile:
+    if seekable:
+        return tarfile.open(fileobj=tar, mode="r:")
+    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES)
 
 
 def member_problems(members: Iterable[Member], size: int, *, root: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from nbfn.containerize import files, host
+from nbfn.containerize import files, host, judge
 from nbfn.containerize.image import digest_of_file
 from nbfn.containerize.members import OPAQUE, WHITEOUT, member_problems, read_members
 from nbfn.errors import ImageError
@@ -154,12 +154,7 @@ def _checked(layer: Layer, tar: BinaryIO, *, own_root: bool) -> tuple[list[Membe
     if problems and own_root:
         problems = member_problems(members, size, root=True)
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ImageError(
-            f"the {layer.what} layer {layer.path} must not be unpacked: {problems[0]}{more}",
-            hint="use an image whose files stay where they are put",
-            problems=problems,
-        )
+        raise judge.refused(f"the {layer.what} layer {layer.path}", "must not be unpacked", problems)
     return members, plain
 
 

@@ -10,6 +10,7 @@ from nbfn.containerize.image import (
     CONFIG_TYPE,
     CONFIG_TYPES,
     DIGEST,
+    LAYER_KEY,
     LAYER_TYPES,
     MANIFEST_TYPE,
     MANIFEST_TYPES,
@@ -17,7 +18,7 @@ from nbfn.containerize.image import (
     digest_of,
     digest_of_file,
 )
-from nbfn.containerize.members import read_members
+from nbfn.containerize.judge import contents_problems
 from nbfn.containerize.recipe import SCHEMA_LABEL
 from nbfn.errors import ImageError
 
@@ -43,7 +44,7 @@ def validate(image: Image, known: Judged | None = None) -> list[str]:
         return [error.message]
     problems = manifest_problems(manifest, image)
     problems += config_problems(config)
-    problems += history_problems(config, len(image.layers))
+    problems += history_problems(config, len(image.layers), _untold(image) if _is_ours(config) else 0)
     listed = _diff_ids(config)
     if isinstance(listed, list) and listed != [layer.diff_id for layer in image.layers]:
         problems.append("config: rootfs.diff_ids are not those of the layers, in their order")
@@ -123,8 +124,11 @@ def config_problems(config: dict[str, Any]) -> list[str]:
     return problems + _run_problems(runs)
 
 
-def history_problems(config: dict[str, Any], layers: int) -> list[str]:
-    """What is wrong with a config's history, which must tell of each of so many ``layers``."""
+def history_problems(config: dict[str, Any], layers: int, untold: int = 0) -> list[str]:
+    """What is wrong with a config's history, which must tell of each of so many ``layers``.
+
+    It may leave out ``untold`` of them, if it leaves out these all.
+    """
     history = config.get("history")
     if history is None:
         return []
@@ -136,9 +140,21 @@ def history_problems(config: dict[str, Any], layers: int) -> list[str]:
         if "created" in note and not _is_time(note["created"])
     ]
     told = sum(1 for note in history if not note.get("empty_layer"))
-    if told != layers:
+    if told not in (layers, layers - untold):
         problems.append(f"config: history tells of {told} layers, and the image has {layers}")
     return problems
+
+
+def _untold(image: Image) -> int:
+    """The layers of a base below ours: of one without a history, nbfn once told nothing either, and all that
+    reads our images does without."""
+    return sum(1 for layer in image.layers if LAYER_KEY not in layer.descriptor.annotations)
+
+
+def _is_ours(config: dict[str, Any]) -> bool:
+    runs = config.get("config")
+    labels = runs.get("Labels") if isinstance(runs, dict) else None
+    return isinstance(labels, dict) and SCHEMA_LABEL in labels
 
 
 def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
@@ -155,11 +171,7 @@ def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
         if digest != descriptor.digest:
             problems.append(f"the blob has the digest {digest}, not {descriptor.digest}")
         if not problems:
-            with layer.tar() as tar:
-                diff_id, size = digest_of_file(tar)
-                if diff_id != layer.diff_id:
-                    problems.append(f"the tar has the digest {diff_id}, not its diff_id {layer.diff_id}")
-                problems += read_members(tar, size, root=root)[1]
+            problems += contents_problems(layer, root=root)
     except ImageError as error:
         problems.append(error.message)
     return problems

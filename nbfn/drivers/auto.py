@@ -81,7 +81,8 @@ class AutoDriver:
         except NbfnError as error:
             if error.message == refused.message:  # it is nowhere
                 raise refused from None
-            raise StartFailed("image", f"{refused.message}; nor in a container: {error.message}") from error
+            message = f"{refused.message}; nor in a container: {error.message}"
+            raise StartFailed("image", message, hint=error.hint or refused.hint) from error
         self._contained.add(image)
 
     async def _with_docker(self) -> Driver:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.config import FN_PYTHONS
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -181,7 +182,6 @@ _POM = """\
 """
 
 # The minors that Fn has images of.
-_PYTHON_MINORS = ("3.11", "3.12")
 
 
 def _python(minor: str) -> Boilerplate:
@@ -227,7 +227,7 @@ def _java(major: str) -> Boilerplate:
 
 def _python_of_here() -> str:
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    return here if here in _PYTHON_MINORS else _PYTHON_MINORS[-1]
+    return here if here in FN_PYTHONS else FN_PYTHONS[-1]
 
 
 # Of each language: who writes it, and the versions that Fn has images of, the usual one first.
@@ -235,7 +235,7 @@ _LANGUAGES = {
     "go": (_go, ("1.24", "1.23")),
     "java": (_java, ("21", "17", "11")),
     "node": (_node, ("24", "22")),
-    "python": (_python, (_python_of_here(), *_PYTHON_MINORS)),
+    "python": (_python, (_python_of_here(), *FN_PYTHONS)),
 }
 
 RUNTIMES = tuple(_LANGUAGES)

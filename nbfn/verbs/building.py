@@ -200,9 +200,8 @@ def push_image(
 def _base_there(session: Session, function: FuncFile, how: Building) -> str:
     """What deploying it to the context's server would build it on."""
     base = how.on(function)
-    if not session.context.is_local:
-        with contextlib.suppress(NbfnError):  # no way there: it is built for this machine, which needs none
-            return session.check_reach(function.name, base).base
+    with contextlib.suppress(NbfnError):  # no way there: it is built for this machine, which needs none
+        return session.check_reach(function.name, base).base
     return base
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import projects
 from nbfn import session as sessions
 from nbfn.containerize.recipe import repository
+from nbfn.errors import BadInput
 from nbfn.remote import Remote
 from nbfn.spec import ImageRef, Limits
 
@@ -32,16 +33,16 @@ def export(
     runtime and a Dockerfile. Secrets are named in it, not written.
 
     Args:
-        function: a function, or the name of a deployed one.
+        function: a function, or the name of a deployed one: ``greet``, or ``app/greet``.
         folder: where to; it is made.
-        app: the application of a name; by default ``NBFN_APP``, or ``notebook``.
+        app: the application of a name that has none; by default ``NBFN_APP``, or ``notebook``.
         force: write over what is there.
         build_image: what Docker installs its packages with, instead of Fn's image for its Python.
         run_image: what Docker builds it on, instead of Fn's image, or the base of the function.
         session: where the name is looked up; the current one.
 
     Raises:
-        BadInput: there is something in the folder.
+        BadInput: there is something in the folder; or two applications are named.
         NotFound: there is no such function.
         ImageError: its image is not here, or not of Python code.
         StateError, ExecutorError, TargetError: the folder cannot be written, the server not be asked.
@@ -49,7 +50,10 @@ def export(
     if isinstance(function, Remote):
         return function.export(folder, force=force, build_image=build_image, run_image=run_image)
     ours, place = session or sessions.current(), Path(folder)
-    named = app or ours.settings.app
+    of, _, function = function.rpartition("/")
+    if of and app and of != app:
+        raise BadInput(f"{of}/{function} is not in the application {app!r}", hint="say one of the two")
+    named = of or app or ours.settings.app
     held = ours.ask(lambda target: target.inspect(named, function))
     cell = ours.settings.state / "cells" / repository(named, function).removeprefix("nbfn.local/")
     if (cell / "func.yaml").is_file():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from benchmarks import images, nginx, suite, warm
@@ -102,8 +104,17 @@ def test_the_page_has_every_row_of_the_calls() -> None:
 
 
 @pytest.mark.needs("docker", "base", "docker-registry")
-def test_code_reaches_a_registry_beside_docker(capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_reaches_a_registry_beside_docker(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: set[str] = set()
+    forget = images._Theirs.forget
+    monkeypatch.setattr(images._Theirs, "forget", lambda self: (made.update(self.made), forget(self)))
     rows = list(images.rows(runs=1))
+    with contextlib.closing(docker.from_env()) as client:
+        left = {image.id for image in client.images.list(all=True)}
+    assert made
+    assert not left & made
     assert [row.name for row in rows] == ["push-code-change", "push-no-change", "push-requirement-change"]
     assert all(row.ours > 0 and row.peer and row.ratio for row in rows)
     tell(rows, None)

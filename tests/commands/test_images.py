@@ -143,6 +143,29 @@ def test_a_cells_image_goes_to_a_registry_and_comes_back(home: Path, tmp_path: P
     assert fn("invoke", "a", "again", "-d", '"Bo"').out == '"Hello, Bo!"'
 
 
+@pytest.mark.needs("docker-registry")
+def test_an_interrupted_pull_says_that_it_can_go_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path / "registry") as registry:
+        where = f"{registry.host}/team/greet:1"
+        digest = nbfn.push_image(nbfn.deploy(greet, app="a"), where).digest
+        monkeypatch.setenv("NBFN_STATE", str(tmp_path / "other"))
+        sessions.use(sessions.Session())
+
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("nbfn.containerize.files.Growing.finish", interrupt)
+            done = fn("pull", where)
+        assert done.code == 1
+        assert "interrupted" in done.err
+        assert "the same pull goes on there" in done.err
+        assert list(sessions.current().layout.partials.iterdir())
+        assert digest in fn("pull", where).out
+
+
 def test_each_percent_is_told_once() -> None:
     told: list[Step] = []
     progress = metered(told.append)

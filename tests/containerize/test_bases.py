@@ -22,7 +22,7 @@ from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of, digest_of
 from nbfn.containerize.places import Folder, Remote, Tarball
 from nbfn.containerize.registry import Access, Reference, pull, push
 from nbfn.drivers import make_driver
-from nbfn.errors import ImageError, RegistryError
+from nbfn.errors import BadInput, ImageError, RegistryError
 from nbfn.spec import PythonVersion
 from tests.conftest import debian_base
 from tests.containerize.conftest import make_capture, make_spec
@@ -138,10 +138,13 @@ def test_a_base_that_does_not_fit_says_what_to_do(tmp_path: Path, layout: Layout
     }
     for name, (files, env, platform, message) in cases.items():
         base = Folder(tmp_path / "bases", name)
-        base.store(made_base(tmp_path / "made", {"x": b"", **files}, env=env, platform=platform))
+        made = made_base(tmp_path / "made", {"x": name.encode(), **files}, env=env, platform=platform)
+        base.store(made)
         with pytest.raises(ImageError, match=message) as caught:
             build(make_spec(base=str(base)), make_capture(), layout)
         assert caught.value.hint
+        came = layout.blob(made.layers[0].descriptor.digest).exists()
+        assert came == (name == "none")  # what its config tells is known before its layers come
     assert layout.refs() == {}
 
 
@@ -187,6 +190,32 @@ def test_a_registry_that_is_gone_does_not_stop_a_build(tmp_path: Path, layout: L
     assert build(make_spec(base=text), make_capture(), layout).image == first.image
     with pytest.raises(RegistryError, match="cannot be reached"):
         build(make_spec(base=text), make_capture(), Layout(tmp_path / "empty"))
+
+
+@pytest.mark.needs("docker-registry")
+def test_the_base_of_containers_that_cannot_be_had(
+    registry: Registry, tmp_path: Path, layout: Layout
+) -> None:
+    minor = make_capture().python
+    for where, message, also in (
+        ("127.0.0.1:1", "cannot be reached", "is it running"),
+        (registry.host, "is not in the registry", "Fn has images of Python 3.11 and 3.12"),
+    ):
+        settings = config.load({"NBFN_STATE": str(tmp_path), "NBFN_BASE": f"{where}/fn/python:{{python}}"})
+        said = rf"base 'fn', .* is {where}/fn/python:{minor}, which cannot be used: .*{message}"
+        with pytest.raises(RegistryError, match=said) as caught:
+            build(make_spec(base="fn"), make_capture(), layout, settings=settings)
+        for part in (also, f"another image that brings Python {minor}", "NBFN_BASE=", "--base"):
+            assert part in caught.value.hint
+        with pytest.raises(RegistryError) as asked:
+            find_base(f"{where}/fn/python:1", layout, settings=settings)
+        assert "NBFN_BASE" not in str(asked.value)
+    for where, kind in (("not an image", BadInput), ("oci:/nowhere", ImageError)):
+        settings = config.load({"NBFN_STATE": str(tmp_path), "NBFN_BASE": where})
+        with pytest.raises(kind, match=f"base 'fn', .* is {where}, which cannot be used: ") as other:
+            build(make_spec(base="fn"), make_capture(), layout, settings=settings)
+        assert "NBFN_BASE=" in other.value.hint
+    assert layout.refs() == {}
 
 
 @pytest.mark.needs("docker-registry")

@@ -12,6 +12,7 @@ import pytest
 
 from nbfn.containerize import Image, Layer, Layout, validate
 from nbfn.containerize.image import LAYER_TYPE, Descriptor
+from nbfn.containerize.layout import REF_NAME
 from nbfn.errors import BadInput, ImageError, StateError
 from nbfn.spec import ImageRef
 
@@ -121,10 +122,15 @@ def test_damage_is_seen_and_small_blobs_are_healed_by_putting_again(layout: Layo
             layout.get(ref)
         layout.put(image, "nbfn.local/app/one")
         assert layout.get(ref) == image
-    (layout.path / "index.json").write_text("{")
-    with pytest.raises(ImageError, match=r"index\.json is not JSON"):
-        layout.get("nbfn.local/app/one")
-    assert layout.get(ref) == image
+    nothing = json.dumps({"manifests": [{"annotations": {REF_NAME: "x"}}]})
+    for index in ("{", "[]", '{"manifests": 5}', nothing):
+        (layout.path / "index.json").write_text(index)
+        with pytest.raises(ImageError, match=r"index\.json") as caught:
+            layout.get("nbfn.local/app/one")
+        assert caught.value.hint.startswith("remove it")
+        assert layout.get(ref) == image
+    (layout.path / "index.json").unlink()
+    assert Layout(layout.path).get(layout.put(image, "nbfn.local/app/one")) == image
 
 
 def test_a_damaged_memory_of_layers_is_forgotten(layout: Layout) -> None:

@@ -6,22 +6,26 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+import tempfile
+from typing import TYPE_CHECKING, Any
 
 import docker
 import pytest
 
 from nbfn.containerize import Image, Layout, validate
 from nbfn.containerize.compress import compressed
-from nbfn.containerize.image import digest_of
+from nbfn.containerize.host import machine_platform
+from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, Layer, digest_of
 from nbfn.containerize.places import Daemon, Folder, Remote, Tarball, find_place
 from nbfn.containerize.registry import Access, Reference
 from nbfn.errors import BadInput, ImageError, NbfnError, StateError
+from tests.containerize.test_unpack import FILE, HARD, tar_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from nbfn.containerize.places import Place
@@ -86,7 +90,7 @@ def test_what_is_stored_is_fetched(
         assert validate(found) == []
         if place.exact:
             assert found.digest == image.digest
-        assert told[-1][1] == told[-1][2] > 0
+        assert told[-1][1] == told[-1][2] > 1000  # bytes
     assert other.get(f"x@{found.digest}").digest == found.digest
 
 
@@ -121,7 +125,136 @@ def test_a_missing_layer_stores_nothing(
         place.state()
 
 
+def made_of(layer: Layer) -> Image:
+    return Image.empty(machine_platform()).append(layer, created_by="a test")
+
+
+def layer_of(folder: Path, tar: bytes, *, zipped: bool = False) -> Layer:
+    blob = gzip.compress(tar) if zipped else tar
+    path = folder / digest_of(blob)[7:]
+    path.write_bytes(blob)
+    media_type = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
+    return Layer(Descriptor(media_type, digest_of(blob), len(blob)), digest_of(tar), path)
+
+
+def nothing_of(layout: Layout, layer: Layer) -> bool:
+    """Neither whole nor in part, and nothing refers to it."""
+    left = [*(layout.path / ".nbfn/tmp").iterdir(), *layout.partials.iterdir()]
+    blobs = (layer.descriptor.digest, layer.diff_id)
+    return not left and not layout.refs() and not any(layout.blob(each).exists() for each in blobs)
+
+
+HOSTILE = {
+    "out": ("../x", FILE, b"x", "leaves the image"),
+    "absolute": ("/etc/x", FILE, b"x", "is absolute"),
+    "device": ("dev/sda", tarfile.BLKTYPE, b"", "is a device"),
+    "pipe": ("run/x", tarfile.FIFOTYPE, b"", "a device, a pipe"),
+    "through": ("x/y", HARD, "../../etc/passwd", "is a hard link to"),
+}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("make_place", KINDS[:4], indirect=True)  # a daemon takes none of these itself
+def test_what_must_not_be_unpacked_is_not_kept(
+    make_place: MakePlace, other: Layout, tmp_path: Path, case: str, zipped: bool
+) -> None:
+    place = make_place("hostile")
+    name, kind, content, message = HOSTILE[case]
+    good = layer_of(tmp_path, tar_of(("etc/fine", FILE, b"1")))
+    bad = layer_of(tmp_path, tar_of(("etc/good", FILE, b"1"), (name, kind, content)), zipped=zipped)
+    place.store(made_of(good).append(bad, created_by="a test"))
+    other.ensure()
+    with pytest.raises(ImageError, match=f"layer 2 of .* is not kept: .*{message}") as caught:
+        place.fetch(other)
+    assert caught.value.hint
+    assert nothing_of(other, bad)
+
+
+@pytest.mark.parametrize("make_place", [KINDS[0], KINDS[1], KINDS[3]], indirect=True)  # what stays zipped
+def test_a_bomb_is_not_kept(
+    make_place: MakePlace, other: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_place("bomb")
+    bad = layer_of(tmp_path, tar_of(("zeros", FILE, bytes(4 << 20))), zipped=True)
+    place.store(made_of(bad))
+    monkeypatch.setattr("nbfn.containerize.image._GROWN_MAX_BYTES", 1 << 20)
+    other.ensure()
+    with pytest.raises(ImageError, match=r"grows to more than 1,048,576: a bomb"):
+        place.fetch(other)
+    assert nothing_of(other, bad)
+
+
+def test_an_image_that_is_not_wanted_is_not_fetched(
+    make_place: MakePlace, other: Layout, tmp_path: Path
+) -> None:
+    place = make_place("unwanted")
+    layer = layer_of(tmp_path, tar_of(("etc/fine", FILE, make_place.__name__.encode())))
+    place.store(made_of(layer).configured(env={"PYTHON_VERSION": "3.8.1"}, labels={"a": "b"}))
+
+    def refuse(about: Mapping[str, Any]) -> None:
+        here = machine_platform()
+        assert (about["os"], about["architecture"]) == (here["os"], here["architecture"])
+        assert about["config"]["Labels"] == {"a": "b"}
+        assert "PYTHON_VERSION=3.8.1" in about["config"]["Env"]
+        raise ImageError("not this one")
+
+    told: list[object] = []
+    other.ensure()
+    with pytest.raises(ImageError, match="not this one"):
+        place.fetch(other, accept=refuse, progress=lambda *step: told.append(step))
+    assert not told
+    assert nothing_of(other, layer)
+
+
+@pytest.mark.needs("root")
+def test_where_there_is_no_room_nothing_is_begun(
+    make_place: MakePlace, small_disk: Path, tmp_path: Path
+) -> None:
+    place = make_place("large")
+    layer = layer_of(tmp_path, tar_of(("noise", FILE, os.urandom(2 << 20))))
+    place.store(made_of(layer))
+    layout, told = Layout(small_disk / "images"), []
+    layout.ensure()
+    with pytest.raises(StateError, match=r"no space left in .*: it needs 2,\d+,\d+ bytes or more"):
+        place.fetch(layout, progress=lambda *step: told.append(step))
+    assert nothing_of(layout, layer)
+    assert not told or isinstance(place, Daemon)
+
+
+@pytest.mark.needs("root", "docker")
+def test_what_the_daemon_saves_needs_room_too(
+    small_disk: Path, other: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Daemon("nbfn-test-room/large:1")
+    place.store(made_of(layer_of(tmp_path, tar_of(("noise", FILE, os.urandom(2 << 20))))))
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    try:
+        with pytest.raises(StateError, match=r"no space left in .* for the image docker-daemon:.*") as caught:
+            place.fetch(other)
+    finally:
+        with contextlib.closing(docker.from_env()) as client:
+            client.images.remove(place.name)
+    assert "TMPDIR" in caught.value.hint
+    assert not list(small_disk.iterdir())
+
+
 class TestTarballs:
+    @pytest.mark.parametrize("zipped", [False, True])
+    def test_a_whole_file_that_is_a_bomb(
+        self, tmp_path: Path, other: Layout, monkeypatch: pytest.MonkeyPatch, zipped: bool
+    ) -> None:
+        path = tmp_path / "a.tar"
+        with (gzip.open if zipped else open)(path, "wb") as file:
+            head = tarfile.TarInfo("oci-layout")
+            head.size = 4 << 20
+            file.write(head.tobuf())
+            if zipped:
+                file.write(bytes(4 << 20))
+        monkeypatch.setattr("nbfn.containerize.image._GROWN_MAX_BYTES", 1 << 20)
+        with pytest.raises(ImageError, match=r"grows to more than 1,048,576: a bomb"):
+            Tarball(path).fetch(other)
+
     @pytest.mark.needs("skopeo")
     def test_skopeo_reads_and_writes_them(self, built: Image, tmp_path: Path, other: Layout) -> None:
         ours, theirs = tmp_path / "ours.tar", tmp_path / "theirs.tar"

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -68,12 +69,14 @@ def access(folder: Path, host: str, user: str = USER, password: str = PASSWORD, 
 
 
 def large_image(folder: Path, size: int) -> Image:
-    """An image of one layer of ``size`` bytes that no gzip would make smaller."""
-    data = os.urandom(size)
+    """An image of one layer of ``size`` bytes, or a few less, that no gzip would make smaller."""
+    head = tarfile.TarInfo("large")
+    head.size = max(size // 512 - 1, 1) * 512
+    data = head.tobuf() + os.urandom(head.size)
     folder.mkdir(exist_ok=True)
     path = folder / digest_of(data)[7:]
     path.write_bytes(data)
-    layer = Layer(Descriptor(LAYER_TYPE, digest_of(data), size), digest_of(data), path)
+    layer = Layer(Descriptor(LAYER_TYPE, digest_of(data), len(data)), digest_of(data), path)
     return Image.empty({"os": "linux", "architecture": "amd64"}).append(layer, created_by="a test")
 
 
@@ -288,7 +291,9 @@ def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
         ref = Reference.parse(f"{registry.host}/a/b:1")
         with pytest.raises(LoginFailed, match="401") as caught:
             push(built, ref, ANYBODY)
-        assert caught.value.hint == f"no login for it is known: docker login {registry.host}"
+        assert (
+            caught.value.hint == f"no login for it is known: docker login {registry.host} (or podman login)"
+        )
         with pytest.raises(LoginFailed) as caught:
             push(built, ref, access(tmp_path / "docker", registry.host, password="wrong-one"))
         assert "'tenancy/ana'" in str(caught.value)
@@ -426,12 +431,12 @@ class TestBrokenLines:
         assert list((other.path / ".nbfn/partial").iterdir()) == []
 
     def test_wrong_bytes_are_not_kept(self, line: BadLine, other: Layout, name: str, tmp_path: Path) -> None:
-        image = large_image(tmp_path / "blobs", 1000)
+        image = large_image(tmp_path / "blobs", 1024)
         ref = Reference.parse(f"{line.host}/{name}:1")
         push(image, ref, ANYBODY)
         descriptor = image.layers[0].descriptor
         for wrong, message in {
-            bytes(1000): "came with the digest",
+            bytes(1024): "came with the digest",
             bytes(999): "999 bytes",
             bytes(2000): "sends more",
         }.items():
@@ -499,8 +504,8 @@ class TestBrokenLines:
             push(large_image(built.layers[0].path.parent.parent, 10), ref, ANYBODY)
 
     def test_a_layer_that_was_damaged_here(self, registry: Registry, name: str, tmp_path: Path) -> None:
-        image = large_image(tmp_path / "blobs", 1000)
-        image.layers[0].path.write_bytes(bytes(1000))
+        image = large_image(tmp_path / "blobs", 1024)
+        image.layers[0].path.write_bytes(bytes(1024))
         with pytest.raises(RegistryError, match="DIGEST_INVALID") as caught:
             push(image, Reference.parse(f"{registry.host}/{name}:1"), ANYBODY)
         assert "damaged here" in caught.value.hint

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbfn import config
 from nbfn.containerize.registry import Access, Credentials, Reference
 from nbfn.containerize.registry.auth import challenges
 from nbfn.containerize.registry.credentials import find
 from nbfn.containerize.registry.explain import login_hint, refused
 from nbfn.containerize.registry.platforms import choose
 from nbfn.errors import BadInput, ImageError, LoginFailed, NbfnError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -101,23 +99,61 @@ class TestLogins:
             "damaged.lan": {"auth": "???"},
         }
         (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
-        found = find("r.lan:5000", tmp_path)
+        found = find("r.lan:5000", tmp_path / "config.json")
         assert found is not None
         assert (found.user, found.password) == ("ana", "a:b")
         assert "a:b" not in repr(found)
-        assert find("r.lan", tmp_path) is None
-        old, token = find("old.lan", tmp_path), find("token.lan", tmp_path)
+        assert find("r.lan", tmp_path / "config.json") is None
+        old, token = find("old.lan", tmp_path / "config.json"), find("token.lan", tmp_path / "config.json")
         assert old is not None
         assert (old.user, old.password) == ("u", "p")
         assert token is not None
         assert token.identity_token == "t"
-        assert find("docker.io", tmp_path) == found
+        assert find("docker.io", tmp_path / "config.json") == found
         with pytest.raises(LoginFailed, match=r"damaged\.lan"):
-            find("damaged.lan", tmp_path)
+            find("damaged.lan", tmp_path / "config.json")
         assert find("r.lan", tmp_path / "nowhere") is None
         (tmp_path / "config.json").write_text("{")
         with pytest.raises(LoginFailed, match=r"config\.json"):
-            find("r.lan", tmp_path)
+            find("r.lan", tmp_path / "config.json")
+
+    def test_podman_s_where_docker_has_none(self, tmp_path: Path) -> None:
+        def file(name: str, **auths: str) -> Path:
+            encoded = {
+                host: {"auth": base64.b64encode(f"{user}:x".encode()).decode()}
+                for host, user in auths.items()
+            }
+            path = tmp_path / name
+            path.write_text(json.dumps({"auths": encoded}))
+            return path
+
+        file("config.json", **{"r.lan": "docker"})
+        podman = file(
+            "auth.json",
+            **{
+                "r.lan": "podman",
+                "p.lan": "podman",
+                "p.lan/team": "team",
+                "p.lan/team/x": "x",
+                "docker.io": "hub",
+            },
+        )
+        known = Access(tmp_path, registry_auth=podman)
+        users = {}
+        for name in ("r.lan/a", "p.lan/a", "p.lan/team/a", "p.lan/team/x", "p.lan/teams", "greet", "q.lan/a"):
+            found = known.login(Reference.parse(name))
+            users[name] = found and found.user
+        assert list(users.values()) == ["docker", "podman", "team", "x", "podman", "hub", None]
+        assert Access(tmp_path, registry_auth=tmp_path / "none").login(Reference.parse("p.lan/a")) is None
+
+    def test_where_podman_keeps_them(self, tmp_path: Path) -> None:
+        lasting = tmp_path / "c/containers/auth.json"
+        env = {"XDG_RUNTIME_DIR": str(tmp_path / "r"), "XDG_CONFIG_HOME": str(tmp_path / "c")}
+        assert config.load(env).registry_auth == tmp_path / "r/containers/auth.json"
+        lasting.parent.mkdir(parents=True)
+        lasting.write_text("{}")
+        assert config.load(env).registry_auth == lasting
+        assert config.load({**env, "REGISTRY_AUTH_FILE": "/x"}).registry_auth == Path("/x")
 
     def test_a_helper_s(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         helper = tmp_path / "docker-credential-nbfntest"
@@ -130,18 +166,18 @@ class TestLogins:
         )
         helper.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-        config = {"credsStore": "nbfntest", "credHelpers": {"z.lan": "nowhere"}}
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        assert find("a.lan", tmp_path) == Credentials("ana", "s1", "", "docker-credential-nbfntest")
-        assert find("b.lan", tmp_path) == Credentials("", "", "s2", "docker-credential-nbfntest")
-        assert find("c.lan", tmp_path) is None
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({"credsStore": "nbfntest", "credHelpers": {"z.lan": "nowhere"}}))
+        assert find("a.lan", path) == Credentials("ana", "s1", "", "docker-credential-nbfntest")
+        assert find("b.lan", path) == Credentials("", "", "s2", "docker-credential-nbfntest")
+        assert find("c.lan", path) is None
         with pytest.raises(LoginFailed, match="the keychain is locked"):
-            find("d.lan", tmp_path)
+            find("d.lan", path)
         with pytest.raises(LoginFailed, match="no Username") as caught:
-            find("e.lan", tmp_path)
+            find("e.lan", path)
         assert "s3" not in str(caught.value)
         with pytest.raises(LoginFailed, match="docker-credential-nowhere"):
-            find("z.lan", tmp_path)
+            find("z.lan", path)
 
 
 OCIR = Reference.parse("fra.ocir.io/mytenancy/apps/greet:1")

@@ -346,8 +346,7 @@ def test_a_layer_that_cannot_be_unzipped_for_want_of_space_is_not_called_damaged
         ) as caught:
             unpack(layers_of(tmp_path, (tar, blob)), tmp_path / "into")
         assert "TMPDIR" in caught.value.hint
-        with pytest.raises(StateError, match="no space left"):
-            validate(layers_of(tmp_path, (tar, blob)))
+        assert validate(layers_of(tmp_path, (tar, blob))) == []  # which writes nothing
     assert not (tmp_path / "into").exists()
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nbfn.containerize import Image, Layout, build, validate
-from nbfn.containerize.image import Descriptor
+from nbfn.containerize import Image, Layer, Layout, build, validate
+from nbfn.containerize.image import LAYER_TYPE, Descriptor
 from nbfn.errors import ImageError
 from tests.containerize.conftest import make_capture, make_spec
 
@@ -100,6 +100,22 @@ def test_an_image_that_is_no_function_need_not_say_what_to_run(built: tuple[Layo
     image = built[0].get(built[1])
     assert validate(with_run(image, Entrypoint=None, Labels={"org.nbfn.base": "debian"})) == []
     assert validate(with_run(image, Entrypoint=None, Labels=None)) == []
+
+
+def test_what_was_once_put_on_a_base_without_a_history_tells_of_its_own_layers(
+    built: tuple[Layout, str],
+) -> None:
+    image = built[0].get(built[1])
+    first = image.layers[0]
+    plain = Descriptor(LAYER_TYPE, first.descriptor.digest, first.descriptor.size)  # it is none of ours
+    below = Layer(plain, first.diff_id, first.path)
+    rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in (below, *image.layers)]}
+    on_base = Image.made_of({**image.config, "rootfs": rootfs}, (below, *image.layers))
+    assert validate(on_base) == []
+    history = image.config["history"][1:]
+    assert ["history tells" in line for line in validate(with_config(on_base, history=history))] == [True]
+    other = with_run(on_base, Labels=None)
+    assert ["history tells" in line for line in validate(other)] == [True]
 
 
 @pytest.mark.parametrize("history", [None, [], "no", [{"created_by": "RUN one"}, {"empty_layer": True}]])

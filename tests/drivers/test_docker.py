@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 
 from nbfn import config
@@ -43,15 +44,6 @@ pytestmark = [
     pytest.mark.needs("docker", "base"),
     pytest.mark.usefixtures("_nothing_of_ours_stays_in_the_daemon"),
 ]
-
-# The cheapest of what shows that another daemon does as Docker does; all of it under DOCKER_HOST.
-PODMAN_TOO = (
-    "an_instance_that_is_started_answers",
-    "much_output_is_drained_and_complete_at_the_end",
-    "an_exit_code_is_named",
-    "stop_with_grace_lets_it_end_by_itself",
-    "an_end_before_the_socket_fails_the_start",
-)
 
 
 @pytest.fixture(scope="module")
@@ -138,20 +130,17 @@ def podman() -> Iterator[str]:
 
 
 @pytest.mark.needs("podman", "root")
-class TestPodman:
-    @pytest.fixture
-    async def driver(
-        self, settings: Settings, podman: str, monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[Guarded]:
-        monkeypatch.setenv("DOCKER_HOST", podman)
-        driver = make_driver(settings)
-        assert driver.isolation.mechanisms[0].startswith("Podman")
-        yield driver
-        await driver.close()
+class TestPodman(DriverConformance):
+    """The same contract, kept by another daemon that speaks Docker's API."""
 
-    @pytest.mark.parametrize("promise", PODMAN_TOO)
-    async def test_it_keeps_what_docker_keeps(self, driver: Guarded, image: ImageRef, promise: str) -> None:
-        await getattr(DriverConformance(), f"test_{promise}")(driver, image)
+    @pytest.fixture(autouse=True)
+    def _asked(self, podman: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DOCKER_HOST", podman)
+
+    @pytest.fixture
+    async def driver(self, driver: Guarded) -> Guarded:
+        assert driver.isolation.mechanisms[0].startswith("Podman")
+        return driver
 
 
 def containers(client: Any, settings: Settings) -> list[Any]:
@@ -314,6 +303,23 @@ async def test_what_a_killed_executor_left_is_swept(
     await successor.close()
 
 
+async def test_what_was_removed_before_its_end_was_asked_for_was_killed(
+    driver: Guarded, image: ImageRef, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = docker.APIClient.wait
+
+    def late(self: docker.APIClient, name: str, **options: Any) -> Any:
+        with contextlib.suppress(docker.errors.NotFound):
+            while self.inspect_container(name):
+                time.sleep(0.01)
+        return ask(self, name, **options)
+
+    monkeypatch.setattr(docker.APIClient, "wait", late)
+    instance = await driver.start(make_request(image, network=False), Output())
+    await asyncio.to_thread(client.containers.get(f"nbfn-{instance.id}").remove, force=True)
+    assert (await instance.wait()).cause == "killed by SIGKILL"
+
+
 async def test_a_program_that_cannot_run(driver: Guarded, debian: Image, settings: Settings) -> None:
     image = make_image(settings.images, host="", on=debian, entrypoint=("no-such-program",))
     with pytest.raises(StartFailed, match="cannot execute 'no-such-program': No such file") as failed:
@@ -336,6 +342,7 @@ async def test_images_that_cannot_run_say_why(driver: Guarded, debian: Image, se
         with pytest.raises(StartFailed, match=text) as failed:
             await driver.start(make_request(image), Output())
         assert failed.value.stage == "image"
+        assert "\n" not in failed.value.message, "what to do is the hint's"
 
 
 async def test_only_what_the_daemon_lacks_is_loaded(

@@ -145,7 +145,9 @@ async def test_auto_takes_docker_for_what_the_sandbox_cannot_run(
     assert await successor.sweep() == 0
     with pytest.raises(StartFailed, match=r"0{12}.*No such file"):
         await driver.prepare(type(built)("nbfn.local/test/none", "sha256:" + "0" * 64))
-    with pytest.raises(StartFailed, match=r"(?s)no image 127.0.0.1:1/no.*; nor in a container: .*refused"):
+    with pytest.raises(StartFailed, match=r"no image 127.0.0.1:1/no.*; nor in a container: .*refused") as no:
         await driver.prepare(type(built)("127.0.0.1:1/no", tag="1"))
+    assert "\n" not in no.value.message
+    assert "registry can be reached" in no.value.hint
     await successor.close()
     await driver.close()

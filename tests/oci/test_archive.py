@@ -6,6 +6,7 @@ import io
 import random
 import zipfile
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +14,13 @@ from nbfn.containerize import host
 from nbfn.deploy.oci import make_archive
 from nbfn.deploy.oci.archive import RUNTIMES
 from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES
-from nbfn.errors import BadInput, ImageError, LimitError
+from nbfn.errors import BadInput, ImageError, LimitError, RequirementError
 from nbfn.spec import PythonVersion
+from tests.containerize.conftest import make_package as make_package
 from tests.oci.functions import SPEC, captured
+
+if TYPE_CHECKING:
+    from tests.containerize.conftest import MakePackage
 
 HERE = RUNTIMES.get(tuple(host.python()), "python312.ol9")
 
@@ -60,6 +65,35 @@ def test_compiled_packages_are_tied_to_their_python() -> None:
     other = next(name for name in RUNTIMES.values() if name != HERE)
     with pytest.raises(BadInput, match=r"\.so is compiled for Python"):
         make_archive(SPEC, captured(requirements=("httptools",)), runtime=other)
+
+
+@pytest.mark.parametrize(
+    ("tag", "runs"),
+    [
+        ("py3-none-any", True),
+        ("{abi}-{abi}-manylinux_2_34_x86_64", True),
+        ("{abi}-abi3-manylinux2014_x86_64", True),
+        ("{abi}-{abi}-manylinux_2_35_x86_64", False),
+        ("{abi}-{abi}-musllinux_1_2_x86_64", False),
+        ("{abi}-{abi}-manylinux_2_28_aarch64", False),
+        ("cp39-cp39-manylinux_2_28_x86_64", False),
+        ("", True),
+    ],
+)
+def test_a_wheel_for_another_machine(make_package: MakePackage, tag: str, runs: bool) -> None:
+    minor = next(minor for minor, name in RUNTIMES.items() if name == HERE)
+    abi = f"cp{minor[0]}{minor[1]}"
+    wheel = {"nbfntagged-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nTag: {tag.format(abi=abi)}\n"}
+    make_package("nbfntagged", files={"nbfntagged/__init__.py": "", **(wheel if tag else {})})
+    capture = captured(requirements=("nbfntagged",))
+    if runs:
+        assert make_archive(SPEC, capture, runtime=HERE).packages[0].name == "nbfntagged"
+        return
+    with pytest.raises(
+        RequirementError, match=r"nbfntagged 1\.0 .* a wheel for .* with glibc 2\.34"
+    ) as caught:
+        make_archive(SPEC, capture, runtime=HERE)
+    assert "image" in caught.value.hint
 
 
 def test_what_is_too_large_says_of_what() -> None:

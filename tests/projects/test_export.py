@@ -162,7 +162,7 @@ def test_on_a_base_there_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -
 
     made = nbfn.deploy(where, app="a", base=BASE, requires=["nbfntestone"])
     assert made() == ["/usr", "x", "2.1"]
-    assert fn("export", "--app", "a", "where", "there").code == 0
+    assert fn("export", "a/where", "there").code == 0
     assert "FROM nbfn-test/base:latest\n" in (home / "there" / "Dockerfile").read_text()
     make_wheel(index, "nbfntestone", "2.2", "py3-none-any")
     assert made.image is not None
@@ -188,6 +188,8 @@ def test_a_project_folder_is_copied(home: Path) -> None:
 def test_what_cannot_be_exported(home: Path) -> None:
     with pytest.raises(NotFound):
         nbfn.export("nothing", home / "x", app="a")
+    with pytest.raises(BadInput, match="a/nothing is not in the application 'b'"):
+        nbfn.export("a/nothing", home / "x", app="b")
     with pytest.raises(ImageError, match="was not made of Python code by nbfn"):
         export(Image.empty(machine_platform()), Export("f"), home / "x")
     assert not (home / "x").exists()

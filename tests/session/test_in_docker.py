@@ -17,7 +17,8 @@ import pytest
 import nbfn
 from nbfn import config
 from nbfn import session as sessions
-from nbfn.errors import ExecutorLost, ImageError, RequirementError
+from nbfn.containerize.host import HOST_LABEL
+from nbfn.errors import ExecutorLost, RegistryError, RequirementError
 from nbfn.function import Function, function
 from nbfn.session import Session
 from tests.containerize.registries import running as running_registry
@@ -52,7 +53,9 @@ PLACE = """
 def using(state: Path, images: Path, driver: str, notebook: Notebook) -> Iterator[Session]:
     state.mkdir()
     (state / "images").symlink_to(images)
-    settings = config.load({"NBFN_STATE": str(state), "NBFN_LINGER_S": "2", "NBFN_DRIVER": driver})
+    settings = config.load(
+        {"NBFN_STATE": str(state), "NBFN_LINGER_S": "2", "NBFN_DRIVER": driver, "NBFN_BASE": BASE}
+    )
     with Session(settings, notebook.cells, notebook.namespace) as made:
         sessions.use(made)
         try:
@@ -113,14 +116,6 @@ def heard(place: Function[..., Any]) -> tuple[object, str, str]:
 def test_a_cell_on_a_base_is_the_same_in_docker_as_in_the_sandbox(
     session: Session, notebook: Notebook, state: Path, images: Path
 ) -> None:
-    hosted = of_cell(PLACE, "place", notebook)
-    with pytest.raises(ImageError, match=r"'place' cannot run .* NBFN_DRIVER=docker") as no:
-        hosted.deploy()
-    assert "NBFN_BASE" in str(no.value)
-    assert not session.ask(lambda target: target.list("notebook"))
-    with pytest.raises(ImageError, match="NBFN_DRIVER=docker"):
-        hosted("go")
-
     place = of_cell(PLACE, "place", notebook, base=BASE)
     answer, line, digest = heard(place)
     assert answer == ["go", 1000, "/function", True]
@@ -129,6 +124,31 @@ def test_a_cell_on_a_base_is_the_same_in_docker_as_in_the_sandbox(
     assert place.last.start == "warm"
     with using(state / "s", images, "sandbox", notebook):
         assert heard(of_cell(PLACE, "place", notebook, base=BASE)) == (answer, line, digest)
+
+
+def test_a_cell_without_a_base_has_the_one_of_containers_where_there_are_only_those(
+    session: Session, notebook: Notebook, state: Path, images: Path
+) -> None:
+    answer, _, digest = heard(of_cell(PLACE, "place", notebook))
+    assert answer == ["go", 1000, "/function", True]
+    assert heard(of_cell(PLACE, "place", notebook, base=BASE))[2] == digest
+    with using(state / "a", images, "auto", notebook) as auto:
+        place = of_cell(PLACE, "place", notebook)
+        assert place("go")[0] == "go"
+        assert place.image is not None
+        assert HOST_LABEL in auto.layout.get(place.image).labels
+
+
+def test_the_base_of_containers_that_cannot_be_had(session: Session, notebook: Notebook) -> None:
+    session.settings = replace(session.settings, base="127.0.0.1:1/fn/python:{python}")
+    place = of_cell(PLACE, "place", notebook)
+    with pytest.raises(
+        RegistryError, match=r"base 'fn', .* is 127\.0\.0\.1:1/fn/python:3\.11, .*reached"
+    ) as no:
+        place("go")
+    assert "NBFN_BASE" in no.value.hint
+    assert "--base" in no.value.hint
+    assert not session.ask(lambda target: target.list("notebook"))
 
 
 def test_containers_of_a_killed_executor_are_swept_by_the_next(
@@ -195,23 +215,24 @@ def test_a_package_that_the_kernel_lacks_comes_from_a_wheel(
         assert "nbfntestone>=3" in str(newer.diff())
         with pytest.raises(RequirementError, match="no wheels could be had of nbfntestone>=3"):
             newer()
+        plain = of_cell(source, "versions", notebook, requires=["nbfntestone"])
+        if driver == "docker":  # where no base stands for one that is not this Python
+            assert plain() == ["2.1", "1.0"]
+            return
         with pytest.raises(RequirementError, match="not installed here"):
-            of_cell(source, "versions", notebook, requires=["nbfntestone"]).show()
+            plain.show()
 
 
 def test_a_project_folder_in_docker(session: Session, tmp_path: Path) -> None:
     nbfn.init_project(tmp_path / "hello", "python3.11")
     how = nbfn.Building(base=BASE)
-    with pytest.raises(ImageError, match=r"'hello' cannot run .* NBFN_DRIVER=docker"):
-        nbfn.deploy_project(tmp_path / "hello", "a", create_app=True)
-    assert not nbfn.apps()
-    with (
-        Session(replace(session.settings, driver="auto")) as other,
-        pytest.raises(ImageError, match="NBFN_DRIVER=docker"),
-    ):
-        other.check_reach("hello")  # it counts what the executor has that is running
+    assert nbfn.build_project(tmp_path / "hello").layers[0].what == "base"
+    assert nbfn.deploy_project(tmp_path / "hello", "b", create_app=True)
+    assert nbfn.invoke_function("b", "hello", b"").text == '{"message": "Hello World"}'
+    with Session(replace(session.settings, driver="auto")) as other:
+        assert other.check_reach("hello").base == "fn"  # it counts what the executor has that is running
     assert nbfn.build_project(tmp_path / "hello", how=how).layers[0].what == "base"
-    assert nbfn.deploy_project(tmp_path / "hello", "a", create_app=True, how=how).version == "0.0.2"
+    assert nbfn.deploy_project(tmp_path / "hello", "a", create_app=True, how=how).version == "0.0.3"
     assert nbfn.invoke_function("a", "hello", b"").text == '{"message": "Hello World"}'
     assert nbfn.load_folder(tmp_path / "hello", app="b", how=how)(name="Bo") == {"message": "Hello Bo"}
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.containerize.image import Image
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.spec import Progress
 
@@ -34,13 +35,16 @@ class Source(Protocol):
         *,
         platform: Mapping[str, str] | None = None,
         progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Image:
         """Bring the image into ``layout``, whole and checked, found there by its digest.
 
-        ``platform``, by default this machine's, says which one of a list.
+        ``platform``, by default this machine's, says which one of a list. ``accept`` is given its config
+        before a layer is fetched.
 
         Raises:
-            ImageError: there is none, none for the platform, or it is damaged.
+            ImageError: there is none, none for the platform, it is damaged, or holds what must not be
+                unpacked: nothing refers to it then.
             StateError: the layout cannot be written.
         """
         ...

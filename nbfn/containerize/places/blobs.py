@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbfn.containerize import host
+from nbfn.containerize import files, host, judge
 from nbfn.containerize.image import INDEX_TYPES, LAYER_TYPES, Descriptor, Image, decode, digest_of
 from nbfn.containerize.registry import platforms
 from nbfn.errors import ImageError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
+    from nbfn.containerize.image import Layer
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.spec import Progress
 
@@ -48,11 +50,13 @@ def take(
     what: str,
     platform: Mapping[str, str] | None,
     progress: Progress | None,
+    accept: Accept | None,
 ) -> Image:
     """The image that ``descriptor`` (a manifest, or a list of them) means, brought into ``layout``.
 
     Raises:
-        ImageError: a blob is missing or damaged, or nothing is for the platform.
+        ImageError: a blob is missing or damaged, or nothing is for the platform; or it is not accepted, or
+            must not be unpacked.
         StateError: the layout cannot be written.
     """
     data = _document(descriptor, open_blob, what)
@@ -64,12 +68,15 @@ def take(
     config = Descriptor.read(document.get("config"), f"the config of {what}")
     config_bytes = _document(config, open_blob, what)
     image = Image.read(data, config_bytes, layout.blob, what)
+    if accept is not None:
+        accept(image.config)
     total = sum(layer.descriptor.size for layer in image.layers)
-    done = 0
-    for layer in image.layers:
+    files.check_room(layout.path, f"the layers of {what}", layout.lacking(image.layers))
+    done, root = 0, host.brings_root(image)
+    for number, layer in enumerate(image.layers, start=1):
         if layer.descriptor.media_type not in LAYER_TYPES:
             raise ImageError(f"{what} has a layer of the type {layer.descriptor.media_type!r}, not a tar")
-        _copy(layer.descriptor, open_blob, layout, what)
+        _copy(layer, open_blob, layout, f"layer {number} of {what}", root=root)
         done += layer.descriptor.size
         if progress is not None:
             progress("fetch", done, total)
@@ -84,10 +91,11 @@ def _document(descriptor: Descriptor, open_blob: Open, what: str) -> bytes:
     return data
 
 
-def _copy(descriptor: Descriptor, open_blob: Open, layout: Layout, what: str) -> None:
+def _copy(layer: Layer, open_blob: Open, layout: Layout, what: str, *, root: bool) -> None:
+    descriptor = layer.descriptor
     if layout.has(descriptor.digest, descriptor.size):
         return
-    part = layout.partial(descriptor, f"a layer of {what}", resumed=False)
+    part = layout.partial(descriptor, what, resumed=False, judge=judge.judging(layer, what, root=root))
     with part as growing, open_blob(descriptor.digest) as file:
         if growing is not None:
             growing.restart()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nbfn.containerize import files
 from nbfn.containerize.dockerd import connected
 from nbfn.containerize.places.tarball import Tarball
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbfn.containerize.image import Image
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.spec import Progress
 
@@ -36,14 +38,37 @@ class Daemon:
             return str(client.images.get(self.name).id)
 
     def fetch(
-        self, layout: Layout, *, platform: Mapping[str, str] | None = None, progress: Progress | None = None
+        self,
+        layout: Layout,
+        *,
+        platform: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Image:
         with tempfile.TemporaryDirectory(prefix="nbfn-") as folder:
             path = Path(folder) / "image.tar"
-            with connected(str(self), self.url) as client, path.open("wb") as file:
-                for chunk in client.images.get(self.name).save(chunk_size=1 << 20):
-                    file.write(chunk)
-            return Tarball(path).fetch(layout, platform=platform, progress=progress)
+            with connected(str(self), self.url) as client:
+                image = client.images.get(self.name)
+                if accept is not None:
+                    accept(_config(image.attrs))
+                total = int(image.attrs.get("Size") or 0)
+                with files.explained(path.parent, f"the image {self}", total):
+                    self._save(image, path, total, progress)
+            found = Tarball(path).fetch(layout, platform=platform)
+            if progress is not None:
+                progress("fetch", total, total)
+            return found
+
+    def _save(self, image: Any, path: Path, total: int, progress: Progress | None) -> None:
+        # It is written here first, and then into the layout.
+        files.check_room(path.parent, f"the image {self}", total, setting="TMPDIR")
+        done = 0
+        with path.open("wb") as file:
+            for chunk in image.save(chunk_size=1 << 20):
+                file.write(chunk)
+                done += len(chunk)
+                if progress is not None and done < total:
+                    progress("fetch", done, total)
 
     def store(self, image: Image, *, progress: Progress | None = None) -> None:
         name = self.name if ":" in self.name.rpartition("/")[2] else f"{self.name}:latest"
@@ -54,3 +79,12 @@ class Daemon:
                 client.images.load(file)
         if progress is not None:
             progress("store", image.size, image.size)
+
+
+def _config(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the daemon says of an image, as the image's own config would."""
+    return {
+        "os": attrs.get("Os"),
+        "architecture": attrs.get("Architecture"),
+        "config": attrs.get("Config") or {},
+    }

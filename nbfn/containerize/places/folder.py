@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from nbfn.containerize.image import Descriptor, Image
+    from nbfn.containerize.judge import Accept
     from nbfn.spec import Progress
 
 
@@ -36,9 +37,14 @@ class Folder:
         return self._descriptor().digest
 
     def fetch(
-        self, layout: Layout, *, platform: Mapping[str, str] | None = None, progress: Progress | None = None
+        self,
+        layout: Layout,
+        *,
+        platform: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Image:
-        return blobs.take(self._descriptor(), self._open, layout, str(self), platform, progress)
+        return blobs.take(self._descriptor(), self._open, layout, str(self), platform, progress, accept)
 
     def store(self, image: Image, *, progress: Progress | None = None) -> None:
         name = self.name or "latest"
@@ -56,7 +62,7 @@ class Folder:
                 f"{self.path} is no layout of images: {path.name}: {error.strerror}",
                 hint="give a folder with oci-layout, index.json and blobs",
             ) from error
-        return blobs.named(decode(data, str(path)), self.name, str(self))
+        return blobs.named(decode(data, str(path), hint="make it anew"), self.name, str(self))
 
     @contextlib.contextmanager
     def _open(self, digest: str) -> Iterator[BinaryIO]:

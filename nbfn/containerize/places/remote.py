@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.containerize.image import Image
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.spec import Progress
 
@@ -48,9 +49,14 @@ class Remote:
         return found
 
     def fetch(
-        self, layout: Layout, *, platform: Mapping[str, str] | None = None, progress: Progress | None = None
+        self,
+        layout: Layout,
+        *,
+        platform: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Image:
-        return pull(self.ref, layout, self.access, platform=platform, progress=progress)
+        return pull(self.ref, layout, self.access, platform=platform, progress=progress, accept=accept)
 
     def store(self, image: Image, *, progress: Progress | None = None) -> None:
         push(image, self.ref, self.access, memory=self.memory, progress=progress)

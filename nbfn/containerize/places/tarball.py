@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
-from nbfn.containerize import files
+from nbfn.containerize import files, host, judge
 from nbfn.containerize.image import (
     INDEX_TYPE,
     LAYER_GZIP_TYPE,
@@ -22,6 +22,7 @@ from nbfn.containerize.image import (
     decode,
     digest_of,
     encode,
+    most_bytes,
 )
 from nbfn.containerize.layers import MTIME
 from nbfn.containerize.places import blobs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from nbfn.containerize.judge import Accept
     from nbfn.containerize.layout import Layout
     from nbfn.spec import Progress
 
@@ -69,14 +71,19 @@ class Tarball:
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
     def fetch(
-        self, layout: Layout, *, platform: Mapping[str, str] | None = None, progress: Progress | None = None
+        self,
+        layout: Layout,
+        *,
+        platform: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Image:
         with _Archive.opened(self.path) as archive:
             if archive.has("oci-layout"):
-                index = decode(archive.read("index.json"), f"the index of {self.path}")
+                index = decode(archive.read("index.json"), f"the index of {self.path}", hint="save it again")
                 descriptor = blobs.named(index, self.name, str(self))
-                return blobs.take(descriptor, archive.blob, layout, str(self), platform, progress)
-            return _saved(archive, self.name, layout, str(self), progress)
+                return blobs.take(descriptor, archive.blob, layout, str(self), platform, progress, accept)
+            return _saved(archive, self.name, layout, str(self), progress, accept)
 
     def store(self, image: Image, *, progress: Progress | None = None) -> None:
         with (
@@ -111,7 +118,16 @@ class _Archive:
     def __init__(self, tar: tarfile.TarFile, path: Path) -> None:
         self._tar = tar
         self._path = path
-        self._members = {posixpath.normpath(info.name): info for info in tar}
+        # A zipped one is read to its end for this, and holes need no bytes at all.
+        self._most = most_bytes(path.stat().st_size)
+        self._members: dict[str, tarfile.TarInfo] = {}
+        for info in tar:
+            if info.offset_data + info.size > self._most:
+                raise ImageError(
+                    f"{path} has {path.stat().st_size:,} bytes and grows to more than {self._most:,}: a bomb",
+                    hint="use an image from somebody you trust",
+                )
+            self._members[posixpath.normpath(info.name)] = info
 
     @classmethod
     @contextlib.contextmanager
@@ -129,8 +145,7 @@ class _Archive:
     def has(self, name: str) -> bool:
         return name in self._members
 
-    @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def _file(self, name: str) -> tarfile.TarInfo:
         at = name
         for _ in range(_LINKS_MAX):
             info = self._members.get(posixpath.normpath(at))
@@ -138,11 +153,17 @@ class _Archive:
                 break
             folder = posixpath.dirname(info.name) if info.issym() else ""
             at = posixpath.join(folder, info.linkname)
-        file = self._tar.extractfile(info) if info is not None and info.isreg() else None
-        if file is None:
+        if info is None or not info.isreg():
             raise ImageError(f"{self._path} has no {name} in it", hint="save the image again")
-        with file:
-            yield cast("BinaryIO", file)
+        return info
+
+    def size(self, name: str) -> int:
+        return self._file(name).size
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with cast("BinaryIO", self._tar.extractfile(self._file(name))) as file:
+            yield file
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
@@ -155,7 +176,14 @@ class _Archive:
         return self.open(f"blobs/sha256/{digest.removeprefix('sha256:')}")
 
 
-def _saved(archive: _Archive, name: str, layout: Layout, what: str, progress: Progress | None) -> Image:
+def _saved(
+    archive: _Archive,
+    name: str,
+    layout: Layout,
+    what: str,
+    progress: Progress | None,
+    accept: Accept | None,
+) -> Image:
     """The image in what ``docker save`` wrote; its config, and so its id, is kept as it is."""
     try:
         listed = json.loads(archive.read("manifest.json"))
@@ -171,15 +199,23 @@ def _saved(archive: _Archive, name: str, layout: Layout, what: str, progress: Pr
         raise ImageError(f"{what} has {len(found)} images of that name; there are: {names}")
     config_name, layer_names, _ = found[0]
     config_bytes = archive.read(config_name)
-    rootfs = decode(config_bytes, f"the config of {what}").get("rootfs")
+    config = decode(config_bytes, f"the config of {what}")
+    if accept is not None:
+        accept(config)
+    rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(diff_ids, list) or len(diff_ids) != len(layer_names):
         raise ImageError(f"{what} is damaged: its config lists other layers than its manifest")
-    layers = []
+    sizes = [archive.size(layer_name) for layer_name in layer_names]
+    new = [size for size, diff_id in zip(sizes, diff_ids, strict=True) if not layout.has(str(diff_id), size)]
+    files.check_room(layout.path, f"the layers of {what}", sum(new))
+    layers: list[Layer] = []
+    root = host.brings_root(Image.around(config_bytes, ()))
     for number, (layer_name, diff_id) in enumerate(zip(layer_names, diff_ids, strict=True), start=1):
-        layers.append(_layer(archive, layer_name, str(diff_id), layout, what))
+        called = f"layer {number} of {what}"
+        layers.append(_layer(archive, layer_name, str(diff_id), layout, called, root=root))
         if progress is not None:
-            progress("fetch", number, len(layer_names))
+            progress("fetch", sum(sizes[:number]), sum(sizes))
     return layout.keep(Image.around(config_bytes, layers))
 
 
@@ -191,12 +227,14 @@ def _full(name: str) -> str:
         return name
 
 
-def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str) -> Layer:
+def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str, *, root: bool) -> Layer:
+    """``what`` names it; ``root``: it is part of a system of its own."""
     with archive.open(name) as file:
         size = file.seek(0, 2)
         file.seek(0)
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)
+        kind = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
         if zipped or not layout.has(diff_id, size):
 
             def fill(sink: files.Sink) -> None:
@@ -205,10 +243,10 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
                 if not zipped and sink.digest != diff_id:
                     raise ImageError(f"{what} is damaged: {name} has the digest {sink.digest}, not {diff_id}")
 
-            digest, size = layout.add(fill, f"a layer of {what}", size)
+            came = Layer(Descriptor(kind, diff_id, size), diff_id, layout.blob(diff_id))
+            digest, size = layout.add(fill, what, size, judge.judging(came, what, root=root))
         else:
             digest = diff_id
-    kind = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
     return Layer(Descriptor(kind, digest, size), diff_id, layout.blob(digest))
 
 

@@ -26,6 +26,8 @@ class Access:
 
     docker_config: Path | None = None
     """Folder of Docker's ``config.json``."""
+    registry_auth: Path | None = None
+    """File of Podman's and Skopeo's logins, asked where Docker's has none."""
     ca: Path | None = None
     """Certificates to trust beside the system's."""
     http: frozenset[str] = field(default_factory=frozenset)
@@ -34,7 +36,12 @@ class Access:
     @classmethod
     def of(cls, settings: Settings) -> Access:
         """As the settings say."""
-        return cls(settings.docker_config, settings.registry_ca, frozenset(settings.registry_http))
+        return cls(
+            settings.docker_config,
+            settings.registry_auth,
+            settings.registry_ca,
+            frozenset(settings.registry_http),
+        )
 
     def login(self, ref: Reference) -> Credentials | None:
         """The login for the registry of ``ref``; None: ask as anybody.
@@ -42,7 +49,11 @@ class Access:
         Raises:
             LoginFailed: what there is cannot be read.
         """
-        return credentials.find(ref.host, self.docker_config) if self.docker_config else None
+        for path in (self.docker_config and self.docker_config / "config.json", self.registry_auth):
+            found = credentials.find(ref.host, path, ref.repository) if path else None
+            if found is not None:
+                return found
+        return None
 
     def schemes(self, ref: Reference) -> tuple[str, ...]:
         """What to try, in this order."""

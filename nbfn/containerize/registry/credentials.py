@@ -1,4 +1,4 @@
-"""Who is asking: the logins in Docker's ``config.json``, and the helpers that it names."""
+"""Who is asking: the logins in Docker's ``config.json`` or Podman's ``auth.json``, and their helpers."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ class Credentials:
     """Where it was found, for the error that says that it was refused."""
 
 
-def find(host: str, docker_config: Path) -> Credentials | None:
-    """The login for the registry ``host``, or None if there is none: ask as anybody.
+def find(host: str, path: Path, repository: str = "") -> Credentials | None:
+    """The login for the registry ``host`` in the file at ``path``, or None if there is none.
 
-    ``docker_config`` is the folder of ``config.json``. A helper for the host comes first, then the store
-    for all, then what the file itself has, as in Docker.
+    A helper for the host comes first, then the store for all, then what the file itself has, as in Docker:
+    a login for ``repository``, or what it is below, which Podman can have, before that for all of the host.
 
     Raises:
         LoginFailed: the file or what a helper says cannot be read, or the helper is not installed.
     """
-    path = docker_config / "config.json"
     try:
         config = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -55,10 +54,10 @@ def find(host: str, docker_config: Path) -> Credentials | None:
         raise LoginFailed(f"{path} is not a JSON object", hint="correct it, or log in again")
     helper = _object(config, "credHelpers").get(host) or config.get("credsStore")
     if isinstance(helper, str) and helper:
-        found = _from_helper(helper, host)
+        found = _from_helper(helper, host, path)
         if found is not None:
             return found
-    return _from_file(_object(config, "auths"), host, path)
+    return _from_file(_object(config, "auths"), host, path, repository)
 
 
 def _object(config: dict[str, Any], key: str) -> dict[str, Any]:
@@ -66,13 +65,20 @@ def _object(config: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _keys(host: str) -> tuple[str, ...]:
+def login_with(host: str) -> str:
+    """How a person logs in to the registry ``host``."""
+    return f"docker login {host} (or podman login)"
+
+
+def _keys(host: str, repository: str) -> tuple[str, ...]:
+    parts = repository.split("/") if repository else []
+    below = (f"{host}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1))
     own = (host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/")
-    return (_HUB_KEY, *own) if host == HUB else own
+    return (*below, _HUB_KEY, *own) if host == HUB else (*below, *own)
 
 
-def _from_file(auths: dict[str, Any], host: str, path: Path) -> Credentials | None:
-    entry = next((auths[key] for key in _keys(host) if isinstance(auths.get(key), dict)), None)
+def _from_file(auths: dict[str, Any], host: str, path: Path, repository: str) -> Credentials | None:
+    entry = next((auths[key] for key in _keys(host, repository) if isinstance(auths.get(key), dict)), None)
     if entry is None:
         return None
     token = str(entry.get("identitytoken") or "")
@@ -86,12 +92,12 @@ def _from_file(auths: dict[str, Any], host: str, path: Path) -> Credentials | No
     if not colon:
         raise LoginFailed(
             f"the login for {host} in {path} is damaged: 'auth' is not the base64 of user:password",
-            hint=f"docker login {host}",
+            hint=login_with(host),
         )
     return Credentials(user, password.rstrip("\0"), token, str(path))
 
 
-def _from_helper(helper: str, host: str) -> Credentials | None:
+def _from_helper(helper: str, host: str, path: Path) -> Credentials | None:
     program = f"docker-credential-{helper}"
     asked = _HUB_KEY if host == HUB else host
     try:
@@ -100,8 +106,8 @@ def _from_helper(helper: str, host: str) -> Credentials | None:
         )
     except FileNotFoundError:
         raise LoginFailed(
-            f"Docker's config.json names the helper {program} for {host}, which is not on the PATH",
-            hint=f"install it, or take {helper!r} out of config.json and log in again",
+            f"{path} names the helper {program} for {host}, which is not on the PATH",
+            hint=f"install it, or take {helper!r} out of that file and log in again",
         ) from None
     except subprocess.TimeoutExpired:
         raise LoginFailed(
@@ -111,7 +117,7 @@ def _from_helper(helper: str, host: str) -> Credentials | None:
         said = (done.stdout + done.stderr).strip()
         if _NONE_KEPT in said:
             return None
-        raise LoginFailed(f"{program} has failed for {host}: {said[:300]}", hint=f"docker login {host}")
+        raise LoginFailed(f"{program} has failed for {host}: {said[:300]}", hint=login_with(host))
     try:
         answer = json.loads(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nbfn.containerize.registry.credentials import login_with
 from nbfn.errors import LoginFailed, RegistryError
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ def login_hint(ref: Reference, status: int, login: Credentials | None) -> str:
     if ref.is_ocir:
         return _ocir_hint(ref, status, login)
     if login is None:
-        return f"no login for it is known: docker login {ref.host}"
+        return f"no login for it is known: {login_with(ref.host)}"
     who = f"the login of {login.user!r}" if login.user else "the token"
     if status == FORBIDDEN:
         return f"{who} is good, and may not do this in {ref.repository}: ask who owns it"
-    return f"{who} (from {login.origin}) is not accepted, or has expired: docker login {ref.host}"
+    return f"{who} (from {login.origin}) is not accepted, or has expired: {login_with(ref.host)}"
 
 
 def _ocir_hint(ref: Reference, status: int, login: Credentials | None) -> str:
@@ -68,7 +69,7 @@ def _ocir_hint(ref: Reference, status: int, login: Credentials | None) -> str:
     form = f"{namespace}/USER, or {namespace}/DOMAIN/USER of an identity domain"
     if login is None:
         return (
-            f"no login for it is known: docker login {ref.host}, as {form}, with an auth token "
+            f"no login for it is known: {login_with(ref.host)}, as {form}, with an auth token "
             "(Profile → Auth tokens in the console) as the password"
         )
     if "/" not in ref.repository:

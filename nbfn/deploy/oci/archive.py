@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 import nbfn.runtime
 from nbfn.containerize import host, packages, recipe
 from nbfn.containerize.layers import Entry, arrange
+from nbfn.containerize.target import Target
 from nbfn.deploy.oci.dialect import ArchiveSource
 from nbfn.deploy.oci.limits import ARCHIVE_MAX_BYTES, STORED_ARCHIVE_MAX_BYTES
-from nbfn.errors import BadInput, ImageError, LimitError
+from nbfn.errors import BadInput, ImageError, LimitError, RequirementError
+from nbfn.spec import PythonVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +45,8 @@ _FDK = f"{recipe.FUNCTION_FOLDER}/fdk/"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _NATIVE = (".so", ".pyd", ".dylib")
 _LARGEST = 3
+# Of Oracle Linux 9, which the runtimes are.
+_GLIBC = ("glibc", (2, 34))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "", sto
 
     Raises:
         BadInput: OCI has no runtime of this Python; or code that is tied to one Python should run on another.
-        RequirementError: a package is missing, or its files are not known.
+        RequirementError: a package is missing, its files are not known, or its wheel is for another machine.
         LimitError: it is larger than what OCI takes in this way.
         ImageError: a data file has a path that cannot be, or files changed meanwhile.
     """
@@ -83,6 +87,7 @@ def make_archive(spec: FunctionSpec, capture: Capture, *, runtime: str = "", sto
     try:
         entries += _packages(needed)
         name = _runtime_name(capture, runtime, [entry.path for entry in entries])
+        _check_wheels(needed, name)
         data = _zip(arrange(entries))
     except OSError as error:
         raise ImageError(f"the archive cannot be made: {error}") from error
@@ -131,6 +136,20 @@ def _runtime_name(capture: Capture, asked: str, paths: Iterable[str]) -> str:
             hint="deploy from Linux on x86, or deploy an image",
         )
     return name
+
+
+def _check_wheels(needed: Iterable[Package], runtime: str) -> None:
+    """Whether what was installed here runs there, as far as the wheels that it came from tell."""
+    python = next(PythonVersion(*minor) for minor, name in RUNTIMES.items() if name == runtime)
+    there = Target(python, "x86_64", *_GLIBC)
+    for package in needed:
+        if package.tags and not there.takes(package.tags):
+            raise RequirementError(
+                f"{package} is installed here from a wheel for {', '.join(package.tags)}, and OCI's "
+                f"{runtime} is {there}",
+                hint="install a version that has a wheel for that (manylinux_2_34 or older), or deploy an "
+                "image",
+            )
 
 
 def _zip(entries: Iterable[Entry]) -> bytes:

@@ -60,7 +60,10 @@ class Images:
             except GONE as error:
                 raise StartFailed("image", self._engine.went_away(error)) from error
             except docker.errors.DockerException as error:
-                raise StartFailed("image", f"image {ref}: {reason(error)}") from error
+                hint = "look at its name, and whether its registry can be reached and lets this user in"
+                raise StartFailed(
+                    "image", f"{self._engine.name} cannot have {ref}: {reason(error)}", hint=hint
+                ) from error
         if ref.digest:  # a tag may come to mean another image
             self._supplied[ref] = found  # behind all that were asked for less lately
         return found
@@ -99,18 +102,20 @@ class Images:
 
     def _find(self, ref: ImageRef, progress: Progress) -> Supplied:
         image: Image | None = None
-        missing = ""
+        missing = StartFailed("image", "")
         try:
             image = self._layout.get(ref)
-        except (NbfnError, OSError) as error:
-            missing = f"image {ref.short or ref}: {error}"
+        except NbfnError as error:
+            missing = StartFailed("image", error.message, hint=error.hint)
+        except OSError as error:
+            missing = StartFailed("image", f"image {ref.short or ref}: {error}")
         if image is not None:
             return self._from_layout(image, progress)
         name = f"{ref.repository}@{ref.digest}" if ref.digest else str(ref)
         inspected = self._inspect(name)
         if inspected is None:
             if ref.repository.startswith(f"{OURS}/"):
-                raise StartFailed("image", missing)
+                raise missing
             self._pull(ref, progress)
             inspected = self._inspect(name)
         if inspected is None:
@@ -163,7 +168,9 @@ class Images:
         except (NbfnError, OSError) as error:
             if isinstance(error, (StartFailed, *GONE)):
                 raise
-            raise StartFailed("image", f"image {image.digest[7:19]}: {error}") from error
+            hint = error.hint if isinstance(error, NbfnError) else ""
+            said = error.message if isinstance(error, NbfnError) else error
+            raise StartFailed("image", f"image {image.digest[7:19]}: {said}", hint=hint) from error
 
     def _known_layers(self, image: Image) -> frozenset[str]:
         """The lowest layers of ``image`` that the daemon has, in this order, below another image."""

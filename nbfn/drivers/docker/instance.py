@@ -205,7 +205,10 @@ class DockerInstance:
             connection = response.raw.connection if response is not None else None
             close_quietly(*filter(None, (connection, response, output)))
         # It may have closed its output itself, and run on.
-        code = int(self._api.wait(self.container, timeout=None).get("StatusCode", -1))
+        try:
+            code = int(self._api.wait(self.container, timeout=None).get("StatusCode", -1))
+        except docker.errors.NotFound:  # somebody else has removed it, which kills what runs
+            code = 128 + signal.SIGKILL
         return self._exit(code, self._state())
 
     def _frames(self, output: Any) -> Iterator[tuple[OutputStream, bytes]]:

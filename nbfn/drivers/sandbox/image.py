@@ -59,7 +59,9 @@ def load(layout: Layout, ref: ImageRef, into: Path) -> Program:
         return read(image.config, unpack(image, into))
     except StartFailed:
         raise
-    except (NbfnError, OSError) as error:
+    except NbfnError as error:
+        raise StartFailed("image", error.message, hint=error.hint) from error
+    except OSError as error:
         raise StartFailed("image", f"image {ref.short or ref}: {error}") from error
 
 
