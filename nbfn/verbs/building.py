@@ -95,6 +95,7 @@ def build_folder(
         tag=_docker_name(session, function),
         args=how.args,
         cache=how.cache,
+        engine=session.context.engine,
         on_line=tell,
     )
     if progress is not None:

@@ -65,8 +65,8 @@ def test_an_image_that_docker_has_need_not_be_in_a_registry(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = SimpleNamespace(images=SimpleNamespace(get=[].append))
-    monkeypatch.setattr(sys.modules["nbfn.checks.gather"], "_docker", lambda: "")
-    monkeypatch.setattr("nbfn.checks.function.connected", lambda _: contextlib.nullcontext(client))
+    monkeypatch.setattr(sys.modules["nbfn.checks.gather"], "_engine", lambda _: ("Docker", "", ""))
+    monkeypatch.setattr("nbfn.checks.function.connected", lambda *_: contextlib.nullcontext(client))
     fn("create", "app", "app01")
     assert fn("create", "f", "app01", "m3", "of-docker:1").code == 0
     code, told = found("app01", "m3")

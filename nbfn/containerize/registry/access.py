@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbfn import config
 from nbfn.containerize.registry import credentials
 from nbfn.containerize.registry.reference import is_local
+from nbfn.enginetype import PODMAN, engine_type
 from nbfn.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -37,12 +39,18 @@ class Access:
         return cls(settings.docker_config, settings.registry_ca, frozenset(settings.registry_http))
 
     def login(self, ref: Reference) -> Credentials | None:
-        """The login for the registry of ``ref``; None: ask as anybody.
+        """The login for the registry of ``ref``; None: ask as anybody. Podman's own come first with Podman.
 
         Raises:
             LoginFailed: what there is cannot be read.
+            BadInput: an engine is asked for that there is not.
         """
-        return credentials.find(ref.host, self.docker_config) if self.docker_config else None
+        if self.docker_config is None:
+            return None
+        found = None
+        if engine_type() == PODMAN:
+            found = credentials.podmans(ref.host, ref.repository, config.variables())
+        return found or credentials.find(ref.host, self.docker_config)
 
     def schemes(self, ref: Reference) -> tuple[str, ...]:
         """What to try, in this order."""

@@ -1,19 +1,21 @@
-"""Who is asking: the logins in Docker's ``config.json``, and the helpers that it names."""
+"""Who is asking: logins in Docker's ``config.json`` and Podman's ``auth.json``, and helpers named there."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import os
 import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize.registry.reference import HUB
 from nbfn.errors import LoginFailed
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 # The key that Docker Hub's login has had since before there were others.
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -44,7 +46,30 @@ def find(host: str, docker_config: Path) -> Credentials | None:
     Raises:
         LoginFailed: the file or what a helper says cannot be read, or the helper is not installed.
     """
-    path = docker_config / "config.json"
+    return _find_in(docker_config / "config.json", host)
+
+
+def podmans(host: str, repository: str, environ: Mapping[str, str]) -> Credentials | None:
+    """The login that ``podman login`` has kept: for the repository or what it is below, else for the host.
+
+    Raises as :func:`find`.
+    """
+    parts = repository.split("/")
+    wanted = [*("/".join((host, *parts[:n])) for n in range(len(parts), 0, -1)), host]
+    found = (_find_in(path, key) for path in _podmans_files(environ) for key in wanted)
+    return next(filter(None, found), None)
+
+
+def _podmans_files(environ: Mapping[str, str]) -> list[Path]:
+    if environ.get("REGISTRY_AUTH_FILE"):
+        return [Path(environ["REGISTRY_AUTH_FILE"])]
+    run = environ.get("XDG_RUNTIME_DIR")
+    own = Path(run) / "containers" if run else Path("/run/containers") / str(os.getuid())
+    kept = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or Path.home()) / ".config")
+    return [own / "auth.json", kept / "containers" / "auth.json"]
+
+
+def _find_in(path: Path, host: str) -> Credentials | None:
     try:
         config = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -55,7 +80,7 @@ def find(host: str, docker_config: Path) -> Credentials | None:
         raise LoginFailed(f"{path} is not a JSON object", hint="correct it, or log in again")
     helper = _object(config, "credHelpers").get(host) or config.get("credsStore")
     if isinstance(helper, str) and helper:
-        found = _from_helper(helper, host)
+        found = _from_helper(helper, host, path)
         if found is not None:
             return found
     return _from_file(_object(config, "auths"), host, path)
@@ -91,7 +116,7 @@ def _from_file(auths: dict[str, Any], host: str, path: Path) -> Credentials | No
     return Credentials(user, password.rstrip("\0"), token, str(path))
 
 
-def _from_helper(helper: str, host: str) -> Credentials | None:
+def _from_helper(helper: str, host: str, path: Path) -> Credentials | None:
     program = f"docker-credential-{helper}"
     asked = _HUB_KEY if host == HUB else host
     try:
@@ -100,8 +125,8 @@ def _from_helper(helper: str, host: str) -> Credentials | None:
         )
     except FileNotFoundError:
         raise LoginFailed(
-            f"Docker's config.json names the helper {program} for {host}, which is not on the PATH",
-            hint=f"install it, or take {helper!r} out of config.json and log in again",
+            f"{path} names the helper {program} for {host}, which is not on the PATH",
+            hint=f"install it, or take {helper!r} out of {path.name} and log in again",
         ) from None
     except subprocess.TimeoutExpired:
         raise LoginFailed(
