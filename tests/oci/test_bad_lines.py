@@ -49,17 +49,36 @@ def test_a_key_file_that_others_may_read(home: Path) -> None:
     assert "chmod 600" in said
 
 
-def test_an_encrypted_key_without_a_pass_phrase(home: Path, cloud: Cloud) -> None:
+def test_an_encrypted_key_without_a_pass_phrase(
+    home: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = cloud.person()
     profile = person.write(home / ".oci", "hush")
-    profile.write_text(profile.read_text().replace("pass_phrase=hush", ""))
-    assert "is encrypted, and there is no pass phrase for it" in refused("list", "apps")
+    whole = profile.read_text()
+    in_file = f"pass_phrase in [DEFAULT] of {profile}"
+    profile.write_text(whole.replace("pass_phrase=hush", ""))
+    said = refused("list", "apps")
+    assert "is encrypted, and there is no pass phrase for it" in said
+    assert "give it as OCI_CLI_PASSPHRASE, as oracle.pass-phrase of the context" in said
+    assert "`fn update context oracle.pass-phrase" in said
+    assert f"as {in_file}" in said
     nbfn.update_context("oracle.pass-phrase", "hush")
     assert fn("list", "apps").code == 0
-    nbfn.update_context("oracle.pass-phrase", "wrong")
-    said = refused("list", "apps")
-    assert "the pass phrase does not open the key" in said
-    assert "wrong" not in said
+
+    def is_wrong(origin: str) -> None:
+        said = refused_anew("list", "apps")
+        assert f"the pass phrase does not open the key in {home}/.oci/key.pem: it is {origin}" in said
+        assert "correct it there" in said
+        assert "amiss" not in said, "it may be near the right one"
+
+    nbfn.update_context("oracle.pass-phrase", "amiss")
+    is_wrong("oracle.pass-phrase of the context")
+    monkeypatch.setenv("OCI_CLI_PASSPHRASE", "amiss")
+    is_wrong("OCI_CLI_PASSPHRASE")
+    monkeypatch.delenv("OCI_CLI_PASSPHRASE")
+    nbfn.update_context("oracle.pass-phrase", None)
+    profile.write_text(whole.replace("pass_phrase=hush", "pass_phrase=amiss"))
+    is_wrong(in_file)
 
 
 def test_a_key_file_that_is_not_there_or_no_key(home: Path) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from nbfn import config
 from nbfn.deploy.oci.credentials import ApiKey, read_token, resource_principal, session_token
 from nbfn.deploy.oci.principals import InstancePrincipal
-from nbfn.deploy.oci.profiles import read_profile
+from nbfn.deploy.oci.profiles import Profile, read_profile
 from nbfn.deploy.oci.regions import Region, find_region, registry_region
 from nbfn.errors import BadInput, CredentialsError
 
@@ -183,7 +183,7 @@ class Account:
             )
 
     @cached_property
-    def _profile(self) -> dict[str, str]:
+    def _profile(self) -> Profile:
         settings = self.settings
         return read_profile(
             settings.environ,
