@@ -7,6 +7,7 @@ that Fn's own Python functions run on (setting ``NBFN_BASE``). Anything else nam
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
@@ -145,11 +146,28 @@ def find_base(
     if text == "host":
         return HostBase()
     known = settings or config.load()
+    name = text
     if text == _FN:
         text = known.base.replace("{python}", str(host.python()))
-    source = places.find_place(text, Access.of(known))
-    image, facts = _kept(source, text, layout, progress)
+    try:
+        source = places.find_place(text, Access.of(known))
+        image, facts = _kept(source, text, layout, progress)
+    except (BadInput, ImageError) as error:
+        raise _of_base(error, name, text) from error
     return ImageBase(text, _plain(image), facts)
+
+
+def _of_base(error: BadInput | ImageError, name: str, text: str) -> BadInput | ImageError:
+    """The same error, said of the base that was asked for by ``name``, with how to have another one."""
+    said = copy.copy(error)
+    called = f"base {name!r} is {text}, which" if name == _FN else f"base {text}"
+    said.message = f"{called} cannot be had: {error.message}"
+    other = "NBFN_BASE=IMAGE has 'fn' mean another image, and " if name == _FN else ""
+    said.hint = (
+        f"{error.hint or 'is that its name?'}; {other}--base IMAGE (base=) names one: of a registry, "
+        "of the daemon (docker-daemon:NAME), or a file"
+    )
+    return said
 
 
 def _kept(source: Source, text: str, layout: Layout, progress: Progress | None) -> tuple[Image, Facts]:

@@ -11,8 +11,11 @@ from cryptography.hazmat.primitives import serialization
 import nbfn
 from nbfn import config
 from nbfn import session as sessions
+from nbfn.containerize.host import machine_platform, python
 from tests.commands.fnline import fn
-from tests.oci.home import at_oracle, use_oracle
+from tests.oci.home import SUBNETS, at_oracle, use_oracle
+from tests.oci.people import SUBNET
+from tests.projects.daemon import names_taken_off, shouting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +43,16 @@ def refused_anew(*words: str) -> str:
     sessions.current().close()
     sessions.use(sessions.Session(config.load()))
     return refused(*words)
+
+
+def not_deployed(*words: str) -> str:
+    """What is said of the folder ``f``, in another terminal."""
+    sessions.current().close()
+    sessions.use(sessions.Session(config.load()))
+    done = fn("deploy", *words, "f")
+    assert done.code == 1, done.out
+    assert "Traceback" not in done.err
+    return done.err
 
 
 def test_a_key_file_that_others_may_read(home: Path) -> None:
@@ -181,3 +194,44 @@ def test_a_function_in_a_folder_with_a_space(home: Path) -> None:
     assert "'my func' cannot name a function" in done.err
     assert fn("init", "--runtime", "python", "--name", "f", "my func").code == 0
     assert "nbfn.local/notebook/f@" in fn("build", "my func").out
+
+
+def test_an_application_for_other_processors(home: Path) -> None:
+    """Refused before anything is built, where nbfn builds: nothing answers at this registry."""
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    fn("init", "--runtime", "python", "f")
+    here = machine_platform()["architecture"]
+    other = "GENERIC_ARM" if here == "amd64" else "GENERIC_X86"
+    for name, shape in (("app01", other), ("app02", "GENERIC_X86_ARM")):
+        fn("create", "app", name, "--annotation", SUBNETS, "--shape", shape)
+        said = not_deployed("--app", name)
+        assert f"application '{name}' is {shape}, and the image is for {here} alone" in said
+        assert "GENERIC_X86_ARM an index of both" in said
+    assert not sessions.current().layout.refs()
+
+
+@pytest.mark.needs("docker", "toolchains")
+def test_an_application_for_other_processors_than_what_docker_built(home: Path) -> None:
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    fn("create", "app", "app01", "--annotation", SUBNETS, "--shape", "GENERIC_X86_ARM")
+    shouting(home / "f")
+    with names_taken_off("shout"):
+        done = fn("deploy", "--app", "app01", "f")
+    assert done.code == 1
+    assert "application 'app01' is GENERIC_X86_ARM, and the image is for" in done.err
+    assert "cannot be reached" not in done.err, "it was not pushed"
+
+
+def test_a_base_that_cannot_be_had_and_how_to_have_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    nbfn.update_context("oracle.subnet-ids", SUBNET)
+    fn("init", "--runtime", "python", "f")
+    monkeypatch.setenv("NBFN_BASE", "127.0.0.1:1/fn/python:{python}")
+    said = not_deployed("--create-app", "--app", "app01")
+    assert f"base 'fn' is 127.0.0.1:1/fn/python:{python()}, which cannot be had: the registry" in said
+    assert "NBFN_BASE=IMAGE has 'fn' mean another image, and --base IMAGE (base=) names one" in said
+    said = not_deployed("--app", "app01", "--base", "/none.tar")
+    assert "base /none.tar cannot be had: '/none.tar' is not there" in said
+    assert "NBFN_BASE" not in said
