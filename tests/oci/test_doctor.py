@@ -302,3 +302,49 @@ def test_the_last_error_of_another_function_is_not_told(
     assert "last error" not in shown, "it is the same"
     shell.run_cell("%fn doctor")
     assert "last error" in capsys.readouterr().out
+
+
+def test_a_func_yaml_that_could_not_be_read(home: Path) -> None:
+    fn("create", "app", "app01")
+    fn("init", "--runtime", "python", "j")
+    right = (home / "j" / "func.yaml").read_text()
+    (home / "j" / "func.yaml").write_text(f"{right}\ntriggers: [\n")
+    assert fn("deploy", "--app", "app01", "j").code == 1
+    _, told = found("app01", "j")
+    assert f"{'j/func.yaml'}:" in told["last deploy"]["message"]
+    assert told["last deploy"]["advice"] == "correct the file there"
+    (home / "j" / "func.yaml").write_text(right)
+    assert fn("deploy", "--app", "app01", "j").code == 0
+    assert "last deploy" not in found("app01", "j")[1]
+    (home / "app.yaml").write_text("name: app01\n")
+    (home / "k").mkdir()
+    (home / "k" / "func.yaml").write_text("name: kay\nname: two\n")
+    assert fn("deploy", "--all").code == 1
+    assert "func.yaml:" in found("app01", "kay")[1]["last deploy"]["message"]
+    (home / "j" / "app.yaml").write_text("name: [\n")
+    assert fn("deploy", "--app", "app01", "j").code == 1
+    assert "app.yaml:" in found("app01", "j")[1]["last deploy"]["message"]
+
+
+def test_a_function_that_was_refused(home: Path, cloud: Cloud) -> None:
+    use_oracle(cloud)
+    fn("create", "app", "app01", "--annotation", SUBNETS)
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1", "--memory", "100").code == 1
+    code, told = found("app01", "f")
+    assert code == 1
+    assert "memory is 100 MB" in told["last create"]["message"]
+    assert "use one of 128" in told["last create"]["advice"]
+    cloud.denied.add("CreateFunction")
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1").code == 1
+    assert "Allow group" in found("app01", "f")[1]["last create"]["advice"]
+    cloud.denied.clear()
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1").code == 0
+    assert fn("update", "function", "app01", "f", "--timeout", "900").code == 1
+    told = found("app01", "f")[1]
+    assert "last create" not in told
+    assert "timeout is 900" in told["last update"]["message"]
+    with pytest.raises(nbfn.NbfnError):
+        nbfn.update_function(name="f", app="app01", memory=5)
+    assert "memory is 5 MB" in found("app01", "f")[1]["last update"]["message"]
+    assert fn("update", "function", "app01", "f", "--timeout", "90").code == 0
+    assert "last update" not in found("app01", "f")[1]
