@@ -17,7 +17,7 @@ from nbfn.errors import BadInput, ImageError, LimitError
 from nbfn.spec import PythonVersion
 from tests.oci.functions import SPEC, captured
 
-HERE = RUNTIMES.get(tuple(host.python()), "python312.ol9")
+HERE = RUNTIMES.get((host.python().major, host.python().minor), "python312.ol9")
 
 
 def test_what_is_in_it() -> None:

@@ -13,22 +13,20 @@ from nbfn import config
 from nbfn import session as sessions
 from nbfn.containerize.host import machine_platform, python
 from tests.commands.fnline import fn
-from tests.oci.home import SUBNETS, at_oracle, use_oracle
+from tests.oci.home import SUBNETS, use_oracle
 from tests.oci.people import SUBNET
 from tests.projects.daemon import names_taken_off, shouting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oci.server import Cloud
 
 
 @pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        use_oracle(cloud)
-        yield found
+def home(home: Path, cloud: Cloud) -> Path:
+    use_oracle(cloud)
+    return home
 
 
 def refused(*words: str) -> str:

@@ -144,7 +144,7 @@ def test_a_key_that_others_may_read(tmp_path: Path) -> None:
         _ = account(config).credentials
     assert "chmod 600" in caught.value.hint
     quiet = {"OCI_CLI_SUPPRESS_FILE_PERMISSIONS_WARNING": "True"}
-    assert account(config, environ=quiet).credentials.identity()
+    assert account(config, environ=quiet).credentials.identity().key_id == Person(KEY).key_id
 
 
 def test_keys_of_other_kinds() -> None:

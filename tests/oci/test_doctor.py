@@ -14,11 +14,10 @@ import nbfn
 from tests.commands.fnline import fn
 from tests.notebook.conftest import shell
 from tests.oci.functions import SPEC, captured, imaged
-from tests.oci.home import SUBNETS, at_oracle, use_oracle
+from tests.oci.home import SUBNETS, use_oracle
 from tests.oci.people import COMPARTMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from tests.oci.server import Cloud
 
 __all__ = ["shell"]  # a fixture
-
-
-@pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        yield found
 
 
 def found(*words: str) -> tuple[int, dict[str, dict[str, str]]]:
