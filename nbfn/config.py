@@ -82,8 +82,8 @@ class Settings:
     registry_http: tuple[str, ...]
     docker_config: Path
     """Folder of Docker's ``config.json``."""
-    registry_auth: Path
-    """File of the logins of Podman and Skopeo, which need not be there."""
+    registry_auth: tuple[Path, ...]
+    """Files of the logins of Podman and Skopeo, the first that has one counts; they need not be there."""
     zygotes: int
     cgroups: bool = True
     """Limit instances by cgroups, where they can be made."""
@@ -150,10 +150,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "NBFN_REGISTRY_CA": str(settings.registry_ca or ""),
         "NBFN_REGISTRY_HTTP": ",".join(settings.registry_http),
         "DOCKER_CONFIG": str(settings.docker_config),
-        "REGISTRY_AUTH_FILE": str(settings.registry_auth),
         "NBFN_ZYGOTES": str(settings.zygotes),
         "NBFN_CGROUPS": "auto" if settings.cgroups else "off",
     }
+    if len(settings.registry_auth) == 1:
+        told["REGISTRY_AUTH_FILE"] = str(settings.registry_auth[0])
     return {**os.environ, **told}
 
 
@@ -190,16 +191,15 @@ def _default_socket(state: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"nbfn-{os.getuid()}-{mark}" / "executor.sock"
 
 
-def _registry_auth(env: Mapping[str, str]) -> Path:
-    """Where Podman keeps logins: for this session, or, if somebody said so, beyond it."""
+def _registry_auth(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where Podman keeps logins: for this session, then beyond it; or where somebody said."""
     said = env.get("REGISTRY_AUTH_FILE")
     if said:
-        return Path(said).expanduser().absolute()
+        return (Path(said).expanduser().absolute(),)
     runtime = env.get("XDG_RUNTIME_DIR")
     own = Path(runtime) / "containers" if runtime else Path("/run/containers") / str(os.getuid())
     lasting = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers"
-    found = (folder / "auth.json" for folder in (own, lasting))
-    return next((path for path in found if os.access(path, os.R_OK)), own / "auth.json")
+    return own / "auth.json", lasting / "auth.json"
 
 
 def _port(text: str) -> int | None:

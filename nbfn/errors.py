@@ -13,6 +13,7 @@
     │   └── ArgumentsError     arguments that do not fit the function's signature: nothing was sent
     ├── ImageError             an image is broken, missing or does not fit where it should run
     │   ├── BuildFailed        a step of a build failed: which, and the last lines of its output
+    │   ├── NoEngine           neither Docker nor Podman answers, whichever is asked for
     │   └── RegistryError      a registry refused, could not be reached, or sent what is wrong
     │       └── LoginFailed    it does not know who asks, or does not let them
     ├── StateError             the state folder: full disk, no permission, damaged
@@ -129,6 +130,14 @@ class ImageError(NbfnError):
     def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
+
+
+class NoEngine(ImageError):
+    """Neither Docker nor Podman answers. ``why`` is the message without what was to be done by it."""
+
+    def __init__(self, message: str, *, hint: str = "", why: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.why = why or message
 
 
 class BuildFailed(ImageError):

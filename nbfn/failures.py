@@ -1,4 +1,4 @@
-"""The last failure of each function's deployment and invocation, for who asks later: ``nbfn doctor``.
+"""The last failure of what was done with each function, for who asks later: ``nbfn doctor``.
 
 A terminal's next command is another process, so it is a file in the state folder: a few entries, each
 forgotten when the same has succeeded. What cannot be written or read is as if it had not been kept.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    What = Literal["deploy", "invoke"]
+    What = Literal["deploy", "create", "update", "invoke"]
 
 _log = logging.getLogger(__name__)
 _KEPT = 50
@@ -56,7 +56,8 @@ def noted(state: Path, what: What, about: About) -> Iterator[None]:
     try:
         yield
     except NbfnError as error:
-        remember(state, what, about, error)
+        if error.about != about:  # else it is remembered, as a part of this
+            remember(state, what, about, error)
         raise
     forget(state, what, about)
 
@@ -78,9 +79,10 @@ def remember(state: Path, what: What, about: About, error: NbfnError) -> None:
 
 
 def forget(state: Path, what: What, about: About) -> None:
-    """It has succeeded."""
-    if any(each.what == what and each.about == about for each in _read(state)):
-        _change(state, lambda old: _others(old, what, about))
+    """It has succeeded. What is deployed has been made and changed, too."""
+    over = ("deploy", "create", "update") if what == "deploy" else (what,)
+    if any(each.what in over and each.about == about for each in _read(state)):
+        _change(state, lambda old: [x for x in old if x.what not in over or x.about != about])
 
 
 def recall(state: Path, context: str, name: str) -> Sequence[Failed]:

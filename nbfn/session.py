@@ -16,21 +16,19 @@ from typing import TYPE_CHECKING, TypeVar
 from nbfn import config, local, targets
 from nbfn.capture import Cells
 from nbfn.containerize import Layout, build, publish
-from nbfn.contexts import Contexts
-from nbfn.delivery import HOST, asked, image_name, route
+from nbfn.containerize.host import machine_platform
+from nbfn.contexts import Context, Contexts
+from nbfn.delivery import HOST, Route, asked, image_name, route
 from nbfn.errors import ExecutorLost, ExecutorNotRunning, ImageError
-from nbfn.invoke import NotSent, Terms
+from nbfn.invoke import CallContext, Caller, NotSent, ResultStream, Terms
 from nbfn.observe import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbfn.config import Settings
-    from nbfn.contexts import Context
-    from nbfn.delivery import Route
     from nbfn.deploy.base import Target
     from nbfn.deploy.control import Control
-    from nbfn.invoke import CallContext, Caller, ResultStream
     from nbfn.observe.events import Observer, Subscription
     from nbfn.observe.watcher import Watcher
     from nbfn.spec import CallResult, Capture, Deployment, FunctionSpec, ImageRef, Progress
@@ -173,6 +171,8 @@ class Session:
         self.check(spec)
         if way.way == "code":
             return self.server.apply_code(spec, capture, self.settings.state, progress)
+        if way.way == "push":  # before minutes go into an image that would be refused
+            self.server.check_architecture(spec.app, machine_platform()["architecture"])
         key = (spec.app, spec.name, spec.base, spec.requires, capture.fingerprint)
         image = None if force else self._built.get(key)
         if image is None or not self._holds(image):

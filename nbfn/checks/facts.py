@@ -22,7 +22,11 @@ class Machine:
     architecture: str = "amd64"
     """As images name it."""
     docker: str = ""
-    """Why Docker cannot be used; empty if it answers."""
+    """Why the engine that builds, Docker or Podman, cannot be used; empty if it answers."""
+    engine: str = "Docker"
+    """Which one is asked for."""
+    engine_hint: str = ""
+    """What to do about it, if that is known."""
     binder: bool = False
     free_mb: int = 10_000
     """Where nbfn keeps its state."""

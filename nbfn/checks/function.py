@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbfn import config
 from nbfn.checks.facts import Asked, Called
+from nbfn.containerize import engines
 from nbfn.containerize.dockerd import connected
 from nbfn.containerize.registry import Access, Reference, Repository
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
@@ -155,7 +157,8 @@ def _image_error(session: Session, server: Server, image: str, *, docker: bool) 
 
 def _docker_has(image: str) -> bool:
     try:
-        with connected(image) as client:
+        # Not whatever builds: where the executor looks.
+        with connected(image, config.variable("DOCKER_HOST") or engines.DOCKER_SOCKET) as client:
             client.images.get(image)
     except ImageError:
         return False

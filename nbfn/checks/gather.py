@@ -15,11 +15,12 @@ import httpx
 from nbfn import config, failures
 from nbfn.checks.facts import Cloud, Executor, Facts, Machine
 from nbfn.checks.function import look_at
+from nbfn.containerize import engines
 from nbfn.containerize.host import machine_platform
 from nbfn.containerize.registry import Access, Reference
 from nbfn.deploy.oci.reach import unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal
-from nbfn.errors import CallError, NbfnError
+from nbfn.errors import CallError, NbfnError, NoEngine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from nbfn.targets.oci import OciServer
 
 _TIMEOUT_S = 10.0
-_DOCKER_SOCKET = "unix:///var/run/docker.sock"
 _BINDER = ("BINDER_SERVICE_HOST", "BINDER_LAUNCH_HOST", "BINDER_REPO_URL")
 
 
@@ -44,7 +44,7 @@ def gather(session: Session, app: str = "", name: str = "", *, last_error: objec
 
     Never raises for what it finds. An executor that is not running is started, as by any other use.
     """
-    machine = _machine(session.settings)
+    machine = _machine(session.settings, _engine_of(session))
     error = last_error if isinstance(last_error, NbfnError) else None
     context = server = None
     past: Sequence[Failed] = ()
@@ -85,7 +85,8 @@ def _is_of(error: NbfnError, about: tuple[str, str, str], asked: Asked | None) -
     return ours or error.about == about
 
 
-def _machine(settings: Settings) -> Machine:
+def _machine(settings: Settings, of_context: str) -> Machine:
+    engine, why, hint = _engine(of_context)
     folder = settings.state
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -93,15 +94,34 @@ def _machine(settings: Settings) -> Machine:
         python=sys.version_info[:2],
         system=platform.system(),
         architecture=machine_platform()["architecture"],
-        docker=_docker(),
+        engine=engine,
+        docker=why,
+        engine_hint=hint,
         binder=any(config.variable(name) for name in _BINDER),
         free_mb=shutil.disk_usage(folder).free >> 20,
     )
 
 
-def _docker() -> str:
-    """Why Docker cannot be used; empty if it answers."""
-    where = config.variable("DOCKER_HOST") or _DOCKER_SOCKET
+def _engine_of(session: Session) -> str:
+    try:
+        return session.context.engine
+    except NbfnError:  # which is said of the context
+        return ""
+
+
+def _engine(of_context: str) -> tuple[str, str, str]:
+    """Which engine builds, why it cannot be used (empty if it answers), and what to do."""
+    try:
+        with engines.found("doctor", of_context) as engine:
+            return engine.name, _unanswered(engine.url), ""
+    except NoEngine as error:
+        return "Podman", error.why, error.hint
+    except NbfnError as error:
+        return "container engine", error.message, error.hint
+
+
+def _unanswered(where: str) -> str:
+    """Why nobody answers at the engine's address; empty if it does."""
     path = Path(where.removeprefix("unix://"))
     unix = where.startswith("unix://")
     if unix and not path.exists():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nbfn.checks.finding import Finding
 from nbfn.deploy.oci import causes
 from nbfn.deploy.oci.archive import RUNTIMES
+from nbfn.deploy.oci.limits import SHAPES
 from nbfn.deploy.oci.regions import registry_region
 
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 _SKEW_S = 300
 _SKEW_WARN_S = 60
-_TAKES = {
-    "GENERIC_X86": ("amd64",),
-    "GENERIC_ARM": ("arm64",),
-    "GENERIC_X86_ARM": ("amd64", "arm64"),
-}
 
 
 def region(facts: Facts) -> Iterator[Finding]:
@@ -139,12 +135,12 @@ def code(facts: Facts) -> Iterator[Finding]:
 def architecture(facts: Facts) -> Iterator[Finding]:
     """Is the function's image for the processors of its application, or would one that is built here be?"""
     asked = facts.asked
-    if facts.cloud is None or asked is None or asked.shape not in _TAKES:
+    if facts.cloud is None or asked is None or asked.shape not in SHAPES:
         return
-    takes, here = _TAKES[asked.shape], facts.machine.architecture
+    takes, here = SHAPES[asked.shape], facts.machine.architecture
     if asked.error is not None:
         # It is not there: OCI refuses it on its way, and keeps nothing that would say so.
-        if here not in takes:
+        if takes != (here,):
             yield Finding(
                 "architecture",
                 "problem",

@@ -64,15 +64,17 @@ def binder(facts: Facts) -> Iterator[Finding]:
 
 def docker(facts: Facts) -> Iterator[Finding]:
     """Can what needs Docker be built?"""
-    why = facts.machine.docker
+    engine, why = facts.machine.engine, facts.machine.docker
     if not why:
-        yield Finding("docker", "ok", "Docker answers")
+        yield Finding("docker", "ok", f"{engine} answers")
         return
-    advice = "Binder has none" if facts.machine.binder else "start it, and let this user use it"
+    advice = facts.machine.engine_hint or "start it, and let this user use it"
+    if facts.machine.binder:
+        advice = "Binder has none"
     yield Finding(
         "docker",
         "warn",
-        f"no Docker: {why}",
+        f"no {engine}: {why}",
         f"needed for Dockerfiles and for go, node and java alone, not for Python: {advice}",
     )
 

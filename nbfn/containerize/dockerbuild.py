@@ -1,6 +1,6 @@
-"""FOLDER → IMAGE by a Dockerfile: the daemon builds it, and the image is taken into a layout.
+"""FOLDER → IMAGE by a Dockerfile: the engine builds it, and the image is taken into a layout.
 
-The daemon's classic builder is asked, which every Docker has: no buildx is needed.
+Docker's classic builder is asked, which every Docker has, and Podman too: no buildx is needed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Wanted:
     """Build arguments; some may be secret."""
     cache: bool = True
     url: str | None = None
-    """The daemon's, if it is not the usual one."""
+    """The engine's, if it is not the one that is asked for."""
+    engine: str = ""
+    """Which one the context asks for: ``docker``, ``podman``; empty: what is asked for otherwise."""
 
 
 def build(wanted: Wanted, layout: Layout, *, on_line: Callable[[Line], None] | None = None) -> Image:
@@ -55,22 +57,22 @@ def build(wanted: Wanted, layout: Layout, *, on_line: Callable[[Line], None] | N
 
     Raises:
         BuildFailed: a step failed; with the step and the last lines of its output.
-        ImageError: no daemon answers, it went away meanwhile, or what was built cannot be a function.
-        BadInput: the folder cannot be read.
+        ImageError: no engine answers, it went away meanwhile, or what was built cannot be a function.
+        BadInput: the folder cannot be read, or an engine is asked for that there is not.
         StateError: the layout cannot be written.
     """
     what = f"the build of {wanted.name!r}"
     image_id = _built(wanted, what, on_line)
-    image = taken(image_id, layout, wanted.url)
+    image = taken(image_id, layout, wanted.url, engine=wanted.engine)
     check_function(image, what)
     return image
 
 
-def taken(image_id: str, layout: Layout, url: str | None = None) -> Image:
-    """The daemon's image in ``layout``; nothing is fetched if it is there already.
+def taken(image_id: str, layout: Layout, url: str | None = None, *, engine: str = "") -> Image:
+    """The engine's image in ``layout``; nothing is fetched if it is there already.
 
     Raises:
-        ImageError: the daemon has it no more, or is not there.
+        ImageError: the engine has it no more, or is not there.
         StateError: the layout cannot be written.
     """
     note = layout.note("docker", image_id)
@@ -80,7 +82,7 @@ def taken(image_id: str, layout: Layout, url: str | None = None) -> Image:
             return known
     except (OSError, ValueError, KeyError, TypeError, ImageError):
         pass  # a cache: what cannot be read is fetched
-    image = Daemon(image_id, url).fetch(layout)
+    image = Daemon(image_id, url, engine).fetch(layout)
     layout.write_note(note, json.dumps({"digest": image.digest}).encode())
     return image
 
@@ -105,12 +107,12 @@ def check_function(image: Image, what: str) -> None:
 
 
 def _built(wanted: Wanted, what: str, on_line: Callable[[Line], None] | None) -> str:
-    """The image's id in the daemon."""
+    """The image's id in the engine."""
     import docker
 
     log = BuildLog()
     name = _GENERATED if wanted.dockerfile else "Dockerfile"
-    with tempfile.TemporaryFile() as file, connected(what, wanted.url) as client:
+    with tempfile.TemporaryFile() as file, connected(what, wanted.url, engine=wanted.engine) as client:
         _pack(wanted, cast("BinaryIO", file))
         try:
             messages = client.api.build(
@@ -136,8 +138,8 @@ def _built(wanted: Wanted, what: str, on_line: Callable[[Line], None] | None) ->
         raise log.failure(what)
     if not log.image_id:
         raise ImageError(
-            f"{what}: the Docker daemon went away during {log.step or 'its start'}",
-            hint="start Docker, and build again: what was built is in its cache",
+            f"{what}: the daemon went away during {log.step or 'its start'}",
+            hint="start it, and build again: what was built is in its cache",
         )
     return log.image_id
 

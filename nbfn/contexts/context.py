@@ -5,6 +5,7 @@
 ``api-url``                  the server; for OCI it may be empty: the profile's region says it
 ``registry``                 prefix of image names: ``user``, or ``registry.example/user``
 ``token``                    bearer token for provider ``default``
+``container-enginetype``     ``docker`` or ``podman``, which builds; else ``config.yaml`` says it
 ``oracle.compartment-id``    and ``oracle.profile``, ``.image-compartment-id``, ``.tenancy-id``,
                              ``.user-id``, ``.fingerprint``, ``.key-file``, ``.pass-phrase``,
                              ``.disable-certs``; nbfn's own: ``oracle.subnet-ids`` and ``.shape`` (of
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nbfn import enginetype
 from nbfn.errors import BadInput, NameRefused
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ class Context:
     token: str = field(default="", repr=False)
     oracle: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Keys without ``oracle.``: ``compartment-id``, ``profile``, …"""
+    engine: str = field(default="", compare=False)
+    """What builds and runs containers, if this context says it."""
 
     @property
     def is_oracle(self) -> bool:
@@ -123,6 +127,7 @@ def from_values(name: str, values: Mapping[str, str], where: Callable[[str], str
         oracle={
             key.removeprefix("oracle."): value for key, value in values.items() if key.startswith("oracle.")
         },
+        engine=values.get(enginetype.KEY) or "",
     )
 
 

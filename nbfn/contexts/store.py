@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn import config, yamlfile
+from nbfn import config, enginetype, yamlfile
 from nbfn.contexts.context import (
     DEFAULT,
     KEYS,
@@ -24,6 +23,7 @@ from nbfn.errors import BadInput, NbfnError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbfn.yamlfile import Document
 
@@ -36,7 +36,7 @@ class Contexts:
 
     def __init__(self, home: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._environ = config.variables() if environ is None else environ
-        self.folder = (home or Path(self._environ.get("HOME") or Path.home())) / ".fn"
+        self.folder = enginetype.fn_folder(self._environ, home)
 
     @property
     def config_file(self) -> Path:

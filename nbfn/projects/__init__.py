@@ -6,7 +6,7 @@ from nbfn.projects.appfile import AppFile, find_app_file
 from nbfn.projects.export import Export, Exported, copy, export, export_archive
 from nbfn.projects.exported import base_of
 from nbfn.projects.folder import capture_folder
-from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, walk
+from nbfn.projects.funcfile import FuncFile, Trigger, find_func_file, func_files, guessed_name, walk
 from nbfn.projects.init import RUNTIMES, init
 from nbfn.projects.migrate import migrate
 from nbfn.projects.version import bumped
@@ -32,6 +32,8 @@ __all__ = [
     "export_archive",
     "find_app_file",
     "find_func_file",
+    "func_files",
+    "guessed_name",
     "init",
     "keep",
     "kept",

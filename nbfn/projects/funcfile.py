@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 20180708
 NAMES = ("func.yaml", "func.yml", "func.json")
+_NAMED = re.compile(r"""^["']?name["']?[ \t]*:[ \t]*["']?([^\s"'#,{}]+)""", re.MULTILINE)
 _TRIGGER_NAME = re.compile(r"[\w-]+")
 # Folders that hold other people's func.yaml, or nothing of anybody's.
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "target"})
@@ -175,10 +176,28 @@ def find_func_file(folder: Path, *, instead: str = "") -> FuncFile:
     raise BadInput(f"{folder} {what}", hint=instead or "`fn init --runtime python NAME` makes a function")
 
 
+def guessed_name(place: Path) -> str:
+    """What the function of a folder, or of such a file, may be called where it cannot be understood."""
+    for path in [place / name for name in NAMES] if place.is_dir() else [place]:
+        try:
+            named = _NAMED.search(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+        if named:
+            return named[1]
+    folder = place if place.is_dir() else place.parent
+    return folder.absolute().name.lower()
+
+
 def walk(folder: Path) -> Iterator[FuncFile]:
     """Every function in and below ``folder``, by path. Raises as :class:`FuncFile`."""
+    yield from map(FuncFile, func_files(folder))
+
+
+def func_files(folder: Path) -> Iterator[Path]:
+    """The file of every function in and below ``folder``, by path."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         name = next((name for name in NAMES if name in files), None)
         if name is not None:
-            yield FuncFile(Path(place) / name)
+            yield Path(place) / name

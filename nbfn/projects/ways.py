@@ -62,11 +62,13 @@ def build_by_docker(
     args: Mapping[str, str] | None = None,
     cache: bool = True,
     url: str | None = None,
+    engine: str = "",
     on_line: OnLine | None = None,
 ) -> Image:
-    """Have Docker build the folder; the image is then in ``layout``.
+    """Have Docker (or Podman) build the folder; the image is then in ``layout``.
 
-    ``tag`` is the name that Docker shall give it, ``args`` are its build arguments.
+    ``tag`` is the name that it shall be given there, ``args`` are build arguments, ``engine`` is what the
+    context's file says of who builds.
 
     Raises:
         BadInput, BuildFailed, ImageError, StateError: as :func:`nbfn.containerize.dockerbuild.build`.
@@ -81,6 +83,7 @@ def build_by_docker(
         args={**proxies, **(args or {})},
         cache=cache,
         url=url,
+        engine=engine,
     )
     return dockerbuild.build(wanted, layout, on_line=on_line)
 

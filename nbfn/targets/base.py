@@ -59,6 +59,16 @@ class Server(Protocol):
         """
         ...
 
+    def check_architecture(self, app: str, architecture: str) -> None:
+        """Return if functions of the application ``app`` may be images for ``architecture`` alone, as far as
+        it can tell.
+
+        Raises:
+            BadInput: they may not.
+            TargetError: it refused to say.
+        """
+        ...
+
     def prepare(self, image: str) -> None:
         """Have there be what an image of this name is pushed to, as far as that is the server's affair.
 

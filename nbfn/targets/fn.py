@@ -47,6 +47,9 @@ class FnServer:
     def check(self, body: Mapping[str, Any]) -> None:
         """Nothing: it says itself what it does not take."""
 
+    def check_architecture(self, app: str, architecture: str) -> None:
+        """Nothing: it does not say what it runs on."""
+
     def prepare(self, image: str) -> None:
         """Nothing: registries are no affair of its."""
 

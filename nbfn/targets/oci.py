@@ -11,7 +11,7 @@ from nbfn.deploy.control import Control
 from nbfn.deploy.oci import OciTarget, make_archive, settings_of
 from nbfn.deploy.oci.face import FnFace
 from nbfn.deploy.oci.invoke import invoke
-from nbfn.deploy.oci.limits import PAYLOAD_MAX_BYTES
+from nbfn.deploy.oci.limits import PAYLOAD_MAX_BYTES, check_architecture
 from nbfn.errors import NbfnError
 from nbfn.invoke import Caller
 from nbfn.projects import keep
@@ -53,6 +53,10 @@ class OciServer:
 
     def check(self, body: Mapping[str, Any]) -> None:
         self.face.check(body)
+
+    def check_architecture(self, app: str, architecture: str) -> None:
+        held = next(self.target.applications(app), {})  # one that is not there is made in the usual shape
+        check_architecture(app, str(held.get("shape") or self.target.settings.shape), architecture)
 
     def prepare(self, image: str) -> None:
         self.target.prepare(image)

@@ -95,6 +95,7 @@ def build_folder(
         tag=_docker_name(session, function),
         args=how.args,
         cache=how.cache,
+        engine=session.context.engine,
         on_line=tell,
     )
     if progress is not None:
@@ -137,9 +138,12 @@ def deploy_folder(
         return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=progress or _pushing(say))
     session.check(spec)
     built = build_folder(session, function, spec.app, how, say, progress)
-    fingerprint = digest_of(session.layout.get(built.image).config_bytes)
+    image = session.layout.get(built.image)
+    fingerprint = digest_of(image.config_bytes)
     if session.context.is_local or session.server.own:
         return session.deploy_image(spec, built.image, fingerprint, tag=tag)
+    # Which it is for is its Dockerfile's affair, and known only now.
+    session.server.check_architecture(spec.app, str(image.config.get("architecture") or ""))
     pushed = push_image(session, function, built.image, tag, say, progress)
     return session.deploy_image(spec, pushed, fingerprint)
 

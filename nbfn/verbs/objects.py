@@ -17,6 +17,7 @@ from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION
 from nbfn.spec import ImageRef, check_app_name, check_function_name
+from nbfn.verbs.noting import noting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,6 +138,7 @@ def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
     return [_fn(held) for held in control.functions.list(app_id=control.app(app)["id"])]
 
 
+@noting("create")
 def create_function(
     app: str,
     name: str,
@@ -170,6 +172,7 @@ def create_function(
     return _fn(control.functions.create({"name": name, "app_id": control.app(app)["id"], **body}))
 
 
+@noting("update")
 def update_function(
     app: str,
     name: str,

@@ -16,6 +16,7 @@ from nbfn.deploy.oci.notes import extras_of, tag_fields
 from nbfn.deploy.oci.plan import extra_fields
 from nbfn.errors import BadInput, LimitError, NotFound
 from nbfn.targets.oci import OciServer
+from nbfn.verbs.noting import noting
 from nbfn.verbs.objects import check_names
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def prebuilt_triggers(name: str = "", *, limit: int = 10, session: Session | Non
     return [str(each["name"]) for each in islice(found, limit)]
 
 
+@noting("create")
 def create_prebuilt(
     app: str,
     name: str,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn import failures, projects
 from nbfn import session as sessions
-from nbfn.errors import BadInput, NotFound
+from nbfn.errors import BadInput, NbfnError, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION, Scale
 from nbfn.spec import FunctionSpec, Limits
@@ -16,7 +17,7 @@ from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, 
 from nbfn.verbs.project_triggers import check_triggers, put_trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nbfn.containerize import Built
     from nbfn.deploy.control import Object
@@ -120,11 +121,12 @@ def deploy_project(
         BadInput, ImageError, StateError: it cannot be built, or not be run there.
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
-    place = Path(folder)
-    about = projects.find_app_file(place)
-    function = projects.find_func_file(place, instead=_ALL if about else "")
-    ours = session or sessions.current()
+    place, ours = Path(folder), session or sessions.current()
+    with _read_of(ours, app, place):
+        about = projects.find_app_file(place)
     named = app or (about.name if about else "")
+    with _read_of(ours, named, place):
+        function = projects.find_func_file(place, instead=_ALL if about else "")
     with failures.noted(ours.settings.state, "deploy", (ours.context.name, named, function.name)):
         held = _application(ours, app, about, create=create_app, check=[function], how=how)
         return _deploy(ours, function, held, bump=bump, how=how, say=say)
@@ -152,20 +154,34 @@ def deploy_all(
             f"{root.absolute()} has no app.yaml",
             hint="write one with 'name: APP', or deploy one function at a time",
         )
-    found = list(projects.walk(root))
+    ours, found = session or sessions.current(), []
+    for file in projects.func_files(root):
+        with _read_of(ours, app or about.name, file):
+            found.append(projects.FuncFile(file))
     if not found:
         raise BadInput(f"there is no func.yaml in or below {root.absolute()}")
     for function in found:
         path = function.folder.relative_to(root)
         if not function.has_own_name and path.parts:
             function.name = "-".join(path.parts)
-    ours = session or sessions.current()
     held = _application(ours, app, about, create=create_app, check=found, how=how)
     deployed = []
     for function in found:
         with failures.noted(ours.settings.state, "deploy", (ours.context.name, held["name"], function.name)):
             deployed.append(_deploy(ours, function, held, bump=bump, how=how, say=say))
     return deployed
+
+
+@contextlib.contextmanager
+def _read_of(ours: Session, app: str, place: Path) -> Iterator[None]:
+    """Around the reading of a function's files: what is wrong there is kept, for `nbfn doctor`."""
+    try:
+        yield
+    except NbfnError as error:
+        with contextlib.suppress(NbfnError):  # a context that cannot be understood is another matter
+            about = ours.context.name, app, projects.guessed_name(place)
+            failures.remember(ours.settings.state, "deploy", about, error)
+        raise
 
 
 def _application(

@@ -138,22 +138,19 @@ class TestLogins:
                 "docker.io": "hub",
             },
         )
-        known = Access(tmp_path, registry_auth=podman)
+        known = Access(tmp_path, registry_auth=(podman,))
         users = {}
         for name in ("r.lan/a", "p.lan/a", "p.lan/team/a", "p.lan/team/x", "p.lan/teams", "greet", "q.lan/a"):
             found = known.login(Reference.parse(name))
             users[name] = found and found.user
         assert list(users.values()) == ["docker", "podman", "team", "x", "podman", "hub", None]
-        assert Access(tmp_path, registry_auth=tmp_path / "none").login(Reference.parse("p.lan/a")) is None
+        assert Access(tmp_path, registry_auth=(tmp_path / "none",)).login(Reference.parse("p.lan/a")) is None
 
     def test_where_podman_keeps_them(self, tmp_path: Path) -> None:
-        lasting = tmp_path / "c/containers/auth.json"
         env = {"XDG_RUNTIME_DIR": str(tmp_path / "r"), "XDG_CONFIG_HOME": str(tmp_path / "c")}
-        assert config.load(env).registry_auth == tmp_path / "r/containers/auth.json"
-        lasting.parent.mkdir(parents=True)
-        lasting.write_text("{}")
-        assert config.load(env).registry_auth == lasting
-        assert config.load({**env, "REGISTRY_AUTH_FILE": "/x"}).registry_auth == Path("/x")
+        found = tuple(tmp_path / folder / "containers/auth.json" for folder in ("r", "c"))
+        assert config.load(env).registry_auth == found
+        assert config.load({**env, "REGISTRY_AUTH_FILE": "/x"}).registry_auth == (Path("/x"),)
 
     def test_a_helper_s(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         helper = tmp_path / "docker-credential-nbfntest"

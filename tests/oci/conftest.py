@@ -10,6 +10,7 @@ import pytest
 from nbfn.deploy.oci import OciSettings, OciTarget
 from nbfn.deploy.oci.api import Patience
 from nbfn.deploy.oci.retry import Backoff
+from tests.oci.home import at_oracle
 from tests.oci.people import COMPARTMENT, SUBNET
 from tests.oci.server import Cloud, serve
 
@@ -31,6 +32,13 @@ def cloud(the_cloud: Cloud) -> Iterator[Cloud]:
     the_cloud.reset()
     yield the_cloud
     the_cloud.reset()
+
+
+@pytest.fixture
+def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home folder whose owner the server knows; no context means it yet."""
+    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture

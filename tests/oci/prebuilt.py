@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from tests.oci import server
-from tests.oci.store import not_found
+from tests.oci.store import need, not_found
 
 if TYPE_CHECKING:
     import pytest
@@ -56,7 +56,7 @@ def _listings(call: Call) -> Response:
 
 
 def _versions(call: Call) -> Response:
-    server.need(call.query, "pbfListingId")
+    need(call.query, "pbfListingId")
     found = [each for each in VERSIONS if each["pbfListingId"] == call.query["pbfListingId"]]
     return call.page(found[-1:] if call.query.get("isCurrentVersion") == "true" else found, wrapped=True)
 

@@ -10,19 +10,13 @@ from oci.artifacts import ArtifactsClient
 from oci.functions import FunctionsManagementClient, models
 from oci.object_storage import ObjectStorageClient
 
+from tests.oci.sdk_refused import refused
+
 asked = json.load(sys.stdin)
 config = oci.config.from_file(asked["config"])
 options = {"service_endpoint": asked["endpoint"], "retry_strategy": oci.retry.NoneRetryStrategy()}
 compartment, bucket, name = asked["compartment"], asked["bucket"], asked["object"]
 told: dict[str, object] = {}
-
-
-def refused(ask: object, *args: object, **kwargs: object) -> list[object]:
-    try:
-        ask(*args, **kwargs)
-    except oci.exceptions.ServiceError as error:
-        return [error.status, error.code]
-    return []
 
 
 artifacts = ArtifactsClient(config, **options)

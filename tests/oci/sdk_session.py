@@ -4,19 +4,22 @@ import base64
 import datetime
 import json
 import sys
+from typing import Any
 
 import oci
 from oci.functions import FunctionsInvokeClient, FunctionsManagementClient, models
+
+from tests.oci.sdk_refused import refused
 
 asked = json.load(sys.stdin)
 version, endpoint, compartment = asked["version"], asked["endpoint"], asked["compartment"]
 config = oci.config.from_file(asked["config"])
 options = {"service_endpoint": endpoint, "retry_strategy": oci.retry.NoneRetryStrategy()}
 client = FunctionsManagementClient(config, **options)
-told: dict[str, object] = {}
+told: dict[str, Any] = {}
 
 
-def wait(response: object) -> object:
+def wait(response: Any) -> Any:
     """As the newer SDK has it: a client of its own looks at work requests."""
     work_id = response.headers.get("opc-work-request-id")
     if version == "20260325" and work_id:
@@ -26,14 +29,6 @@ def wait(response: object) -> object:
         )
         told.setdefault("works", []).append([done.data.operation_type, done.data.status])
     return response
-
-
-def refused(ask: object, *args: object, **kwargs: object) -> list[object]:
-    try:
-        ask(*args, **kwargs)
-    except oci.exceptions.ServiceError as error:
-        return [error.status, error.code]
-    return []
 
 
 def source(image: str, digest: str, kind: str = "Create") -> dict[str, object]:

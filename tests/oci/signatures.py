@@ -67,7 +67,7 @@ class Gate:
             self._key(told["keyId"]).verify(signature, text.encode(), PKCS1v15(), SHA256())
         except (KeyError, ValueError, InvalidSignature) as error:
             raise Refused(f"the signature is wrong: {error!r}") from error
-        return told["keyId"]
+        return str(told["keyId"])
 
     def _check_date(self, headers: Mapping[str, str]) -> None:
         try:

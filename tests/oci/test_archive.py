@@ -22,7 +22,7 @@ from tests.oci.functions import SPEC, captured
 if TYPE_CHECKING:
     from tests.containerize.conftest import MakePackage
 
-HERE = RUNTIMES.get(tuple(host.python()), "python312.ol9")
+HERE = RUNTIMES.get((host.python().major, host.python().minor), "python312.ol9")
 
 
 def test_what_is_in_it() -> None:

@@ -11,21 +11,22 @@ from cryptography.hazmat.primitives import serialization
 import nbfn
 from nbfn import config
 from nbfn import session as sessions
+from nbfn.containerize.host import machine_platform, python
 from tests.commands.fnline import fn
-from tests.oci.home import at_oracle, use_oracle
+from tests.oci.home import SUBNETS, use_oracle
+from tests.oci.people import SUBNET
+from tests.projects.daemon import names_taken_off, shouting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oci.server import Cloud
 
 
 @pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        use_oracle(cloud)
-        yield found
+def home(home: Path, cloud: Cloud) -> Path:
+    use_oracle(cloud)
+    return home
 
 
 def refused(*words: str) -> str:
@@ -42,6 +43,16 @@ def refused_anew(*words: str) -> str:
     return refused(*words)
 
 
+def not_deployed(*words: str) -> str:
+    """What is said of the folder ``f``, in another terminal."""
+    sessions.current().close()
+    sessions.use(sessions.Session(config.load()))
+    done = fn("deploy", *words, "f")
+    assert done.code == 1, done.out
+    assert "Traceback" not in done.err
+    return done.err
+
+
 def test_a_key_file_that_others_may_read(home: Path) -> None:
     (home / ".oci" / "key.pem").chmod(0o640)
     said = refused("list", "apps")
@@ -49,17 +60,36 @@ def test_a_key_file_that_others_may_read(home: Path) -> None:
     assert "chmod 600" in said
 
 
-def test_an_encrypted_key_without_a_pass_phrase(home: Path, cloud: Cloud) -> None:
+def test_an_encrypted_key_without_a_pass_phrase(
+    home: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = cloud.person()
     profile = person.write(home / ".oci", "hush")
-    profile.write_text(profile.read_text().replace("pass_phrase=hush", ""))
-    assert "is encrypted, and there is no pass phrase for it" in refused("list", "apps")
+    whole = profile.read_text()
+    in_file = f"pass_phrase in [DEFAULT] of {profile}"
+    profile.write_text(whole.replace("pass_phrase=hush", ""))
+    said = refused("list", "apps")
+    assert "is encrypted, and there is no pass phrase for it" in said
+    assert "give it as OCI_CLI_PASSPHRASE, as oracle.pass-phrase of the context" in said
+    assert "`fn update context oracle.pass-phrase" in said
+    assert f"as {in_file}" in said
     nbfn.update_context("oracle.pass-phrase", "hush")
     assert fn("list", "apps").code == 0
-    nbfn.update_context("oracle.pass-phrase", "wrong")
-    said = refused("list", "apps")
-    assert "the pass phrase does not open the key" in said
-    assert "wrong" not in said
+
+    def is_wrong(origin: str) -> None:
+        said = refused_anew("list", "apps")
+        assert f"the pass phrase does not open the key in {home}/.oci/key.pem: it is {origin}" in said
+        assert "correct it there" in said
+        assert "amiss" not in said, "it may be near the right one"
+
+    nbfn.update_context("oracle.pass-phrase", "amiss")
+    is_wrong("oracle.pass-phrase of the context")
+    monkeypatch.setenv("OCI_CLI_PASSPHRASE", "amiss")
+    is_wrong("OCI_CLI_PASSPHRASE")
+    monkeypatch.delenv("OCI_CLI_PASSPHRASE")
+    nbfn.update_context("oracle.pass-phrase", None)
+    profile.write_text(whole.replace("pass_phrase=hush", "pass_phrase=amiss"))
+    is_wrong(in_file)
 
 
 def test_a_key_file_that_is_not_there_or_no_key(home: Path) -> None:
@@ -162,3 +192,45 @@ def test_a_function_in_a_folder_with_a_space(home: Path) -> None:
     assert "'my func' cannot name a function" in done.err
     assert fn("init", "--runtime", "python", "--name", "f", "my func").code == 0
     assert "nbfn.local/notebook/f@" in fn("build", "my func").out
+
+
+def test_an_application_for_other_processors(home: Path) -> None:
+    """Refused before anything is built, where nbfn builds: nothing answers at this registry."""
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    fn("init", "--runtime", "python", "f")
+    here = machine_platform()["architecture"]
+    other = "GENERIC_ARM" if here == "amd64" else "GENERIC_X86"
+    for name, shape in (("app01", other), ("app02", "GENERIC_X86_ARM")):
+        fn("create", "app", name, "--annotation", SUBNETS, "--shape", shape)
+        said = not_deployed("--app", name)
+        assert f"application '{name}' is {shape}, and the image is for {here} alone" in said
+        assert "GENERIC_X86_ARM an index of both" in said
+    assert not sessions.current().layout.refs()
+
+
+@pytest.mark.needs("docker", "toolchains")
+def test_an_application_for_other_processors_than_what_docker_built(home: Path) -> None:
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    fn("create", "app", "app01", "--annotation", SUBNETS, "--shape", "GENERIC_X86_ARM")
+    shouting(home / "f")
+    with names_taken_off("shout"):
+        done = fn("deploy", "--app", "app01", "f")
+    assert done.code == 1
+    assert "application 'app01' is GENERIC_X86_ARM, and the image is for" in done.err
+    assert "cannot be reached" not in done.err, "it was not pushed"
+
+
+def test_a_base_that_cannot_be_had_and_how_to_have_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbfn.update_context("registry", "127.0.0.1:1/ns")
+    nbfn.update_context("oracle.subnet-ids", SUBNET)
+    fn("init", "--runtime", "python", "f")
+    monkeypatch.setenv("NBFN_BASE", "127.0.0.1:1/fn/python:{python}")
+    said = not_deployed("--create-app", "--app", "app01")
+    image = f"127.0.0.1:1/fn/python:{python()}"
+    assert f"base 'fn', the default of containers, is {image}, which cannot be used: the registry" in said
+    assert "NBFN_BASE=IMAGE for all, base= or --base for one function" in said
+    said = not_deployed("--app", "app01", "--base", "/none.tar")
+    assert "'/none.tar' is not there" in said
+    assert "NBFN_BASE" not in said

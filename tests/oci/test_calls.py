@@ -57,7 +57,7 @@ def test_calls_that_fail_are_sent_once(
     cloud: Cloud,
     status: int,
     code: str,
-    kind: type,
+    kind: type[NbfnError],
     words: str,
 ) -> None:
     target, made, capture = deployed

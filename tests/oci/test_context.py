@@ -14,7 +14,7 @@ from nbfn.errors import BadInput, CredentialsError
 from nbfn.targets.oci import open_oci
 from tests.commands.fnline import fn
 from tests.containerize.registries import running
-from tests.oci.home import SUBNETS, VERSIONS, at_oracle, use_oracle
+from tests.oci.home import SUBNETS, VERSIONS, use_oracle
 from tests.oci.people import COMPARTMENT, SUBNET, TENANCY
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.oci.server import Cloud
-
-
-@pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

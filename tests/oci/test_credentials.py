@@ -10,8 +10,8 @@ import pytest
 
 from nbfn.deploy.oci import OciSettings
 from nbfn.deploy.oci.credentials import resource_principal, session_token
-from nbfn.deploy.oci.keys import fingerprint, parse_key
-from nbfn.deploy.oci.profiles import read_profile
+from nbfn.deploy.oci.keys import NONE, fingerprint, parse_key
+from nbfn.deploy.oci.profiles import Profile, read_profile
 from nbfn.deploy.oci.regions import find_region, registry_region
 from nbfn.deploy.oci.settings import Account
 from nbfn.errors import BadInput, CredentialsError
@@ -144,7 +144,7 @@ def test_a_key_that_others_may_read(tmp_path: Path) -> None:
         _ = account(config).credentials
     assert "chmod 600" in caught.value.hint
     quiet = {"OCI_CLI_SUPPRESS_FILE_PERMISSIONS_WARNING": "True"}
-    assert account(config, environ=quiet).credentials.identity()
+    assert account(config, environ=quiet).credentials.identity().key_id == Person(KEY).key_id
 
 
 def test_keys_of_other_kinds() -> None:
@@ -158,10 +158,10 @@ def test_keys_of_other_kinds() -> None:
 
     pem = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(CredentialsError, match="is not an RSA key"):
-        parse_key(pem, "", "x")
+        parse_key(pem, NONE, "x")
     public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(CredentialsError, match="x is a public key"):
-        parse_key(public, "", "x")
+        parse_key(public, NONE, "x")
 
 
 # -- tokens ------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_a_token_that_has_ended(tmp_path: Path) -> None:
     key_file = tmp_path / "key.pem"
     write_key(KEY, key_file)
     (tmp_path / "token").write_text(token(a_key("issuer"), KEY.public_key(), lasts_s=-600))
-    profile = {"security_token_file": str(tmp_path / "token"), "key_file": str(key_file)}
+    profile = Profile(security_token_file=str(tmp_path / "token"), key_file=str(key_file))
     with pytest.raises(CredentialsError, match=r"ended 10 minute\(s\) ago") as caught:
         session_token(profile, {}).identity()
     assert "oci session refresh" in caught.value.hint
@@ -196,7 +196,8 @@ def test_a_token_is_read_again_before_it_ends(tmp_path: Path) -> None:
     write_key(KEY, key_file)
     first, second = (token(a_key("issuer"), KEY.public_key(), lasts_s=s) for s in (900, 1800))
     (tmp_path / "token").write_text(first)
-    held = session_token({"security_token_file": str(tmp_path / "token"), "key_file": str(key_file)}, {})
+    profile = Profile(security_token_file=str(tmp_path / "token"), key_file=str(key_file))
+    held = session_token(profile, {})
     assert held.identity().key_id == f"ST${first}"
     (tmp_path / "token").write_text(second)
     assert held.identity().key_id == f"ST${first}"

@@ -14,11 +14,10 @@ import nbfn
 from tests.commands.fnline import fn
 from tests.notebook.conftest import shell
 from tests.oci.functions import SPEC, captured, imaged
-from tests.oci.home import SUBNETS, at_oracle, use_oracle
+from tests.oci.home import SUBNETS, use_oracle
 from tests.oci.people import COMPARTMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from tests.oci.server import Cloud
 
 __all__ = ["shell"]  # a fixture
-
-
-@pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        yield found
 
 
 def found(*words: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -65,8 +58,8 @@ def test_an_image_that_docker_has_need_not_be_in_a_registry(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = SimpleNamespace(images=SimpleNamespace(get=[].append))
-    monkeypatch.setattr(sys.modules["nbfn.checks.gather"], "_docker", lambda: "")
-    monkeypatch.setattr("nbfn.checks.function.connected", lambda _: contextlib.nullcontext(client))
+    monkeypatch.setattr(sys.modules["nbfn.checks.gather"], "_engine", lambda _: ("Docker", "", ""))
+    monkeypatch.setattr("nbfn.checks.function.connected", lambda *_: contextlib.nullcontext(client))
     fn("create", "app", "app01")
     assert fn("create", "f", "app01", "m3", "of-docker:1").code == 0
     code, told = found("app01", "m3")
@@ -302,3 +295,49 @@ def test_the_last_error_of_another_function_is_not_told(
     assert "last error" not in shown, "it is the same"
     shell.run_cell("%fn doctor")
     assert "last error" in capsys.readouterr().out
+
+
+def test_a_func_yaml_that_could_not_be_read(home: Path) -> None:
+    fn("create", "app", "app01")
+    fn("init", "--runtime", "python", "j")
+    right = (home / "j" / "func.yaml").read_text()
+    (home / "j" / "func.yaml").write_text(f"{right}\ntriggers: [\n")
+    assert fn("deploy", "--app", "app01", "j").code == 1
+    _, told = found("app01", "j")
+    assert f"{'j/func.yaml'}:" in told["last deploy"]["message"]
+    assert told["last deploy"]["advice"] == "correct the file there"
+    (home / "j" / "func.yaml").write_text(right)
+    assert fn("deploy", "--app", "app01", "j").code == 0
+    assert "last deploy" not in found("app01", "j")[1]
+    (home / "app.yaml").write_text("name: app01\n")
+    (home / "k").mkdir()
+    (home / "k" / "func.yaml").write_text("name: kay\nname: two\n")
+    assert fn("deploy", "--all").code == 1
+    assert "func.yaml:" in found("app01", "kay")[1]["last deploy"]["message"]
+    (home / "j" / "app.yaml").write_text("name: [\n")
+    assert fn("deploy", "--app", "app01", "j").code == 1
+    assert "app.yaml:" in found("app01", "j")[1]["last deploy"]["message"]
+
+
+def test_a_function_that_was_refused(home: Path, cloud: Cloud) -> None:
+    use_oracle(cloud)
+    fn("create", "app", "app01", "--annotation", SUBNETS)
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1", "--memory", "100").code == 1
+    code, told = found("app01", "f")
+    assert code == 1
+    assert "memory is 100 MB" in told["last create"]["message"]
+    assert "use one of 128" in told["last create"]["advice"]
+    cloud.denied.add("CreateFunction")
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1").code == 1
+    assert "Allow group" in found("app01", "f")[1]["last create"]["advice"]
+    cloud.denied.clear()
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1").code == 0
+    assert fn("update", "function", "app01", "f", "--timeout", "900").code == 1
+    told = found("app01", "f")[1]
+    assert "last create" not in told
+    assert "timeout is 900" in told["last update"]["message"]
+    with pytest.raises(nbfn.NbfnError):
+        nbfn.update_function(name="f", app="app01", memory=5)
+    assert "memory is 5 MB" in found("app01", "f")[1]["last update"]["message"]
+    assert fn("update", "function", "app01", "f", "--timeout", "90").code == 0
+    assert "last update" not in found("app01", "f")[1]

@@ -20,10 +20,9 @@ from nbfn.projects import find_func_file, way_of
 from nbfn.projects.zipped import archive_digest, keep, kept, read_archive
 from tests.commands.fnline import fn
 from tests.oci.functions import SPEC, captured
-from tests.oci.home import SUBNETS, at_oracle, use_oracle
+from tests.oci.home import SUBNETS, use_oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oci.server import Cloud
@@ -40,11 +39,10 @@ def total(items: list[str]) -> dict[str, float]:
 
 
 @pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        use_oracle(cloud)
-        fn("create", "app", "app01", "--annotation", SUBNETS)
-        yield found
+def home(home: Path, cloud: Cloud) -> Path:
+    use_oracle(cloud)
+    fn("create", "app", "app01", "--annotation", SUBNETS)
+    return home
 
 
 @pytest.mark.needs("oci-sdk")

@@ -12,11 +12,10 @@ from nbfn.deploy.oci import notes
 from nbfn.deploy.oci.face import FnFace
 from nbfn.errors import BadInput, LimitError
 from tests.commands.fnline import fn
-from tests.oci.home import VERSIONS, at_oracle, use_oracle
+from tests.oci.home import VERSIONS, use_oracle
 from tests.oci.people import SUBNET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oci.conftest import MakeTarget
@@ -45,12 +44,6 @@ annotations:
   oracle.com/oci/definedTags: {{Operations: {{CostCenter: "42"}}}}
 """
 P = "oracle.com/oci/"
-
-
-@pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        yield found
 
 
 def test_a_project_with_all_that_oci_has(home: Path, cloud: Cloud) -> None:

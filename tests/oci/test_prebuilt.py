@@ -11,13 +11,12 @@ import pytest
 import nbfn
 from nbfn.errors import BadInput, NotFound
 from tests.commands.fnline import at_home, fn
-from tests.oci.home import at_oracle, use_oracle
+from tests.oci.home import use_oracle
 from tests.oci.parts import ROOT, SDKS
 from tests.oci.people import COMPARTMENT, SUBNET
 from tests.oci.prebuilt import LISTINGS, VERSIONS, serve_prebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oci.server import Cloud
@@ -27,11 +26,10 @@ P = "oracle.com/oci/"
 
 
 @pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(home: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Path:
     serve_prebuilt(monkeypatch)
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        use_oracle(cloud)
-        yield found
+    use_oracle(cloud)
+    return home
 
 
 def test_pre_built_functions(home: Path) -> None:

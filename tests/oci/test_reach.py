@@ -18,7 +18,7 @@ from nbfn.deploy.oci.causes import Place
 from nbfn.deploy.oci.reach import is_lasting, unreachable
 from tests.commands.fnline import fn
 from tests.containerize.registries import certificates
-from tests.oci.home import at_oracle, use_oracle
+from tests.oci.home import use_oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def home(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with at_oracle(tmp_path, state, cloud, monkeypatch) as found:
-        use_oracle(cloud)
-        yield found
+def home(home: Path, cloud: Cloud) -> Path:
+    use_oracle(cloud)
+    return home
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
         "handler": archive.source.handler, "runtime": archive.source.runtime,
     }  # fmt: skip
     done = subprocess.run(
-        [SDKS[version], "-B", "tests/oci/sdk_session.py"],
+        [SDKS[version], "-B", "-m", "tests.oci.sdk_session"],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

@@ -56,7 +56,7 @@ def test_what_we_send_is_what_the_sdk_sends(cloud: Cloud, target_of: MakeTarget,
         "handler": archive.source.handler, "runtime": archive.source.runtime,
     }  # fmt: skip
     done = subprocess.run(
-        [SDKS["20260325"], "-B", "tests/oci/sdk_services.py"],
+        [SDKS["20260325"], "-B", "-m", "tests.oci.sdk_services"],
         input=json.dumps(asked), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nbfn import yamlfile
 from nbfn.errors import BadInput
-from nbfn.projects import FuncFile, Trigger, bumped, find_app_file, find_func_file, walk
+from nbfn.projects import FuncFile, Trigger, bumped, find_app_file, find_func_file, guessed_name, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -315,3 +315,19 @@ def test_bumping(major: int, minor: int, patch: int) -> None:
     for bad in (f"{major}.{minor}", f"v{version}", f"{version}.1", f"0{version}"):
         with pytest.raises(BadInput, match="is not a version"):
             bumped(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("name: hello\n\tx: 1\n", "hello"),
+        ('runtime: [\n"name": "hello"  # mine\n', "hello"),
+        ("names: no\n other: [\n", "f"),
+        ("", "f"),
+    ],
+)
+def test_the_name_of_what_cannot_be_understood(tmp_path: Path, text: str, name: str) -> None:
+    (tmp_path / "F").mkdir()
+    assert guessed_name(tmp_path / "F") == "f"
+    (tmp_path / "F" / "func.yaml").write_text(text)
+    assert guessed_name(tmp_path / "F") == guessed_name(tmp_path / "F" / "func.yaml") == name

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The image ``name`` of the daemon at ``url`` (default: what ``DOCKER_HOST`` says, or the usual one)."""
+    """The image ``name`` of the daemon at ``url``, or (default) of the ``engine`` that is asked for."""
 
     name: str
     url: str | None = None
+    engine: str = ""
+    """Which one the context asks for."""
     exact: bool = False
     """It keeps no manifests; the config, and so the image's id, is the same."""
     fresh_s: float = 0.0
@@ -34,7 +36,7 @@ class Daemon:
         return f"docker-daemon:{self.name}"
 
     def state(self) -> str:
-        with connected(str(self), self.url) as client:
+        with connected(str(self), self.url, engine=self.engine) as client:
             return str(client.images.get(self.name).id)
 
     def fetch(
@@ -47,7 +49,7 @@ class Daemon:
     ) -> Image:
         with tempfile.TemporaryDirectory(prefix="nbfn-") as folder:
             path = Path(folder) / "image.tar"
-            with connected(str(self), self.url) as client:
+            with connected(str(self), self.url, engine=self.engine) as client:
                 image = client.images.get(self.name)
                 if accept is not None:
                     accept(_config(image.attrs))
@@ -75,7 +77,7 @@ class Daemon:
         with tempfile.TemporaryDirectory(prefix="nbfn-") as folder:
             path = Path(folder) / "image.tar"
             Tarball(path, name, "docker-archive").store(image)
-            with connected(str(self), self.url) as client, path.open("rb") as file:
+            with connected(str(self), self.url, engine=self.engine) as client, path.open("rb") as file:
                 client.images.load(file)
         if progress is not None:
             progress("store", image.size, image.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nbfn.containerize.registry import credentials
 from nbfn.containerize.registry.reference import is_local
+from nbfn.enginetype import PODMAN, engine_type
 from nbfn.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ class Access:
 
     docker_config: Path | None = None
     """Folder of Docker's ``config.json``."""
-    registry_auth: Path | None = None
-    """File of Podman's and Skopeo's logins, asked where Docker's has none."""
+    registry_auth: tuple[Path, ...] = ()
+    """Files of Podman's and Skopeo's logins, asked where Docker's has none."""
     ca: Path | None = None
     """Certificates to trust beside the system's."""
     http: frozenset[str] = field(default_factory=frozenset)
@@ -44,16 +46,16 @@ class Access:
         )
 
     def login(self, ref: Reference) -> Credentials | None:
-        """The login for the registry of ``ref``; None: ask as anybody.
+        """The login for the registry of ``ref``; None: ask as anybody. Podman's own come first with Podman.
 
         Raises:
             LoginFailed: what there is cannot be read.
+            BadInput: an engine is asked for that there is not.
         """
-        for path in (self.docker_config and self.docker_config / "config.json", self.registry_auth):
-            found = credentials.find(ref.host, path, ref.repository) if path else None
-            if found is not None:
-                return found
-        return None
+        dockers = [self.docker_config / "config.json"] if self.docker_config else []
+        order = (self.registry_auth, dockers) if engine_type() == PODMAN else (dockers, self.registry_auth)
+        found = (credentials.find(ref.host, path, ref.repository) for path in itertools.chain(*order))
+        return next(filter(None, found), None)
 
     def schemes(self, ref: Reference) -> tuple[str, ...]:
         """What to try, in this order."""

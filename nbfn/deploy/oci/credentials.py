@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbfn.deploy.oci.keys import expires_at, fingerprint, parse_key, read_key
+from nbfn.deploy.oci.keys import PassPhrase, expires_at, fingerprint, parse_key, read_key
 from nbfn.deploy.oci.signing import Identity
 from nbfn.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbfn.deploy.oci.profiles import Profile
+
 # A token that ends while a request is under way is of no use.
 _MARGIN_S = 30.0
+_RESOURCE_PHRASE = "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"
 
 
 class ApiKey:
@@ -26,7 +29,7 @@ class ApiKey:
         CredentialsError: something is missing, or the key is not the fingerprint's.
     """
 
-    def __init__(self, profile: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    def __init__(self, profile: Profile, environ: Mapping[str, str]) -> None:
         missing = [name for name in ("tenancy", "user", "fingerprint") if not profile.get(name)]
         if not profile.get("key_file") and not profile.get("key_content"):
             missing.append("key_file")
@@ -35,7 +38,7 @@ class ApiKey:
                 f"the profile has no {', '.join(missing)}",
                 hint=f"add {missing[0]}=… to it in ~/.oci/config; `oci setup config` writes a whole one",
             )
-        pass_phrase = profile.get("pass_phrase", "")
+        pass_phrase = profile.phrase
         if profile.get("key_content"):
             key = parse_key(profile["key_content"].encode(), pass_phrase, "key_content")
         else:
@@ -90,7 +93,7 @@ class TokenFiles:
         return float("inf") if end is None else end - self.clock()
 
 
-def session_token(profile: Mapping[str, str], environ: Mapping[str, str]) -> TokenFiles:
+def session_token(profile: Profile, environ: Mapping[str, str]) -> TokenFiles:
     """The credentials of ``oci session authenticate``."""
     missing = [name for name in ("security_token_file", "key_file") if not profile.get(name)]
     if missing:
@@ -100,7 +103,7 @@ def session_token(profile: Mapping[str, str], environ: Mapping[str, str]) -> Tok
 
     def read() -> Identity:
         token = read_token(Path(profile["security_token_file"]))
-        key = read_key(Path(profile["key_file"]), profile.get("pass_phrase", ""), environ)
+        key = read_key(Path(profile["key_file"]), profile.phrase, environ)
         return Identity(f"ST${token}", key, _delegation(profile))
 
     return TokenFiles(read, "`oci session refresh`, or `oci session authenticate` once that is too late")
@@ -116,15 +119,15 @@ def resource_principal(environ: Mapping[str, str]) -> TokenFiles:
             f"this process has no resource principal of version 2.2 ({found})",
             hint="OCI gives one to functions and jobs: elsewhere use a profile",
         )
-    pass_phrase = environ.get("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE", "")
+    phrase = environ.get(_RESOURCE_PHRASE, "")
 
     def read() -> Identity:
         now = read_token(Path(token)) if Path(token).is_absolute() else token
         if Path(pem).is_absolute():
-            return Identity(f"ST${now}", parse_key(_bytes_of(Path(pem)), _text_of(pass_phrase), pem))
-        return Identity(
-            f"ST${now}", parse_key(pem.encode(), pass_phrase, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM")
-        )
+            opens = PassPhrase(_text_of(phrase), _RESOURCE_PHRASE, f"as {_RESOURCE_PHRASE}")
+            return Identity(f"ST${now}", parse_key(_bytes_of(Path(pem)), opens, pem))
+        opens = PassPhrase(phrase, _RESOURCE_PHRASE, f"as {_RESOURCE_PHRASE}")
+        return Identity(f"ST${now}", parse_key(pem.encode(), opens, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"))
 
     return TokenFiles(read, "OCI renews it: start a new instance of the function")
 

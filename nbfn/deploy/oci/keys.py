@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import stat
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,7 +23,23 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _QUIET = "OCI_CLI_SUPPRESS_FILE_PERMISSIONS_WARNING"
 
 
-def read_key(path: Path, pass_phrase: str = "", environ: Mapping[str, str] | None = None) -> RSAPrivateKey:
+@dataclass(frozen=True, slots=True)
+class PassPhrase:
+    """What opens an encrypted key. It is never shown."""
+
+    text: str = field(default="", repr=False)
+    origin: str = ""
+    """Where it was found."""
+    places: str = "as pass_phrase in the profile, or as OCI_CLI_PASSPHRASE"
+    """Where it may be given."""
+
+
+NONE = PassPhrase()
+
+
+def read_key(
+    path: Path, pass_phrase: PassPhrase = NONE, environ: Mapping[str, str] | None = None
+) -> RSAPrivateKey:
     """The private key in a file that nobody else may read.
 
     Raises:
@@ -44,27 +61,32 @@ def read_key(path: Path, pass_phrase: str = "", environ: Mapping[str, str] | Non
     return parse_key(data, pass_phrase, str(path))
 
 
-def parse_key(pem: bytes, pass_phrase: str, where: str) -> RSAPrivateKey:
+def parse_key(pem: bytes, pass_phrase: PassPhrase, where: str) -> RSAPrivateKey:
     """An RSA key from PEM text. A pass phrase that is not needed is not minded.
 
     Raises:
         CredentialsError: it is not a private RSA key, or the pass phrase is missing or wrong.
     """
     pem = pem.strip()
-    secret = pass_phrase.encode() or None
+    secret = pass_phrase.text.encode() or None
     try:
         key = _load(pem, secret)
     except TypeError:
         raise CredentialsError(
             f"the key in {where} is encrypted, and there is no pass phrase for it",
-            hint="give pass_phrase in the profile, or OCI_CLI_PASSPHRASE",
+            hint=f"give it {pass_phrase.places}; or name a key that is not encrypted",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
+        if b"ENCRYPTED" in pem and secret is not None:
+            origin = pass_phrase.origin or "what was given"
+            raise CredentialsError(
+                f"the pass phrase does not open the key in {where}: it is {origin}",
+                hint=f"correct it there (it is looked for {pass_phrase.places}, in this order); "
+                "`openssl pkey -noout -in KEY_FILE` tries one",
+            ) from None
         what = "is a public key" if b"PUBLIC KEY" in pem else "cannot be read as a private key in PEM form"
-        is_locked = b"ENCRYPTED" in pem and secret is not None
         raise CredentialsError(
-            f"the pass phrase does not open the key in {where}" if is_locked else f"{where} {what}",
-            hint="the private key that belongs to the fingerprint is needed",
+            f"{where} {what}", hint="the private key that belongs to the fingerprint is needed"
         ) from None
     if not isinstance(key, RSAPrivateKey):
         raise CredentialsError(f"the key in {where} is not an RSA key", hint="OCI signs with RSA keys alone")

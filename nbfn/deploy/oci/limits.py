@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nbfn.deploy.oci.causes import architecture_hint
 from nbfn.errors import BadInput, LimitError
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ STORED_ARCHIVE_MAX_BYTES = 250 * 1024 * 1024
 FREEFORM_TAGS_MAX = 10 - 1
 DEFINED_TAGS_MAX = 64
 TAG_VALUE_MAX = 256
+SHAPES = {
+    "GENERIC_X86": ("amd64",),
+    "GENERIC_ARM": ("arm64",),
+    "GENERIC_X86_ARM": ("amd64", "arm64"),
+}
+"""Of applications, and for which processors their images must be, as images name them."""
 TEMPORARY_MB = {128: 32, 256: 64, 512: 128, 1024: 256, 2048: 512, 3072: 768}
 """Size of a function's ``/tmp``, by its memory."""
 
@@ -125,6 +132,15 @@ def _check_tag(shown: str, key: str, value: object) -> None:
     if len(str(value)) > TAG_VALUE_MAX:
         raise LimitError(
             f"the tag {shown!r} has {len(str(value))} characters", hint=f"OCI keeps {TAG_VALUE_MAX} of a tag"
+        )
+
+
+def check_architecture(app: str, shape: str, architecture: str) -> None:
+    """Raises BadInput if an image for ``architecture`` alone cannot run in an application of this shape."""
+    if shape in SHAPES and (architecture,) != SHAPES[shape]:
+        raise BadInput(
+            f"application {app!r} is {shape}, and the image is for {architecture} alone",
+            hint=architecture_hint(shape),
         )
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
-from nbfn.deploy.oci.keys import expires_at, parse_key
+from nbfn.deploy.oci.keys import NONE, expires_at, parse_key
 from nbfn.deploy.oci.regions import find_region
 from nbfn.deploy.oci.signing import Identity, sign
 from nbfn.errors import CredentialsError
@@ -79,7 +79,7 @@ class InstancePrincipal:
     def _exchange(self) -> Identity:
         with httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
             leaf = self._read(client, "identity/cert.pem")
-            leaf_key = parse_key(self._read(client, "identity/key.pem"), "", "the instance's metadata")
+            leaf_key = parse_key(self._read(client, "identity/key.pem"), NONE, "the instance's metadata")
             intermediate = self._read(client, "identity/intermediate.pem")
             certificate = load_pem_x509_certificate(leaf)
             session = rsa.generate_private_key(public_exponent=65537, key_size=2048)

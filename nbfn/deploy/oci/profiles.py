@@ -6,6 +6,7 @@ import configparser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbfn.deploy.oci.keys import PassPhrase
 from nbfn.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ _VARIABLES = {
 }
 _ENOUGH = frozenset({"tenancy", "user", "fingerprint"})
 _DEFAULT = "DEFAULT"
+_OF_CONTEXT = "oracle.pass-phrase of the context"
+
+
+class Profile(dict[str, str]):
+    """What is known of a profile, and what opens its key."""
+
+    phrase = PassPhrase()
 
 
 def read_profile(
@@ -32,7 +40,7 @@ def read_profile(
     profile: str = "",
     config_file: Path | None = None,
     overrides: Mapping[str, str] | None = None,
-) -> dict[str, str]:
+) -> Profile:
     """Everything known of a profile, under the names of ``~/.oci/config``. Paths are absolute.
 
     The variables ``OCI_CLI_*`` win over ``overrides``, which win over the file. A file that is not there is
@@ -65,7 +73,18 @@ def read_profile(
     for key in ("key_file", "security_token_file", "delegation_token_file"):
         if key in values:
             values[key] = str(path.parent / _expand(values[key], environ))
-    return values
+    known = Profile(values)
+    in_file = f"pass_phrase in [{name}] of {path}"
+    known.phrase = _phrase(values.get("pass_phrase", ""), given, environ, in_file)
+    return known
+
+
+def _phrase(text: str, given: Mapping[str, str], environ: Mapping[str, str], in_file: str) -> PassPhrase:
+    variable = _VARIABLES["pass_phrase"]
+    places = f"as {variable}, as {_OF_CONTEXT} (`fn update context oracle.pass-phrase …`), or as {in_file}"
+    if environ.get(variable):
+        return PassPhrase(text, variable, places)
+    return PassPhrase(text, _OF_CONTEXT if "pass_phrase" in given else in_file, places)
 
 
 def _section(path: Path, name: str) -> dict[str, str]:

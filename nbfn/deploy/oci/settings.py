@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from nbfn import config
 from nbfn.deploy.oci.credentials import ApiKey, read_token, resource_principal, session_token
+from nbfn.deploy.oci.limits import SHAPES
 from nbfn.deploy.oci.principals import InstancePrincipal
-from nbfn.deploy.oci.profiles import read_profile
+from nbfn.deploy.oci.profiles import Profile, read_profile
 from nbfn.deploy.oci.regions import Region, find_region, registry_region
 from nbfn.errors import BadInput, CredentialsError
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 ApiVersion = Literal["20260325", "20181201"]
 API_VERSIONS: tuple[ApiVersion, ...] = ("20260325", "20181201")
-SHAPES = ("GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM")
 _MOST_SUBNETS = 3
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _AUTHS = ("api_key", "security_token", "instance_principal", "instance_obo_user", "resource_principal")
@@ -183,7 +183,7 @@ class Account:
             )
 
     @cached_property
-    def _profile(self) -> dict[str, str]:
+    def _profile(self) -> Profile:
         settings = self.settings
         return read_profile(
             settings.environ,

@@ -17,12 +17,13 @@ from nbfn.deploy.oci import dialect, limits
 from nbfn.deploy.oci.absent import Absent
 from nbfn.deploy.oci.api import Api
 from nbfn.deploy.oci.causes import Place
+from nbfn.deploy.oci.limits import SHAPES
 from nbfn.deploy.oci.notes import extras_of
 from nbfn.deploy.oci.plan import FINGERPRINT_TAG, Wanted, check, creation, key_of, update
 from nbfn.deploy.oci.refusals import call_failure, read_failure
 from nbfn.deploy.oci.regions import registry_region
 from nbfn.deploy.oci.repositories import ARTIFACTS_VERSION, prepare_repository
-from nbfn.deploy.oci.settings import SHAPES, Account, check_subnets
+from nbfn.deploy.oci.settings import Account, check_subnets
 from nbfn.deploy.oci.signing import Signature
 from nbfn.deploy.oci.storage import Storage
 from nbfn.deploy.oci.uploads import UploadRefused, Uploads
