@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import session as sessions
 from nbfn.deploy.oci.notes import extras_of, tag_fields
 from nbfn.deploy.oci.plan import extra_fields
+from nbfn.deploy.terms import USUAL
 from nbfn.errors import BadInput, LimitError, NotFound
 from nbfn.targets.oci import OciServer
 from nbfn.verbs.objects import check_names
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from nbfn.deploy.oci.api import Api
+    from nbfn.deploy.terms import Terms
     from nbfn.session import Session
 
 _LISTINGS, _VERSIONS = "pbfListings", "pbfListingVersions"
@@ -50,15 +52,25 @@ class PreBuiltVersion:
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def change_compartment(app: str, compartment_id: str, *, session: Session | None = None) -> None:
+def change_compartment(
+    app: str, compartment_id: str, *, terms: Terms = USUAL, session: Session | None = None
+) -> None:
     """Move an application to another compartment. Contexts of the old one see it no more."""
     ours = session or sessions.current()
     api = _api(ours, "compartments")
     if not compartment_id.startswith("ocid1."):
         raise BadInput(f"{compartment_id!r} is not the id of a compartment", hint="it begins with ocid1.")
     held = ours.control.app(app)
-    path = f"applications/{held['id']}/actions/changeCompartment"
-    api.finish(api.post(path, {"compartmentId": compartment_id}), "ChangeAppCompartment")
+    place, operation = f"applications/{held['id']}", "ChangeAppCompartment"
+    answer = api.ask(
+        operation,
+        "POST",
+        f"{place}/actions/changeCompartment",
+        json={"compartmentId": compartment_id},
+        headers={"if-match": terms.if_match} if terms.if_match else None,
+    )
+    api.finish(answer, operation, terms.limit_s if terms.state else None)
+    api.await_state(place, terms)
 
 
 def prebuilt_functions(
@@ -108,6 +120,7 @@ def create_prebuilt(
     timeout: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> str:
     """Make a function of a pre-built one, by that one's name or id; tells the function's id.
@@ -139,7 +152,8 @@ def create_prebuilt(
         **tag_fields(notes, {}),
     }
     answer = api.post("functions", {key: value for key, value in told.items() if value})
-    api.finish(answer, "CreateFunction")
+    api.finish(answer, "CreateFunction", terms.limit_s if terms.state else None)
+    api.await_state(f"functions/{answer.document['id']}", terms)
     return str(answer.document["id"])
 
 
