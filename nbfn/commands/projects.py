@@ -20,7 +20,7 @@ from nbfn.commands.grammar import (
 )
 from nbfn.commands.images import push_image
 from nbfn.commands.oracle import for_file, mode_options, tag_options
-from nbfn.commands.refused import OF_START, PRE_BUILT, refused
+from nbfn.commands.refused import OF_START, refused
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @mode_options
 @click.option("--force", is_flag=True, help="Overwrite func.yaml (never code but an init image's).")
 @working_dir_option
-@refused(PRE_BUILT)
+@click.option("--pbf", default="", metavar="OCID", help="A pre-built function (OCI): there is no code.")
 @edge
 def init(
     edge: Edge,
@@ -97,6 +97,9 @@ def init(
         **options,
     )
     written = options["runtime"] or init_image
+    if options["pbf"]:
+        edge.show.say(f"{function.path.name} created. `fn deploy` makes it of {options['pbf']}.")
+        return
     edge.show.say("Function boilerplate generated." if written else f"Runtime: {function.runtime}")
     edge.show.say(f"{function.path.name} created.")
 

@@ -115,9 +115,8 @@ REFUSED_COMMANDS = {
     "update server": "pull Fn servers",
 }
 REFUSED = frozenset(["local-debug", "local-debug-port", "log-level", "env-file", "iofs-dir"])
-# ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function``.
+# ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function`` and ``init``.
 REFUSED_OF = {
     "start": frozenset({"version"}),
-    "init": frozenset({"pbf"}),
     "update function": frozenset({"pbf"}),
 }
