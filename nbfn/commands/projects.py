@@ -33,7 +33,9 @@ _OF_OCI = (
     *("on_success", "on_failure"),
 )
 
-folder_argument = click.argument("folder", metavar="[FOLDER]", required=False)
+folder_argument = click.argument(
+    "folder", metavar="[FOLDER]", type=click.Path(file_okay=False), required=False
+)
 registry_option = click.option("--registry", default="", help="Prefix of image names, for this time.")
 
 
