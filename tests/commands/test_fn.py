@@ -80,10 +80,13 @@ def test_a_failed_call_is_exit_code_1(home: Path) -> None:
     done = fn("invoke", "a", "bad")
     assert (done.code, done.out) == (1, "")
     assert "Error invoking function. status: 502 message: function failed: ValueError: no luck" in done.err
+    assert "→ `nbfn logs a bad` shows what it wrote" in done.err
+    assert "ValueError: no luck" in fn("logs", "a", "bad").out
     done = fn("invoke", "a", "bad", "--output", "json")
     assert done.code == 1
     assert json.loads(done.out)["status_code"] == 502
-    assert fn("invoke", "a", "nosuch").code == 1
+    missing = fn("invoke", "a", "nosuch")
+    assert (missing.code, "logs" in missing.err) == (1, False)
 
 
 def test_the_version_stays_when_deploying_fails(home: Path) -> None:
