@@ -338,7 +338,7 @@ def delete_function(
     from nbfn import verbs
 
     verbs.delete_function(app, function, terms=terms, session=edge.session)
-    edge.show.say(f"{app} {function} deleted")
+    edge.show.say(f"Function {function} deleted")
 
 
 def register(verbs: dict[str, Nouns]) -> None:

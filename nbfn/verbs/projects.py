@@ -255,8 +255,9 @@ def _deploy(
     if function.annotations and not ours.context.is_oracle:  # OCI has had them with the function
         control.functions.update(deployment.fn_id, {"annotations": dict(function.annotations)})
     for trigger in function.triggers:
-        put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
-        tell(f"Trigger {trigger.name}: {trigger.source}")
+        url, is_new = put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
+        tell(f"{'Successfully created trigger' if is_new else 'Trigger'}: {trigger.name}")
+        tell(f"Trigger Endpoint: {url or trigger.source}")
     _bumped(function, version, bump=bump, tell=tell)
     return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
 
