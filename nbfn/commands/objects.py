@@ -22,6 +22,7 @@ from nbfn.commands.grammar import (
     scale_options,
 )
 from nbfn.commands.listing import cursor_option, listed, pick_options, property_of, show_list
+from nbfn.commands.modes import OF_LISTS, cells, columns, with_modes
 from nbfn.commands.oracle import (
     app_options,
     destination_options,
@@ -113,7 +114,7 @@ def list_apps(edge: Edge, /, limit: int, cursor: str, output: str | None, **pick
 @edge
 def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
     """Show an application, or one of its properties."""
-    edge.show.document(property_of(edge.session.control.app(app), prop))
+    edge.show.document(property_of(with_modes(edge.session.control.app(app)), prop))
 
 
 @click.command("app", context_settings=HELP)
@@ -240,7 +241,15 @@ def list_functions(edge: Edge, /, app: str, limit: int, cursor: str, output: str
     """List the functions of an application."""
     control = edge.session.control
     held = listed(edge, control.functions, limit, cursor, pick, app_id=control.app(app)["id"])
-    show_list(edge, held, ("name", "image", "id"), output, f"No functions found for app: {app}")
+    none = f"No functions found for app: {app}"
+    if output:
+        told = [{"name": "", "image": "", "id": "", **with_modes(each)} for each in held]
+        fields = ("name", "image", "id", *OF_LISTS)
+        edge.show.document([{name: each[name] for name in fields if name in each} for each in told])
+        return
+    more = columns(held)
+    rows = [{**each, **{name.lower(): value for name, value in cells(each).items()}} for each in held]
+    show_list(edge, rows, ("name", "image", *map(str.lower, more), "id"), None, none)
 
 
 @click.command("function", context_settings=HELP)
@@ -256,7 +265,7 @@ def inspect_function(
     """Show a function, or one of its properties."""
     from nbfn.verbs.objects import shown
 
-    held = shown(edge.session.control.function(app, function))
+    held = with_modes(shown(edge.session.control.function(app, function)))
     if not endpoint:
         edge.show.document(property_of(held, prop))
         return

@@ -82,6 +82,9 @@ def test_a_function_of_a_pre_built_one(home: Path, cloud: Cloud) -> None:
         60,
     )
     assert "pre-built ocid1.pbflisting" in fn("list", "f", "shop").out
+    source = {"sourceType": "PRE_BUILT_FUNCTIONS", "pbfListingId": LISTINGS[0]["id"]}
+    assert json.loads(fn("inspect", "f", "shop", "docs", "sourceDetails").out) == source
+    assert f"pbf:{LISTINGS[0]['id']}" in fn("list", "f", "shop").out.splitlines()[1].split()
     less = fn("create", "function", "shop", "x", "--pbf", LISTINGS[0]["id"], "--memory", "256")
     assert (less.code, "needs 512 MB, and is given 256" in less.err) == (1, True)
     assert fn("create", "function", "shop", "x", "me/f:1", "--pbf", "y").code == 2
@@ -211,6 +214,19 @@ def test_modes_of_a_function(home: Path, cloud: Cloud) -> None:
     assert (held["detachedModeTimeoutInSeconds"], held["timeoutInSeconds"]) == (1200, 60)
     assert held["successDestination"] == {"kind": "STREAM", "streamId": "ocid1.stream.s"}
     assert held["failureDestination"] == {"kind": "NOTIFICATION", "topicId": "ocid1.onstopic.t"}
+    shown = json.loads(fn("inspect", "f", "shop", "f").out)
+    assert shown["provisionedConcurrency"] == {"strategy": "CONSTANT", "count": 40}
+    ends = {
+        "onSuccess": {"type": "stream", "ocid": "ocid1.stream.s"},
+        "onFailure": {"type": "notification", "ocid": "ocid1.onstopic.t"},
+    }
+    assert shown["detachedMode"] == {"timeout": "20m", **ends}
+    (listed,) = json.loads(fn("list", "f", "shop", "--output", "json").out)
+    assert listed["detachedMode"] == shown["detachedMode"]
+    heads, row = (line.split() for line in fn("list", "f", "shop").out.splitlines())
+    assert heads == ["NAME", "IMAGE", "PC", "DETACHED_TIMEOUT", "DESTINATIONS", "ID"]
+    assert row[2:4] == ["constant:40", "20m"]
+    assert row[4] == "success=stream:ocid1.stream.s,failure=notification:ocid1.onstopic.t"
     off = ["--provisioned-concurrency", "none", "--clear-on-success"]
     assert fn("update", "f", "shop", "f", *off, "--detached-mode-timeout-in-seconds", "90").code == 0
     (made,) = cloud.store.fns.values()

@@ -129,6 +129,8 @@ def test_an_application_has_all_that_oci_has(home: Path, cloud: Cloud, tmp_path:
     shown = json.loads(ok("inspect", "app", "shop", "annotations").out)
     assert shown[f"{P}parity/traceConfig"] == TRACE
     assert shown[f"{P}parity/imagePolicyConfig"] == POLICY
+    assert json.loads(ok("inspect", "app", "shop", "imagePolicyConfig").out) == POLICY
+    assert ok("inspect", "app", "shop", "traceConfig.isEnabled").out == "true\n"
     ok("update", "app", "shop", "--trace-config", '{"isEnabled": false}')
     assert app_of(cloud).document["traceConfig"] == {"isEnabled": False}
     bad = [
