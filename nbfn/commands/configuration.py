@@ -44,8 +44,14 @@ def _list(edge: Edge, app: str, output: str | None, function: str | None = None)
 def _unset(edge: Edge, app: str, key: str, function: str | None = None) -> None:
     from nbfn import verbs
 
+    # As in the Fn CLI, what is gone already is no failure.
+    if key not in verbs.list_config(app, function, session=edge.session):
+        edge.show.say(f"Config key '{key}' does not exist. Nothing to do.")
+        return
     verbs.unset_config(app, key, function, session=edge.session)
-    edge.show.say(f"Removed key '{key}' from {_name(app, function)}")
+    edge.show.say(
+        f"Removed key '{key}' from {f'app {app!r}' if function is None else f'the function {function!r}'}"
+    )
 
 
 def _name(app: str, function: str | None) -> str:

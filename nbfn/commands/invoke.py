@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 _DETACHED = "detached"
+# Other statuses are of calls that no instance was given.
+_RAN = (502, 504)
 
 
 class CallFailed(CallError):
@@ -100,7 +102,7 @@ def invoke(
         headers = {name.title(): [value] for name, value in answer.headers.items()}
         edge.show.document({"body": answer.text, "headers": headers, "status_code": answer.status})
     if not answer.ok:
-        error = answer.error or _failure(answer)
+        error = answer.error or _failure(answer, "" if endpoint else _logs(edge, answer, app, function))
         error.about = ("" if endpoint else edge.session.context.name, app or "", function or "")
         raise error
     if output:
@@ -111,9 +113,18 @@ def invoke(
         edge.show.body(answer.body, answer.headers.get("content-type", ""))
 
 
-def _failure(answer: Answer) -> CallFailed:
+def _logs(edge: Edge, answer: Answer, app: str | None, function: str | None) -> str:
+    """How to see what it wrote, if it ran and this machine's executor has that."""
+    if answer.status not in _RAN or not edge.session.server.own:
+        return ""
+    command = "%fn" if edge.in_notebook else "nbfn"
+    return f"`{command} logs {app} {function}` shows what it wrote"
+
+
+def _failure(answer: Answer, logs: str) -> CallFailed:
     return CallFailed(
         f"Error invoking function. status: {answer.status} message: {answer.message}",
+        hint="; ".join(filter(None, (answer.hint, logs))),
         call_id=answer.call_id,
         status=answer.status,
     )

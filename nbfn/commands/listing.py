@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nbfn.commands.refused import LISTED, refused
+from nbfn.commands.fromjson import LIST, from_json
+from nbfn.commands.oracle import left_out
+from nbfn.deploy.terms import STATES
 from nbfn.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ _SORTS = {"name": "name", "displayname": "name", "id": "id", "timecreated": "cre
 
 
 def pick_options(command: Command) -> Command:
-    """``--display-name``, ``--id``, ``--sort-by``, ``--sort-order``."""
+    """``--display-name``, ``--id``, ``--lifecycle-state``, ``--sort-by``, ``--sort-order``, and
+    ``--from-json`` of these."""
     for option in (
+        from_json(LIST),
         click.option(
             "--sort-order", type=click.Choice(["ASC", "DESC"], case_sensitive=False), help="Which way."
         ),
@@ -36,7 +40,12 @@ def pick_options(command: Command) -> Command:
         ),
         click.option("--id", "object_id", default="", metavar="ID", help="Only the one with this id."),
         click.option("--display-name", default="", metavar="NAME", help="Only the one of this name."),
-        refused(LISTED),
+        click.option(
+            "--lifecycle-state",
+            type=click.Choice(STATES, case_sensitive=False),
+            metavar="STATE",
+            help="Only those in this state, like ACTIVE or DELETING (OCI).",
+        ),
     ):
         command = option(command)
     return command
@@ -49,8 +58,14 @@ def listed(
     if cursor and edge.session.context.is_oracle:
         raise BadInput("OCI has no cursors", hint="leave --cursor out: a list has every page")
     at = {"cursor": cursor} if cursor else {}
-    wanted = any(pick.values())
-    return picked(collection.list(limit=None if wanted else limit, **of, **at), **pick)[:limit]
+    picking = dict(pick)
+    if state := picking.pop("lifecycle_state", None):
+        if edge.session.context.is_oracle:
+            at["lifecycle_state"] = state
+        else:
+            left_out(edge, ["lifecycle_state"])
+    wanted = any(picking.values())
+    return picked(collection.list(limit=None if wanted else limit, **of, **at), **picking)[:limit]
 
 
 def picked(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
+from nbfn.commands.fromjson import APP, FUNCTION, REMOVAL, from_json
 from nbfn.commands.grammar import (
     HELP,
     Nouns,
@@ -20,10 +22,22 @@ from nbfn.commands.grammar import (
     scale_options,
 )
 from nbfn.commands.listing import cursor_option, listed, pick_options, property_of, show_list
-from nbfn.commands.oracle import end_options, mode_options, notes_for, tag_options, untag_options
-from nbfn.commands.refused import MATCHING, OF_APPS, OF_FUNCTIONS, PRE_BUILT, WAITING, refused
+from nbfn.commands.modes import OF_LISTS, cells, columns, with_modes
+from nbfn.commands.oracle import (
+    app_options,
+    destination_options,
+    end_options,
+    mode_options,
+    notes_for,
+    tag_options,
+    untag_options,
+)
+from nbfn.commands.refused import PRE_BUILT, refused
+from nbfn.commands.terms import on_terms
 
 if TYPE_CHECKING:
+    from nbfn.deploy.terms import Terms
+
     Pairs = tuple[tuple[str, Any], ...]
 
 app_argument = click.argument("app", metavar="APP", shell_complete=complete.apps)
@@ -52,10 +66,20 @@ _INVOKE_URL = "fnproject.io/fn/invokeEndpoint"
 )
 @subnet_option
 @tag_options
-@refused({**WAITING, **OF_APPS})
+@app_options
+@from_json(APP)
 @edge
+@on_terms(matching=False)
 def create_app(
-    edge: Edge, /, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, shape: str, **oci: Any
+    edge: Edge,
+    /,
+    app: str,
+    config: Pairs,
+    annotation: Pairs,
+    syslog_url: str | None,
+    shape: str,
+    terms: Terms,
+    **oci: Any,
 ) -> None:
     """Make an application. In OCI it has one to three subnets."""
     from nbfn import verbs
@@ -66,6 +90,7 @@ def create_app(
         annotations={**dict(annotation), **notes_for(edge, oci)},
         syslog_url=syslog_url or "",
         shape=shape,
+        terms=terms,
         session=edge.session,
     )
     edge.show.say(f"Successfully created app: {made.name}")
@@ -89,7 +114,7 @@ def list_apps(edge: Edge, /, limit: int, cursor: str, output: str | None, **pick
 @edge
 def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
     """Show an application, or one of its properties."""
-    edge.show.document(property_of(edge.session.control.app(app), prop))
+    edge.show.document(property_of(with_modes(edge.session.control.app(app)), prop))
 
 
 @click.command("app", context_settings=HELP)
@@ -100,10 +125,19 @@ def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
 @subnet_option
 @tag_options
 @untag_options
-@refused({**MATCHING, **OF_APPS})
+@app_options
+@from_json(APP)
 @edge
+@on_terms()
 def update_app(
-    edge: Edge, /, app: str, config: Pairs, annotation: Pairs, syslog_url: str | None, **oci: Any
+    edge: Edge,
+    /,
+    app: str,
+    config: Pairs,
+    annotation: Pairs,
+    syslog_url: str | None,
+    terms: Terms,
+    **oci: Any,
 ) -> None:
     """Change an application; KEY= (without a value) removes a key."""
     from nbfn import verbs
@@ -114,6 +148,7 @@ def update_app(
         config=dict(config),
         annotations={**dict(annotation), **notes},
         syslog_url=syslog_url,
+        terms=terms,
         session=edge.session,
     )
     edge.show.say(f"app {app} updated")
@@ -123,13 +158,14 @@ def update_app(
 @app_argument
 @click.option("--force", "-f", is_flag=True, help="Taken for the Fn CLI's sake: nothing is asked.")
 @click.option("--recursive", "-r", is_flag=True, help="Delete its functions and triggers first.")
-@refused(MATCHING)
+@from_json(REMOVAL)
 @edge
-def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
+@on_terms()
+def delete_app(edge: Edge, /, app: str, force: bool, recursive: bool, terms: Terms) -> None:
     """Delete an application."""
     from nbfn import verbs
 
-    verbs.delete_app(app, recursive=recursive, session=edge.session)
+    verbs.delete_app(app, recursive=recursive, terms=terms, session=edge.session)
     edge.show.say(f"App {app} deleted")
 
 
@@ -147,8 +183,10 @@ def delete_app(edge: Edge, app: str, force: bool, recursive: bool) -> None:
 @click.option("--pbf", default="", metavar="NAME|OCID", help="A pre-built function (OCI), not an image.")
 @tag_options
 @mode_options
-@refused({**WAITING, **OF_FUNCTIONS})
+@destination_options
+@from_json(FUNCTION)
 @edge
+@on_terms(matching=False)
 def create_function(
     edge: Edge,
     /,
@@ -164,11 +202,14 @@ def create_function(
     idle_timeout: int | None,
     min_instances: int | None,
     max_instances: int | None,
+    terms: Terms,
     **oci: Any,
 ) -> None:
     """Make a function of an image that the server can read."""
     from nbfn import verbs
 
+    if click.get_current_context().get_parameter_source("image") is ParameterSource.DEFAULT_MAP:
+        image = None if named or pbf else image  # the line wins over --from-json
     if sum(map(bool, (image, named, pbf))) != 1:
         raise click.UsageError("name the image once, as IMAGE:TAG or with --image; or give --pbf")
     told: dict[str, Any] = {
@@ -176,6 +217,7 @@ def create_function(
         "timeout": timeout,
         "config": dict(config),
         "annotations": {**dict(annotation), **notes_for(edge, oci)},
+        "terms": terms,
         "session": edge.session,
     }
     source = image or named or pbf
@@ -199,7 +241,15 @@ def list_functions(edge: Edge, /, app: str, limit: int, cursor: str, output: str
     """List the functions of an application."""
     control = edge.session.control
     held = listed(edge, control.functions, limit, cursor, pick, app_id=control.app(app)["id"])
-    show_list(edge, held, ("name", "image", "id"), output, f"No functions found for app: {app}")
+    none = f"No functions found for app: {app}"
+    if output:
+        told = [{"name": "", "image": "", "id": "", **with_modes(each)} for each in held]
+        fields = ("name", "image", "id", *OF_LISTS)
+        edge.show.document([{name: each[name] for name in fields if name in each} for each in told])
+        return
+    more = columns(held)
+    rows = [{**each, **{name.lower(): value for name, value in cells(each).items()}} for each in held]
+    show_list(edge, rows, ("name", "image", *map(str.lower, more), "id"), None, none)
 
 
 @click.command("function", context_settings=HELP)
@@ -215,7 +265,7 @@ def inspect_function(
     """Show a function, or one of its properties."""
     from nbfn.verbs.objects import shown
 
-    held = shown(edge.session.control.function(app, function))
+    held = with_modes(shown(edge.session.control.function(app, function)))
     if not endpoint:
         edge.show.document(property_of(held, prop))
         return
@@ -238,8 +288,11 @@ def inspect_function(
 @untag_options
 @mode_options
 @end_options
-@refused({**MATCHING, **OF_FUNCTIONS, **PRE_BUILT})
+@destination_options
+@from_json(FUNCTION)
+@refused(PRE_BUILT)
 @edge
+@on_terms()
 def update_function(
     edge: Edge,
     /,
@@ -253,6 +306,7 @@ def update_function(
     idle_timeout: int | None,
     min_instances: int | None,
     max_instances: int | None,
+    terms: Terms,
     **oci: Any,
 ) -> None:
     """Change a function; KEY= (without a value) removes a key."""
@@ -272,6 +326,7 @@ def update_function(
         max_instances=max_instances,
         config=dict(config),
         annotations={**dict(annotation), **notes},
+        terms=terms,
         session=edge.session,
     )
     edge.show.say(f"{app} {function} updated")
@@ -282,14 +337,17 @@ def update_function(
 @function_argument
 @click.option("--force", "-f", is_flag=True, help="Taken for the Fn CLI's sake: nothing is asked.")
 @click.option("--recursive", "-r", is_flag=True, help="Taken too: its triggers always go first.")
-@refused(MATCHING)
+@from_json(REMOVAL)
 @edge
-def delete_function(edge: Edge, app: str, function: str, force: bool, recursive: bool) -> None:
+@on_terms()
+def delete_function(
+    edge: Edge, /, app: str, function: str, force: bool, recursive: bool, terms: Terms
+) -> None:
     """Delete a function and its triggers."""
     from nbfn import verbs
 
-    verbs.delete_function(app, function, session=edge.session)
-    edge.show.say(f"{app} {function} deleted")
+    verbs.delete_function(app, function, terms=terms, session=edge.session)
+    edge.show.say(f"Function {function} deleted")
 
 
 def register(verbs: dict[str, Nouns]) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbfn.commands.fromjson import JsonObject
 from nbfn.commands.grammar import Pair
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbfn.commands.edge import Edge
 
@@ -25,6 +26,17 @@ _SUBNETS = f"{_PREFIX}subnetIds"
 _FREEFORM, _DEFINED = f"{_PREFIX}freeformTags", f"{_PREFIX}definedTags"
 _TIMEOUT = f"{_PREFIX}detachedModeTimeoutInSeconds"
 _ENDS = {"on_success": f"{_PREFIX}successDestination", "on_failure": f"{_PREFIX}failureDestination"}
+# What goes to OCI as it is.
+_PASSED_ON = {
+    name: f"{_PREFIX}parity/{note}"
+    for name, note in {
+        "network_security_group_ids": "networkSecurityGroupIds",
+        "image_policy_config": "imagePolicyConfig",
+        "security_attributes": "securityAttributes",
+        "trace_config": "traceConfig",
+    }.items()
+}
+_OCIDS = ("streamId", "queueId", "topicId")
 _KINDS = {
     "stream": "stream",
     "queue": "queue",
@@ -39,9 +51,9 @@ class DefinedTag(Pair):
     name = "namespace.key=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        name, text = super().convert(value, param, ctx)
+        name, text = value if isinstance(value, tuple) else super().convert(value, param, ctx)
         _check_defined(self, name, param, ctx)
-        if text[:1] in "{[":
+        if isinstance(text, str) and text[:1] in "{[":
             try:
                 return name, json.loads(text)
             except ValueError:
@@ -158,6 +170,60 @@ def end_options(command: Command) -> Command:
     )
 
 
+def trace_option(command: Command) -> Command:
+    """``--trace-config``."""
+    return click.option(
+        "--trace-config", type=JsonObject(), metavar="JSON", help='Tracing (OCI): {"isEnabled": true}.'
+    )(command)
+
+
+def app_options(command: Command) -> Command:
+    """``--network-security-group-ids``, ``--image-policy-config``, ``--security-attributes``,
+    ``--trace-config``."""
+    return _with(
+        trace_option(command),
+        click.option(
+            "--network-security-group-ids",
+            multiple=True,
+            metavar="OCID",
+            help="Its groups (OCI); repeatable.",
+        ),
+        click.option(
+            "--image-policy-config",
+            type=JsonObject(),
+            metavar="JSON",
+            help='Whose images it takes (OCI): {"isPolicyEnabled": true, "keyDetails": [{"kmsKeyId": "…"}]}.',
+        ),
+        click.option(
+            "--security-attributes",
+            type=JsonObject(),
+            metavar="JSON",
+            help='For packet routing (OCI): {"NAMESPACE": {"KEY": {"value": "…", "mode": "enforce"}}}.',
+        ),
+    )
+
+
+def destination_options(command: Command) -> Command:
+    """``--success-destination``, ``--failure-destination``, ``--trace-config``."""
+    return _with(
+        trace_option(command),
+        click.option(
+            "--success-destination",
+            type=JsonObject(),
+            metavar="JSON",
+            help='--on-success in OCI\'s words: {"kind": "STREAM", "streamId": "…"}.',
+        ),
+        click.option(
+            "--failure-destination", type=JsonObject(), metavar="JSON", help="The same for --on-failure."
+        ),
+    )
+
+
+def left_out(edge: Edge, names: Iterable[str]) -> None:
+    """Say that these options are for OCI alone."""
+    edge.show.note(f"{', '.join(map(_spelt, names))}: only OCI Functions has that; left out")
+
+
 def notes_for(
     edge: Edge, told: Mapping[str, Any], held: Callable[[], Mapping[str, Any]] | None = None
 ) -> Any:
@@ -168,13 +234,11 @@ def notes_for(
     Raises:
         BadInput: they contradict each other, or a time cannot be.
     """
-    # No units of provisioned concurrency, 0, are something to say.
-    given = {name: value for name, value in told.items() if value or (value == 0 and value is not False)}
+    given = {name: value for name, value in told.items() if _is_given(value)}
     if not given:
         return {}
     if not edge.session.context.is_oracle:
-        names = ", ".join(sorted(_spelt(name) for name in given))
-        edge.show.note(f"{names}: only OCI Functions has that; left out")
+        left_out(edge, sorted(given))
         return {}
     found = held() if held and _asks_for_held(given) else {}
     return told_as_notes(given, found)
@@ -191,15 +255,31 @@ def told_as_notes(given: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str
         notes |= {f"{_PREFIX}provisionedConcurrencyCount": count} if count else {}
     if given.get("detached_timeout"):
         notes[_TIMEOUT] = _detached_s(given["detached_timeout"])
+    notes |= {note: given[name] for name, note in _PASSED_ON.items() if _is_given(given.get(name))}
+    if given.get("network_security_group_ids"):
+        notes[_PASSED_ON["network_security_group_ids"]] = list(given["network_security_group_ids"])
     for name, note in _ENDS.items():
-        if given.get(name) and given.get(f"clear_{name}"):
-            raise BadInput(f"{_spelt(name)} and {_spelt(f'clear_{name}')} contradict each other")
+        ways = (name, f"{name.removeprefix('on_')}_destination", f"clear_{name}")
+        if len(told := [_spelt(each) for each in ways if _is_given(given.get(each))]) > 1:
+            raise BadInput(f"{' and '.join(told)} contradict each other")
+        if given.get(ways[1]) is not None:
+            notes |= _end(note, given[ways[1]])
         if given.get(name):
             kind, ocid = given[name]
             notes |= {f"{note}Kind": kind.upper(), f"{note}Ocid": ocid}
         elif given.get(f"clear_{name}"):
             notes[f"{note}Kind"] = "NONE"
     return {**notes, **_freeform(given, held), **_defined(given, held)}
+
+
+def _end(note: str, told: Mapping[str, Any]) -> dict[str, str]:
+    """A destination in OCI's words, in those of the annotations, which are looked at later."""
+    ocid = next((told[each] for each in _OCIDS if each in told), "")
+    return {
+        f"{note}Kind": str(told.get("kind", "")).upper(),
+        **({f"{note}Ocid": str(ocid)} if ocid else {}),
+        **({f"{note}ChannelId": str(told["channelId"])} if told.get("channelId") else {}),
+    }
 
 
 def for_file(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,6 +308,11 @@ def for_file(told: Mapping[str, Any]) -> dict[str, Any]:
         "defined_tags": spaces,
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _is_given(value: object) -> bool:
+    """No units of provisioned concurrency, 0, are something to say, and so is an empty object."""
+    return bool(value) or isinstance(value, dict) or (value == 0 and value is not False)
 
 
 def _asks_for_held(given: Mapping[str, Any]) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
+from nbfn.commands.fromjson import MOVE, from_json
 from nbfn.commands.grammar import HELP, Nouns, Words, output_option, verb
-from nbfn.commands.refused import MATCHING, refused
+from nbfn.commands.terms import on_terms
+
+if TYPE_CHECKING:
+    from nbfn.deploy.terms import Terms
 
 limit_option = click.option(
     "--limit", type=click.IntRange(1), default=10, show_default=True, help="At most so many."
@@ -118,13 +123,14 @@ def get_version(edge: Edge, version: str) -> None:
 @click.command("app", context_settings=HELP)
 @click.argument("app", metavar="APP", shell_complete=complete.apps)
 @click.option("--compartment-id", required=True, metavar="OCID", help="Where it goes.")
-@refused(MATCHING)
+@from_json(MOVE)
 @edge
-def move_app(edge: Edge, app: str, compartment_id: str) -> None:
+@on_terms()
+def move_app(edge: Edge, /, app: str, compartment_id: str, terms: Terms) -> None:
     """Move an application of OCI's to another compartment."""
     from nbfn import verbs
 
-    verbs.change_compartment(app, compartment_id, session=edge.session)
+    verbs.change_compartment(app, compartment_id, terms=terms, session=edge.session)
     edge.show.say(f"App {app} moved to compartment {compartment_id}")
     edge.show.note(f"`fn update context oracle.compartment-id {compartment_id}` follows it")
 

@@ -20,7 +20,7 @@ from nbfn.commands.grammar import (
 )
 from nbfn.commands.images import push_image
 from nbfn.commands.oracle import for_file, mode_options, tag_options
-from nbfn.commands.refused import OF_START, PRE_BUILT, refused
+from nbfn.commands.refused import OF_START, refused
 from nbfn.errors import BadInput
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ _OF_OCI = (
     *("on_success", "on_failure"),
 )
 
-folder_argument = click.argument("folder", metavar="[FOLDER]", required=False)
+folder_argument = click.argument(
+    "folder", metavar="[FOLDER]", type=click.Path(file_okay=False), required=False
+)
 registry_option = click.option("--registry", default="", help="Prefix of image names, for this time.")
 
 
@@ -65,7 +67,7 @@ def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @mode_options
 @click.option("--force", is_flag=True, help="Overwrite func.yaml (never code but an init image's).")
 @working_dir_option
-@refused(PRE_BUILT)
+@click.option("--pbf", default="", metavar="OCID", help="A pre-built function (OCI): there is no code.")
 @edge
 def init(
     edge: Edge,
@@ -97,6 +99,9 @@ def init(
         **options,
     )
     written = options["runtime"] or init_image
+    if options["pbf"]:
+        edge.show.say(f"{function.path.name} created. `fn deploy` makes it of {options['pbf']}.")
+        return
     edge.show.say("Function boilerplate generated." if written else f"Runtime: {function.runtime}")
     edge.show.say(f"{function.path.name} created.")
 

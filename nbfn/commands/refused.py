@@ -14,38 +14,9 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
 
-_STATES = "there is nothing to wait for: a command returns once OCI's work request has succeeded"
-_ADVANCED = "set it in OCI's console, or with `oci fn application update` and `oci fn function update`"
-_JSON = "give its parts as options; --help lists them"
 _SERVER = "this machine's executor is no container: `nbfn serve --help` has its options"
 
-# Of commands that make, change or remove something.
-WAITING = {
-    "--from-json": _JSON,
-    "--wait-for-state": _STATES,
-    "--max-wait-seconds": _STATES,
-    "--wait-interval-seconds": _STATES,
-}
-MATCHING = {
-    **WAITING,
-    "--if-match": "what is changed is always what was read just before: its etag goes along",
-}
 PRE_BUILT = {"--pbf": "`create function APP NAME --pbf NAME|OCID` makes a function of a pre-built one"}
-OF_APPS = {
-    "--image-policy-config": _ADVANCED,
-    "--network-security-group-ids": _ADVANCED,
-    "--security-attributes": _ADVANCED,
-    "--trace-config": _ADVANCED,
-}
-OF_FUNCTIONS = {
-    "--failure-destination": "write --on-failure KIND:OCID",
-    "--success-destination": "write --on-success KIND:OCID",
-    "--trace-config": _ADVANCED,
-}
-LISTED = {
-    "--from-json": _JSON,
-    "--lifecycle-state": "what is being deleted is not listed; everything else is",
-}
 OF_START = {
     "--log-level": "`nbfn serve` shows what the executor says",
     "--env-file": "settings are NBFN_* variables: see docs/settings.md",

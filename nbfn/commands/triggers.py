@@ -24,7 +24,7 @@ _TRIGGER_URL = "fnproject.io/trigger/httpEndpoint"
 @app_argument
 @function_argument
 @click.argument("trigger", metavar="TRIGGER")
-@click.option("--source", "-s", required=True, help="Its path: /t/APP + this, which begins with '/'.")
+@click.option("--source", "-s", required=True, help="Its path: /t/APP/ + this.")
 @click.option(
     "--type", "-t", default="http", type=click.Choice(["http"]), expose_value=False, help="Only http."
 )
@@ -38,7 +38,7 @@ def create_trigger(edge: Edge, app: str, function: str, trigger: str, source: st
         app,
         function,
         trigger,
-        source=source,
+        source=source if source.startswith("/") else f"/{source}",
         annotations=dict(annotation),
         session=edge.session,
     )
@@ -68,7 +68,8 @@ def list_triggers(
         }
         for each in listed(edge, control.triggers, limit, cursor, {}, app_id=app_id, **of)
     ]
-    fields = ("function", "name", "id", "type", "source", "endpoint")
+    of_one = function is not None and not output  # a table of one function's does not name it
+    fields = (*(() if of_one else ("function",)), "name", "id", "type", "source", "endpoint")
     show_list(edge, held, fields, output, f"No triggers found for {app}{f' {function}' if function else ''}")
 
 

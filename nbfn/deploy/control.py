@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nbfn.deploy.terms import USUAL
 from nbfn.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbfn.deploy.rest import Routes
+    from nbfn.deploy.terms import Terms
 
 Object = dict[str, Any]
 """One application, function or trigger as the server sends it."""
@@ -46,17 +48,17 @@ class Collection:
             raise NotFound(f"{self._rest.where} has no {self.what} {name!r}{place}", status=404)
         return found
 
-    def create(self, body: Mapping[str, Any]) -> Object:
+    def create(self, body: Mapping[str, Any], terms: Terms = USUAL) -> Object:
         """Make one; as the server then holds it."""
-        return self._rest.post(self.path, body)
+        return self._rest.post(self.path, body, terms)
 
-    def update(self, object_id: str, body: Mapping[str, Any]) -> Object:
+    def update(self, object_id: str, body: Mapping[str, Any], terms: Terms = USUAL) -> Object:
         """Change what ``body`` has; an empty value in ``config`` or ``annotations`` deletes the key."""
-        return self._rest.put(f"{self.path}/{object_id}", body)
+        return self._rest.put(f"{self.path}/{object_id}", body, terms)
 
-    def delete(self, object_id: str) -> None:
+    def delete(self, object_id: str, terms: Terms = USUAL) -> None:
         """Remove it."""
-        self._rest.delete(f"{self.path}/{object_id}")
+        self._rest.delete(f"{self.path}/{object_id}", terms)
 
 
 class Control:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
-from nbfn.errors import Conflict, ExecutorLost, ExecutorNotRunning, NotFound, TargetError
+from nbfn.deploy.terms import USUAL
+from nbfn.errors import BadInput, Conflict, ExecutorLost, ExecutorNotRunning, NotFound, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from nbfn.deploy.terms import Terms
 
 _PAGE = 100
 _CALLS_PAGE = 1000
@@ -31,9 +34,9 @@ class Routes(Protocol):
     where: str
 
     def get(self, path: str, **params: str) -> dict[str, Any]: ...
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
-    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
-    def delete(self, path: str) -> None: ...
+    def post(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]: ...
+    def put(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]: ...
+    def delete(self, path: str, terms: Terms = USUAL) -> None: ...
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]: ...
 
 
@@ -44,6 +47,7 @@ class Rest:
         ExecutorNotRunning: nobody listens there; nothing was sent.
         ExecutorLost: the connection broke, or no answer came in time.
         NotFound, Conflict, TargetError: the server refused, in its own words.
+        BadInput: there are terms, and no Fn server knows any.
     """
 
     def __init__(self, client: httpx.Client) -> None:
@@ -53,13 +57,16 @@ class Rest:
     def get(self, path: str, **params: str) -> dict[str, Any]:
         return self._json(self._send("GET", path, params=params))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
+        _check(terms)
         return self._json(self._send("POST", path, json=dict(body)))
 
-    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def put(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
+        _check(terms)
         return self._json(self._send("PUT", path, json=dict(body)))
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, terms: Terms = USUAL) -> None:
+        _check(terms)
         self._send("DELETE", path)
 
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
@@ -111,6 +118,14 @@ class Rest:
                 status=response.status_code,
             )
         return value
+
+
+def _check(terms: Terms) -> None:
+    if terms:
+        raise BadInput(
+            "a Fn server has neither etags nor states to wait for: only OCI Functions has",
+            hint="leave the terms out: it is done when the server has answered",
+        )
 
 
 def _refusal(response: httpx.Response, what: str) -> TargetError:

@@ -42,8 +42,9 @@ class Edge:
         self.dashboards = dashboards.of(shell)
         self._magics = FnMagics(shell, recorder, self.cards, waiting)
         shell.register_magics(self._magics)
-        self._completed = completion.install(shell, self._magics.parsers())
         self._fn = fn.install(shell)
+        lines = completion.of_magics(shell, self._magics.parsers())
+        completion.install(shell, {**lines, **dict.fromkeys(fn.NAMES, fn.complete)})
         formatter = shell.display_formatter
         self._displays = formatter.ipython_display_formatter if formatter else None
         if self._displays is not None:
@@ -60,8 +61,7 @@ class Edge:
             for kind, names in magics.magics.items():
                 for name in names:
                     self._shell.magics_manager.magics[kind].pop(name, None)
-        fn.remove(self._shell)
-        completion.remove(self._shell, self._completed)
+        completion.remove(self._shell)
         if self._displays is not None:
             self._displays.pop(Remote, None)
         self._restore_errors()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +26,6 @@ from nbfn.notebook.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from IPython.core.completer import IPCompleter
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbfn.spec import Progress
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 # It would never come back to the notebook.
 _NOT_HERE = {"serve": "%fn start"}
-_NAMES = ("%fn", "%%fn")
+NAMES = ("%fn", "%%fn")
+"""How it is written."""
 
 
 class Notebook:
@@ -117,28 +118,39 @@ class FnLine(Magics):
 
 
 def install(shell: InteractiveShell) -> FnLine:
-    """Register ``%fn`` in ``shell``, with completion."""
+    """Register ``%fn`` in ``shell``."""
     magics = FnLine(shell)
     shell.register_magics(magics)
-    for name in _NAMES:
-        shell.set_hook("complete_command", _complete, str_key=name)
     return magics
 
 
-def remove(shell: InteractiveShell) -> None:
-    """Take the completion out again."""
-    for name in _NAMES:
-        shell.strdispatchers["complete_command"].strs.pop(name, None)
-
-
-def _complete(completer: IPCompleter, event: Any) -> list[str]:
-    """What can stand at the end of ``event.line``."""
+def complete(before: str, word: str) -> list[str]:
+    """What can stand at the end of a line: commands, options, names, folders and files."""
     try:
-        words = shlex.split(event.line[: len(event.line) - len(event.symbol)])[1:]
+        words = shlex.split(before)[1:]
     except ValueError:
         return []
     found = ShellComplete(cli, {"obj": Edge(show=Notebook(), in_notebook=True)}, "fn", "_FN_COMPLETE")
-    return [item.value for item in found.get_completions(words, event.symbol) if item.type == "plain"]
+    items = found.get_completions(words, word)
+    paths = [path for item in items if item.type in ("dir", "file") for path in _paths(word, item.type)]
+    return [*(item.value for item in items if item.type == "plain"), *paths]
+
+
+def _paths(word: str, kind: str) -> list[str]:
+    """Folders that ``word`` begins, with a slash, and files unless only folders are wanted."""
+    folder, _, begun = word.rpartition("/")
+    place = Path(f"{folder}/" if "/" in word else ".").expanduser()
+    try:
+        held = sorted(each for each in place.iterdir() if each.name.startswith(begun))
+    except OSError:
+        return []
+    before = word[: len(word) - len(begun)]
+    shown = [each for each in held if begun or not each.name.startswith(".")]
+    return [
+        f"{before}{each.name}{'/' if each.is_dir() else ''}"
+        for each in shown
+        if kind == "file" or each.is_dir()
+    ]
 
 
 def _words(line: str) -> list[str]:

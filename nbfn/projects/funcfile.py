@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nbfn import yamlfile
 from nbfn.errors import BadInput
 from nbfn.projects import fields
-from nbfn.projects.ocideploy import oci_annotations
+from nbfn.projects.ocideploy import oci_annotations, pre_built
 from nbfn.projects.version import bumped, check_version
 from nbfn.spec import NAME_MAX_BYTES
 
@@ -71,6 +71,7 @@ class FuncFile:
         self.config: Mapping[str, str] = fields.texts(document, "config")
         self.annotations: Mapping[str, Any] = fields.plain(fields.mapping(document, "annotations"))
         self.oci: Mapping[str, Any] = oci_annotations(document)
+        self.pre_built = pre_built(document)
         self.build = [fields.text(document, "build", n) for n in range(len(fields.items(document, "build")))]
         self.triggers = self._triggers()
 

@@ -38,12 +38,14 @@ def init(
     annotations: Mapping[str, Any] | None = None,
     oci: Mapping[str, Any] | None = None,
     init_image: str = "",
+    pbf: str = "",
     force: bool = False,
 ) -> FuncFile:
     """Make ``folder`` (if need be) a function: ``func.yaml``, and the runtime's files unless they are there.
 
     Without a ``runtime``, the folder's own files say it; a Dockerfile means ``docker``. An ``init_image``
-    is run by Docker and gives files and runtime instead. ``oci`` is ``deploy.oci``, for OCI Functions.
+    is run by Docker and gives files and runtime instead, and ``pbf`` is the id of a pre-built function of
+    OCI's, which needs none. ``oci`` is ``deploy.oci``, for OCI Functions.
     ``force`` overwrites ``func.yaml``, never code but an init image's.
 
     Raises:
@@ -62,8 +64,19 @@ def init(
         raise BadInput(f"{folder / present} is there already", hint="--force overwrites it")
     if init_image and runtime:
         raise BadInput("a runtime and an init image are given", hint="the image says the runtime: give one")
+    told = {
+        "a runtime": runtime,
+        "an init image": init_image,
+        "code": entrypoint or cmd,
+        "a trigger": trigger,
+    }
+    if pbf and (too := [what for what, value in told.items() if value]):
+        raise BadInput(
+            f"a pre-built function and {too[0]} are given", hint="OCI has built it already: leave that out"
+        )
     template = initimage.ask(init_image, named) if init_image else None
-    runtime, boilerplate = ("", Boilerplate("", "")) if template else _runtime(folder, runtime)
+    runtime, boilerplate = ("", Boilerplate("", "")) if template or pbf else _runtime(folder, runtime)
+    oci = {**(oci or {}), **({"pbf": {"listing_id": pbf}} if pbf else {})}
     given: dict[str, Any] = dict(template.about) if template else _given(runtime, boilerplate)
     about: dict[str, Any] = {
         "schema_version": SCHEMA,
@@ -80,7 +93,7 @@ def init(
         "triggers": [{"name": f"{named}-trigger", "type": "http", "source": f"/{named}-trigger"}]
         if trigger
         else [],
-        "deploy": _with_oci(given.get("deploy"), oci or {}),
+        "deploy": _with_oci(given.get("deploy"), oci),
     }
     text = yamlfile.dump({key: value for key, value in about.items() if value})
     target = folder / (present if present and present != "func.json" else "func.yaml")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _AT = ("deploy", "oci")
 _PREFIX = "oracle.com/oci/"
 _KNOWN = ("provisioned_concurrency", "detached_mode", "freeform_tags", "defined_tags", "pbf")
-_PRE_BUILT = "`fn create function APP NAME --pbf OCID` makes one: there is nothing to build or deploy"
 _STRATEGIES = ("CONSTANT", "NONE")
 _KINDS = ("stream", "queue", "notification", "notifications", "none")
 
@@ -33,13 +32,24 @@ def oci_annotations(document: Document) -> dict[str, Any]:
     for key in told:
         if key not in _KNOWN:
             raise _wrong(document, (*_AT, key), "is nothing that OCI is told", f"use {', '.join(_KNOWN)}")
-    if fields.text(document, *_AT, "pbf", "listing_id"):
-        raise _wrong(document, (*_AT, "pbf"), "names a pre-built function", _PRE_BUILT)
     return {
         **_provisioned(document),
         **_detached(document),
         **_tags(document),
     }
+
+
+def pre_built(document: Document) -> str:
+    """The pre-built function of OCI's that it is to be made of; empty if it has code of its own.
+
+    Raises:
+        BadInput: ``deploy.oci.pbf`` does not say which; with line and column.
+    """
+    at = (*_AT, "pbf")
+    listing = fields.text(document, *at, "listing_id")
+    if fields.mapping(document, *at) and not listing:
+        raise _wrong(document, at, "has no listing_id", "`fn list pbfs` has the ids: 'listing_id: ocid1.…'")
+    return listing
 
 
 def _provisioned(document: Document) -> dict[str, Any]:

@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
     OnLine = Callable[[Line], None]
 
-Way = Literal["here", "docker"]
+Way = Literal["here", "docker", "pre-built"]
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
 
 
 def way_of(function: FuncFile) -> Way:
-    """``here`` for a Python function without a Dockerfile, or as nbfn exported it; else ``docker``.
+    """``pre-built`` for what OCI has built already; ``here`` for a Python function without a Dockerfile, or
+    as nbfn exported it; else ``docker``.
 
     Raises:
         BadInput: neither can build it: an unknown runtime, a missing file.
     """
+    if function.pre_built:
+        return "pre-built"
     if function.runtime.startswith("python") and not function.own_dockerfile:
         return "here"
     if is_for_here(function.folder):

@@ -5,6 +5,7 @@ Each works in the current session's context, or in the session that it is given.
 
 from __future__ import annotations
 
+from nbfn.deploy.terms import Terms
 from nbfn.verbs.building import Building
 from nbfn.verbs.configuration import get_config, list_config, set_config, unset_config
 from nbfn.verbs.contexts import (
@@ -87,6 +88,7 @@ __all__ = [
     "PreBuilt",
     "PreBuiltVersion",
     "Stats",
+    "Terms",
     "apps",
     "build_project",
     "bump_project",

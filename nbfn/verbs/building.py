@@ -45,9 +45,12 @@ class Building:
 
     def way(self, function: FuncFile) -> projects.Way:
         """Raises BadInput if the folder cannot be built, or not on ``base``."""
+        way = projects.way_of(function)
+        if way == "pre-built":
+            return way
         if self.docker:
             projects.dockerfile_of(function)
-        way = "docker" if self.docker else projects.way_of(function)
+            way = "docker"
         if way == "docker" and self.base:
             raise BadInput(
                 f"{function.name!r} is built by Docker, and base {self.base!r} is for what nbfn builds",
@@ -83,6 +86,7 @@ def build_folder(
     """
     tell = _teller(say, progress, verbose=how.verbose)
     way = how.way(function)
+    check_own(function)
     projects.run_commands(function, tell)
     if way == "here":
         spec = FunctionSpec(name=function.name, app=app, base=_base_there(session, function, how))
@@ -130,6 +134,7 @@ def deploy_folder(
         ImageError: there is no registry that the server could read it from, or it refused.
         ExecutorError, TargetError: the server cannot be reached, or refused.
     """
+    check_own(function)
     if how.way(function) == "here":
         projects.run_commands(function, _teller(say, progress, verbose=how.verbose))
         spec = replace(spec, base=how.on(function))
@@ -152,8 +157,10 @@ def find_built(session: Session, function: FuncFile) -> ImageRef:
     """The image that was last built of a folder, for whichever application.
 
     Raises:
+        BadInput: it is a pre-built function, which has none.
         ImageError: there is none, there are several, or it runs on this machine alone.
     """
+    check_own(function)
     layout, name = session.layout, _last_part(function)
     found = {
         known: digest
@@ -199,6 +206,15 @@ def push_image(
         image, where, session.layout, settings=session.settings, progress=progress or _pushing(say)
     )
     return replace(pushed, tag=tag or "latest")
+
+
+def check_own(function: FuncFile) -> None:
+    """Return if the folder has code of its own. Raises BadInput: it names a pre-built function of OCI's."""
+    if function.pre_built:
+        raise BadInput(
+            f"{function.name!r} is a pre-built function of OCI's: there is nothing to build or push",
+            hint="`fn deploy` makes it as it is, in a context of OCI",
+        )
 
 
 def _base_there(session: Session, function: FuncFile, how: Building) -> str:

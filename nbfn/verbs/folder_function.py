@@ -16,7 +16,7 @@ from nbfn.projects import cells
 from nbfn.remote import Remote
 from nbfn.scale import Scale
 from nbfn.spec import FunctionSpec, Limits
-from nbfn.verbs.building import USUAL, Building, deploy_folder
+from nbfn.verbs.building import USUAL, Building, check_own, deploy_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +144,7 @@ def load_folder(
     place = Path(folder)
     function = projects.find_func_file(place)
     how.way(function)
+    check_own(function)
     about = projects.find_app_file(place)
     named = app or (about.name if about else "") or (session or sessions.current()).settings.app
     spec = FunctionSpec(

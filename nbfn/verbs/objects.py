@@ -4,6 +4,7 @@ Raises (each function, beside what it says itself):
     ExecutorNotRunning, ExecutorError: the server cannot be reached.
     NotFound, Conflict, TargetError: the server refused.
     BadInput: the context cannot be used, or a name or limit cannot be.
+    Changed: it has not the etag of ``terms``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.deploy.terms import USUAL
 from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbfn.deploy.control import Control, Object
+    from nbfn.deploy.terms import Terms
     from nbfn.session import Session
 
 TRIGGER_ENDPOINT = "fnproject.io/trigger/httpEndpoint"
@@ -94,6 +97,7 @@ def create_app(
     annotations: Mapping[str, Any] | None = None,
     syslog_url: str = "",
     shape: str = "",
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> App:
     """Make an application. Raises Conflict if there is one of that name.
@@ -103,7 +107,8 @@ def create_app(
     """
     told = {"syslog_url": syslog_url, "shape": shape}
     body = {"name": check_app_name(name), **_told(config, annotations), **told}
-    return _app(_control(session).apps.create({key: value for key, value in body.items() if value}))
+    given = {key: value for key, value in body.items() if value}
+    return _app(_control(session).apps.create(given, terms))
 
 
 def update_app(
@@ -112,6 +117,7 @@ def update_app(
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
     syslog_url: str | None = None,
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> App:
     """Change what is given of an application; a configuration value of ``""`` removes its key."""
@@ -119,17 +125,19 @@ def update_app(
     body = {**_told(config, annotations), **({} if syslog_url is None else {"syslog_url": syslog_url})}
     ours.server.check(body)
     control = ours.control
-    return _app(control.apps.update(control.app(name)["id"], body))
+    return _app(control.apps.update(control.app(name)["id"], body, terms))
 
 
-def delete_app(name: str, *, recursive: bool = False, session: Session | None = None) -> None:
+def delete_app(
+    name: str, *, recursive: bool = False, terms: Terms = USUAL, session: Session | None = None
+) -> None:
     """Remove an application; with ``recursive`` what is in it first, else a Fn server decides about that."""
     control = _control(session)
     held = control.app(name)
     if recursive:
         for fn in control.functions.list(app_id=held["id"]):
             remove_function(control, fn)
-    control.apps.delete(held["id"])
+    control.apps.delete(held["id"], terms)
 
 
 def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
@@ -151,6 +159,7 @@ def create_function(
     max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> Fn:
     """Make a function of an image, ``NAME:TAG``, that the server can read. Raises Conflict if it is there."""
@@ -169,7 +178,7 @@ def create_function(
     ours = session or sessions.current()
     body = _taken(ours, told)
     control = ours.control
-    return _fn(control.functions.create({"name": name, "app_id": control.app(app)["id"], **body}))
+    return _fn(control.functions.create({"name": name, "app_id": control.app(app)["id"], **body}, terms))
 
 
 @noting("update")
@@ -185,6 +194,7 @@ def update_function(
     max_instances: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> Fn:
     """Change what is given of a function; a configuration value of ``""`` removes its key.
@@ -201,7 +211,7 @@ def update_function(
     ours = session or sessions.current()
     body = _taken(ours, told)
     control = ours.control
-    return _fn(control.functions.update(control.function(app, name)["id"], body))
+    return _fn(control.functions.update(control.function(app, name)["id"], body, terms))
 
 
 def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,10 +226,10 @@ def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def delete_function(app: str, name: str, *, session: Session | None = None) -> None:
+def delete_function(app: str, name: str, *, terms: Terms = USUAL, session: Session | None = None) -> None:
     """Remove a function and its triggers."""
     control = _control(session)
-    remove_function(control, control.function(app, name))
+    remove_function(control, control.function(app, name), terms)
 
 
 def triggers(
@@ -264,7 +274,7 @@ def delete_trigger(app: str, function: str, name: str, *, session: Session | Non
     control.triggers.delete(control.trigger(app, function, name)["id"])
 
 
-def remove_function(control: Control, fn: Object) -> None:
+def remove_function(control: Control, fn: Object, terms: Terms = USUAL) -> None:
     """Remove a function with its triggers."""
     try:
         held = control.triggers.list(app_id=fn["app_id"], fn_id=fn["id"])
@@ -272,7 +282,7 @@ def remove_function(control: Control, fn: Object) -> None:
         held = []
     for each in held:
         control.triggers.delete(each["id"])
-    control.functions.delete(fn["id"])
+    control.functions.delete(fn["id"], terms)
 
 
 def shown(held: Object) -> Object:

@@ -12,8 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
+from nbfn.deploy.oci.dialect import of_listing
 from nbfn.deploy.oci.notes import extras_of, tag_fields
 from nbfn.deploy.oci.plan import extra_fields
+from nbfn.deploy.terms import USUAL
 from nbfn.errors import BadInput, LimitError, NotFound
 from nbfn.targets.oci import OciServer
 from nbfn.verbs.noting import noting
@@ -22,7 +24,9 @@ from nbfn.verbs.objects import check_names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from nbfn.deploy.control import Object
     from nbfn.deploy.oci.api import Api
+    from nbfn.deploy.terms import Terms
     from nbfn.session import Session
 
 _LISTINGS, _VERSIONS = "pbfListings", "pbfListingVersions"
@@ -51,15 +55,25 @@ class PreBuiltVersion:
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def change_compartment(app: str, compartment_id: str, *, session: Session | None = None) -> None:
+def change_compartment(
+    app: str, compartment_id: str, *, terms: Terms = USUAL, session: Session | None = None
+) -> None:
     """Move an application to another compartment. Contexts of the old one see it no more."""
     ours = session or sessions.current()
     api = _api(ours, "compartments")
     if not compartment_id.startswith("ocid1."):
         raise BadInput(f"{compartment_id!r} is not the id of a compartment", hint="it begins with ocid1.")
     held = ours.control.app(app)
-    path = f"applications/{held['id']}/actions/changeCompartment"
-    api.finish(api.post(path, {"compartmentId": compartment_id}), "ChangeAppCompartment")
+    place, operation = f"applications/{held['id']}", "ChangeAppCompartment"
+    answer = api.ask(
+        operation,
+        "POST",
+        f"{place}/actions/changeCompartment",
+        json={"compartmentId": compartment_id},
+        headers={"if-match": terms.if_match} if terms.if_match else None,
+    )
+    api.finish(answer, operation, terms.limit_s if terms.state else None)
+    api.await_state(place, terms)
 
 
 def prebuilt_functions(
@@ -110,6 +124,7 @@ def create_prebuilt(
     timeout: int | None = None,
     config: Mapping[str, str] | None = None,
     annotations: Mapping[str, Any] | None = None,
+    terms: Terms = USUAL,
     session: Session | None = None,
 ) -> str:
     """Make a function of a pre-built one, by that one's name or id; tells the function's id.
@@ -126,14 +141,10 @@ def create_prebuilt(
     notes = dict(annotations or {})
     ours.server.check({"memory": memory, "timeout": timeout, "config": config, "annotations": notes})
     listing_id = _id_of(api, listing)
-    (current,) = prebuilt_versions(listing_id, current=True, limit=1, session=ours) or (None,)
-    least = (current.min_memory_mb if current else None) or 128
-    if memory and memory < least:
-        raise LimitError(f"{listing} needs {least} MB, and is given {memory}", hint=f"--memory {least}")
     told = {
         "applicationId": ours.control.app(app)["id"],
         "displayName": name,
-        "memoryInMBs": memory or least,
+        "memoryInMBs": _enough(ours, listing, listing_id, memory),
         "timeoutInSeconds": timeout,
         "config": dict(config or {}),
         "sourceDetails": {"sourceType": "PRE_BUILT_FUNCTIONS", "pbfListingId": listing_id},
@@ -141,8 +152,61 @@ def create_prebuilt(
         **tag_fields(notes, {}),
     }
     answer = api.post("functions", {key: value for key, value in told.items() if value})
-    api.finish(answer, "CreateFunction")
+    api.finish(answer, "CreateFunction", terms.limit_s if terms.state else None)
+    api.await_state(f"functions/{answer.document['id']}", terms)
     return str(answer.document["id"])
+
+
+def deploy_prebuilt(
+    app: Object,
+    name: str,
+    listing: str,
+    *,
+    held: Object | None,
+    memory: int | None = None,
+    timeout: int | None = None,
+    config: Mapping[str, str] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+    session: Session,
+) -> tuple[str, bool]:
+    """Have the function be there, of this pre-built one; tells its id, and False if it was exactly so.
+
+    ``held`` is the function as it is, or None. What is not given stays as it is.
+
+    Raises:
+        BadInput: it is made of something else, which OCI lets no function change.
+        LimitError: as :func:`create_prebuilt`.
+    """
+    api = _api(session, "pre-built functions")
+    told: dict[str, Any] = {"timeout": timeout, "config": config, "annotations": annotations}
+    if held is None:
+        told["config"] = {key: value for key, value in (config or {}).items() if value}
+        return create_prebuilt(app["name"], name, listing, memory=memory, **told, session=session), True
+    listing_id = _id_of(api, listing)
+    made_of = str(held.get("image", ""))
+    if made_of != of_listing(listing_id):
+        raise BadInput(
+            f"function {name!r} is made of {made_of or 'something else'}, not of {of_listing(listing_id)}",
+            hint="OCI lets no function change that: remove it first, or use another name",
+        )
+    told["memory"] = memory and _enough(session, listing, listing_id, memory)
+    body = {key: value for key, value in told.items() if value}
+    after = session.control.functions.update(held["id"], body)
+    return str(after["id"]), bool(after.get("etag") != held.get("etag"))
+
+
+def check_prebuilt(session: Session) -> None:
+    """Return if the context's server has pre-built functions. Raises BadInput."""
+    _api(session, "pre-built functions")
+
+
+def _enough(session: Session, listing: str, listing_id: str, memory: int | None) -> int:
+    """``memory``, or what the version that is in use now needs. Raises LimitError if it needs more."""
+    (current,) = prebuilt_versions(listing_id, current=True, limit=1, session=session) or (None,)
+    least = (current.min_memory_mb if current else None) or 128
+    if memory and memory < least:
+        raise LimitError(f"{listing} needs {least} MB, and is given {memory}", hint=f"--memory {least}")
+    return memory or least
 
 
 def _api(session: Session, what: str) -> Api:

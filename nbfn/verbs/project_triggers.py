@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbfn.errors import Conflict, NotFound, TargetError
+from nbfn.verbs.objects import TRIGGER_ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +57,9 @@ def check_triggers(ours: Session, functions: Sequence[FuncFile], app: Object | N
         taken[trigger.source] = f"trigger {trigger.name!r} of function {function.name!r}"
 
 
-def put_trigger(ours: Session, trigger: Trigger, app_id: str, fn_id: str) -> None:
-    """Make the trigger, or change the one of its name."""
+def put_trigger(ours: Session, trigger: Trigger, app_id: str, fn_id: str) -> tuple[str, bool]:
+    """Make the trigger, or change the one of its name; tells its address, if the server does, and whether it
+    is new."""
     collection = ours.control.triggers
     body = {
         "name": trigger.name,
@@ -66,8 +68,13 @@ def put_trigger(ours: Session, trigger: Trigger, app_id: str, fn_id: str) -> Non
         "app_id": app_id,
         "fn_id": fn_id,
     }
-    held = collection.find(trigger.name, app_id=app_id, fn_id=fn_id)
-    if held is None:
-        collection.create(body)
-    elif any(held.get(key) != value for key, value in body.items()):
-        collection.update(held["id"], body)
+    there = collection.find(trigger.name, app_id=app_id, fn_id=fn_id)
+    if there is None:
+        held = collection.create(body)
+    elif any(there.get(key) != value for key, value in body.items()):
+        collection.update(there["id"], body)
+        # The answer to a change has no address.
+        held = collection.get(trigger.name, app_id=app_id, fn_id=fn_id)
+    else:
+        held = there
+    return str((held.get("annotations") or {}).get(TRIGGER_ENDPOINT, "")), there is None

@@ -14,6 +14,7 @@ from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION, Scale
 from nbfn.spec import FunctionSpec, Limits
 from nbfn.verbs.building import USUAL, build_folder, deploy_folder, find_built, push_image
+from nbfn.verbs.oracle import check_prebuilt, deploy_prebuilt
 from nbfn.verbs.project_triggers import check_triggers, put_trigger
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ class Deployed:
     app: str
     name: str
     version: str
-    image: ImageRef
+    image: ImageRef | None
+    """None: it is of the pre-built function ``listing``, and there is no image of its own."""
     changed: bool
     """False if the server had exactly this."""
+    listing: str = ""
+    """The pre-built function of OCI's that ``deploy.oci.pbf`` names."""
 
 
 def bump_project(folder: str | Path = ".", part: Part = "patch") -> str:
@@ -90,6 +94,7 @@ def push_project(
     """Send the image that was built of a project folder to the context's registry, as ``NAME:VERSION``.
 
     Raises:
+        BadInput: it is a pre-built function, which has no image.
         ImageError: it is not built, is for this machine's own Python, or the registry refused.
     """
     ours = session or sessions.current()
@@ -115,6 +120,7 @@ def deploy_project(
 
     The application is ``app``, or that of the folder's ``app.yaml``. The version in ``func.yaml`` changes
     only when all of it has succeeded. ``say`` is told what is being done; ``how`` says how it is built.
+    What names a pre-built function of OCI's (``deploy.oci.pbf``) is made of that, and nothing is built.
 
     Raises:
         NotFound: there is no such application, and ``create_app`` is False.
@@ -205,8 +211,11 @@ def _application(
         spec = FunctionSpec(name=function.name, app=name, limits=limits, scale=scale, annotations=told)
         if ours.context.is_oracle:
             ours.check(spec)
-        if how.way(function) == "here":
-            ours.check_reach(function.name, how.on(function))
+        match how.way(function):
+            case "here":
+                ours.check_reach(function.name, how.on(function))
+            case "pre-built":
+                check_prebuilt(ours)
     body: dict[str, Any] = about.body if about else {}
     apps = ours.control.apps
     held = apps.find(name)
@@ -229,7 +238,23 @@ def _deploy(
     tell(f"Deploying {function.name} to app: {app['name']}")
     version = function.next_version() if bump else function.version
     control = ours.control
-    held: Object = control.functions.find(function.name, app_id=app["id"]) or {}
+    there = control.functions.find(function.name, app_id=app["id"])
+    if function.pre_built:
+        tell(f"Updating function {function.name} using pre-built function {function.pre_built}...")
+        _, changed = deploy_prebuilt(
+            app,
+            function.name,
+            function.pre_built,
+            held=there,
+            memory=function.memory,
+            timeout=function.timeout,
+            config=function.config,
+            annotations=_annotations(ours, function),
+            session=ours,
+        )
+        _bumped(function, version, bump=bump, tell=tell)
+        return Deployed(app["name"], function.name, version, None, changed, function.pre_built)
+    held: Object = there or {}
     config = {key: value for key, value in (held.get("config") or {}).items() if key != KEY_VARIABLE}
     spec = FunctionSpec(
         name=function.name,
@@ -246,12 +271,17 @@ def _deploy(
     if function.annotations and not ours.context.is_oracle:  # OCI has had them with the function
         control.functions.update(deployment.fn_id, {"annotations": dict(function.annotations)})
     for trigger in function.triggers:
-        put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
-        tell(f"Trigger {trigger.name}: {trigger.source}")
+        url, is_new = put_trigger(ours, trigger, deployment.app_id, deployment.fn_id)
+        tell(f"{'Successfully created trigger' if is_new else 'Trigger'}: {trigger.name}")
+        tell(f"Trigger Endpoint: {url or trigger.source}")
+    _bumped(function, version, bump=bump, tell=tell)
+    return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
+
+
+def _bumped(function: FuncFile, version: str, *, bump: bool, tell: Say) -> None:
     if bump:
         function.set_version(version)
         tell(f"Bumped to version {version}")
-    return Deployed(app["name"], function.name, version, deployment.image, deployment.changed)
 
 
 def _annotations(ours: Session, function: FuncFile) -> dict[str, Any]:

@@ -114,13 +114,9 @@ REFUSED_COMMANDS = {
     "build-server": "build Fn servers",
     "update server": "pull Fn servers",
 }
-REFUSED = frozenset(
-    f"{_WAIT} if-match {_APP_PARITY} failure-destination success-destination lifecycle-state local-debug"
-    " local-debug-port log-level env-file iofs-dir".split()
-)
-# ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function``.
+REFUSED = frozenset(["local-debug", "local-debug-port", "log-level", "env-file", "iofs-dir"])
+# ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function`` and ``init``.
 REFUSED_OF = {
     "start": frozenset({"version"}),
-    "init": frozenset({"pbf"}),
     "update function": frozenset({"pbf"}),
 }

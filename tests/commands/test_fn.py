@@ -68,7 +68,7 @@ def test_the_tutorial_line_by_line(home: Path) -> None:
     assert fn("inspect", "f", "app01", "hello-func", "annotations.nbfn.org/max-instances").out == "3\n"
     assert fn("update", "f", "app01", "hello-func", "--max-instances", "0", "--min-instances", "0").code == 0
     assert "instances" not in fn("inspect", "f", "app01", "hello-func").out
-    assert fn("delete", "f", "app01", "hello-func").out == "app01 hello-func deleted\n"
+    assert fn("delete", "f", "app01", "hello-func").out == "Function hello-func deleted\n"
     assert "No functions found" in fn("list", "f", "app01").err
     assert fn("delete", "app", "app01").code == 0
 
@@ -80,10 +80,13 @@ def test_a_failed_call_is_exit_code_1(home: Path) -> None:
     done = fn("invoke", "a", "bad")
     assert (done.code, done.out) == (1, "")
     assert "Error invoking function. status: 502 message: function failed: ValueError: no luck" in done.err
+    assert "→ `nbfn logs a bad` shows what it wrote" in done.err
+    assert "ValueError: no luck" in fn("logs", "a", "bad").out
     done = fn("invoke", "a", "bad", "--output", "json")
     assert done.code == 1
     assert json.loads(done.out)["status_code"] == 502
-    assert fn("invoke", "a", "nosuch").code == 1
+    missing = fn("invoke", "a", "nosuch")
+    assert (missing.code, "logs" in missing.err) == (1, False)
 
 
 def test_the_version_stays_when_deploying_fails(home: Path) -> None:
@@ -194,13 +197,17 @@ def test_triggers_are_deployed(home: Path) -> None:
     done = fn("deploy", "--app", "a", "--create-app", "f")
     assert done.code == 0, done.err
     (made,) = nbfn.triggers("a", "f")
+    told = ["Successfully created trigger: f-trigger", f"Trigger Endpoint: {made.url}"]
+    assert done.out.splitlines()[3:5] == told
     assert (made.name, made.source) == ("f-trigger", "/f-trigger")
     server = sessions.current().server
     assert made.url == f"{server.endpoint.url}/t/a/f-trigger"
     answer = server.client.post("/t/a/f-trigger", content=b'{"name": "T"}')
     assert (answer.status_code, answer.text) == (200, '{"message": "Hello T"}')
     assert answer.headers["content-type"] == "application/json"
-    done = fn("create", "trigger", "a", "f", "other", "--source", "/o", "--annotation", "x=1")
+    assert fn("list", "triggers", "a").out.split()[:2] == ["FUNCTION", "NAME"]
+    assert fn("list", "triggers", "a", "f").out.split()[:2] == ["NAME", "ID"]
+    done = fn("create", "trigger", "a", "f", "other", "--source", "o", "--annotation", "x=1")
     assert done.out.splitlines()[0] == "Successfully created trigger: other"
     assert fn("update", "trigger", "a", "f", "other", "--annotation", "x=2").code == 0
     assert fn("inspect", "trigger", "a", "f", "other", "annotations.x").out == "2\n"
@@ -213,7 +220,8 @@ def test_triggers_are_deployed(home: Path) -> None:
     # Another path in func.yaml moves the trigger, and what leads nowhere any more says so.
     text = (home / "f" / "func.yaml").read_text()
     (home / "f" / "func.yaml").write_text(text.replace("source: /f-trigger", "source: /moved"))
-    assert fn("deploy", "--app", "a", "f").code == 0
+    moved = fn("deploy", "--app", "a", "f")
+    assert moved.out.splitlines()[3:5] == ["Trigger: f-trigger", f"Trigger Endpoint: {made.url[:-9]}moved"]
     assert server.client.get("/t/a/f-trigger").json() == {"message": "Trigger not found"}
     assert server.client.get("/t/a/moved").status_code == 200
     assert fn("delete", "trigger", "a", "f", "other").code == 0

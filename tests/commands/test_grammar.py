@@ -222,7 +222,8 @@ def test_a_shell_completes(home: Path) -> None:
     assert completed("nbfn mi") == ["migrate"]
     assert completed("nbfn list pbfs v") == ["versions"]
     assert completed("nbfn change-compartment app --comp") == ["--compartment-id"]
-    assert "--wait-for-state" not in completed("nbfn create app --"), "what is refused is not offered"
+    assert "--iofs-dir" not in completed("nbfn start --"), "what is refused is not offered"
+    assert [each.upper() for each in completed("nbfn create app --wait-for-state ACTI")] == ["ACTIVE"]
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,21 @@ def test_images_and_transfers_are_shown_richly(shell: InteractiveShell, at_home:
     assert len({output.transient["display_id"] for output in captured.outputs}) == 1
 
 
+def test_a_failed_call_says_where_its_output_is(
+    shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("%fn init --runtime python bad")
+    (at_home / "bad" / "func.py").write_text("def handler(ctx, data):\n    raise ValueError('no luck')\n")
+    shell.run_cell("%fn deploy --app a --create-app bad")
+    capsys.readouterr()
+    result = shell.run_cell("%fn invoke a bad")
+    assert isinstance(result.error_in_exec, errors.CallError)
+    shown = capsys.readouterr().out
+    assert "→ `%fn logs a bad` shows what it wrote" in shown
+    shell.run_cell("%fn logs a bad")
+    assert "ValueError: no luck" in capsys.readouterr().out
+
+
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%fn")
     assert "Usage: %fn [OPTIONS] COMMAND" in capsys.readouterr().out

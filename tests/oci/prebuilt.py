@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from tests.oci import server
-from tests.oci.store import need, not_found
+from tests.oci.store import Problem, need, not_found
 
 if TYPE_CHECKING:
     import pytest
@@ -77,6 +77,8 @@ def _one(things: list[dict[str, Any]], call: Call) -> Response:
 def _move(call: Call) -> Response:
     app = call.thing(call.store.apps)
     wanted = call.body["compartmentId"]
+    if call.if_match() not in ("", app.etag):
+        raise Problem(412, "NoEtagMatch", "The if-match header does not match the resource's etag")
 
     def change() -> None:
         app.document["compartmentId"] = wanted

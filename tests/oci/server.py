@@ -244,6 +244,7 @@ class Call:
             if thing.document[owner] == self.query[owner]
             and self.query.get("displayName") in (None, thing.document["displayName"])
             and self.query.get("id") in (None, thing.document["id"])
+            and self.query.get("lifecycleState") in (None, self.shown(thing)["lifecycleState"])
         ]
         return self.page(found)
 

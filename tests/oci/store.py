@@ -77,6 +77,8 @@ class Thing:
     version: int = 1
     work: Work | None = None
     archive: bytes = b""
+    states: list[str] = field(default_factory=list)
+    """What it is seen in, look by look, before it is ACTIVE."""
 
     @property
     def etag(self) -> str:
@@ -84,7 +86,8 @@ class Thing:
 
     def seen(self) -> dict[str, Any]:
         creating = self.work is not None and self.work.status in ("ACCEPTED", "IN_PROGRESS")
-        return {**self.document, "lifecycleState": "CREATING" if creating else "ACTIVE"}
+        state = "CREATING" if creating else self.states.pop(0) if self.states else "ACTIVE"
+        return {**self.document, "lifecycleState": state}
 
 
 @dataclass

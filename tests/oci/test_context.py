@@ -67,7 +67,7 @@ def test_the_whole_way_by_image(version: str, home: Path, cloud: Cloud, registry
     assert version in fn("version").out
 
     assert fn("delete", "app", "app01").code == 1
-    assert fn("delete", "f", "app01", "hello-func").out == "app01 hello-func deleted\n"
+    assert fn("delete", "f", "app01", "hello-func").out == "Function hello-func deleted\n"
     assert fn("delete", "app", "app01").out == "App app01 deleted\n"
     assert fn("list", "apps").err == "No apps found\n"
     assert cloud.refused == []

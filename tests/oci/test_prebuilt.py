@@ -80,11 +80,78 @@ def test_a_function_of_a_pre_built_one(home: Path, cloud: Cloud) -> None:
         60,
     )
     assert "pre-built ocid1.pbflisting" in fn("list", "f", "shop").out
+    source = {"sourceType": "PRE_BUILT_FUNCTIONS", "pbfListingId": LISTINGS[0]["id"]}
+    assert json.loads(fn("inspect", "f", "shop", "docs", "sourceDetails").out) == source
+    assert f"pbf:{LISTINGS[0]['id']}" in fn("list", "f", "shop").out.splitlines()[1].split()
     less = fn("create", "function", "shop", "x", "--pbf", LISTINGS[0]["id"], "--memory", "256")
     assert (less.code, "needs 512 MB, and is given 256" in less.err) == (1, True)
     assert fn("create", "function", "shop", "x", "me/f:1", "--pbf", "y").code == 2
     assert fn("create", "function", "shop", "docs", *told).code == 1, "it is there"
     assert nbfn.create_prebuilt("shop", "more", "Document Generator", memory=1024).startswith("ocid1.fnfunc")
+
+
+def test_a_project_of_a_pre_built_function(home: Path, cloud: Cloud) -> None:
+    fn("create", "app", "shop", "--subnet-id", SUBNET)
+    told = ("--pbf", LISTINGS[0]["id"], "-c", "LEVEL=1", "--tag", "team=data", "--detached-timeout", "1m")
+    done = fn("init", *told, "docs")
+    assert (done.code, done.err) == (0, "")
+    assert [each.name for each in (home / "docs").iterdir()] == ["func.yaml"], "there is no code"
+    text = (home / "docs" / "func.yaml").read_text()
+    assert f"    pbf:\n      listing_id: {LISTINGS[0]['id']}\n" in text
+    assert "runtime" not in text
+
+    done = fn("deploy", "--app", "shop", "docs")
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        "Deploying function at: ./docs",
+        "Deploying docs to app: shop",
+        f"Updating function docs using pre-built function {LISTINGS[0]['id']}...",
+        "Bumped to version 0.0.2",
+    ]
+    (made,) = cloud.store.fns.values()
+    assert made.document["sourceDetails"]["pbfListingId"] == LISTINGS[0]["id"]
+    assert (made.document["memoryInMBs"], made.document["config"]) == (512, {"LEVEL": "1"})
+    assert made.document["detachedModeTimeoutInSeconds"] == 60
+    assert (made.document["freeformTags"], made.version) == ({"team": "data"}, 1)
+
+    again = nbfn.deploy_project("docs", "shop", bump=False)
+    assert (again.image, again.listing, again.changed) == (None, LISTINGS[0]["id"], False)
+    assert made.version == 1, "nothing was sent that is there already"
+    file = home / "docs" / "func.yaml"
+    file.write_text(file.read_text().replace("LEVEL: '1'", "LEVEL: '2'") + "memory: 1024\ntimeout: 60\n")
+    assert nbfn.deploy_project("docs", "shop").changed
+    held = made.document
+    assert (held["memoryInMBs"], held["timeoutInSeconds"], held["config"]) == (1024, 60, {"LEVEL": "2"})
+    assert held["freeformTags"] == {"team": "data"}
+    assert nbfn.bump_project("docs") == "0.0.4"
+
+    for verb in (nbfn.build_project, nbfn.push_project, nbfn.load_folder):
+        with pytest.raises(BadInput, match="there is nothing to build or push"):
+            verb("docs")
+    file.write_text(file.read_text().replace("memory: 1024", "memory: 256"))
+    less = fn("deploy", "--app", "shop", "docs")
+    assert (less.code, "needs 512 MB, and is given 256" in less.err) == (1, True)
+    file.write_text(file.read_text().replace(LISTINGS[0]["id"], LISTINGS[1]["id"]))
+    other = fn("deploy", "--app", "shop", "docs")
+    assert (other.code, "OCI lets no function change that" in other.err) == (1, True)
+    assert nbfn.bump_project("docs") == "0.0.5", "what failed did not bump"
+
+
+def test_a_pre_built_function_has_no_code(home: Path) -> None:
+    for told in (("--runtime", "python"), ("--trigger", "http"), ("--cmd", "x")):
+        done = fn("init", "--pbf", LISTINGS[0]["id"], *told, "docs")
+        assert (done.code, "OCI has built it already" in done.err) == (1, True)
+    assert not (home / "docs").exists()
+
+
+def test_a_pre_built_function_is_ocis_alone(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with at_home(tmp_path, state, monkeypatch):
+        assert fn("init", "--pbf", "ocid1.pbflisting.x", "docs").code == 0
+        done = fn("deploy", "--app", "shop", "--create-app", "docs")
+        assert (done.code, "is no context of OCI" in done.err) == (1, True)
+        assert fn("list", "apps").out == "", "nothing was made"
 
 
 def test_an_application_moves(home: Path, cloud: Cloud) -> None:
@@ -145,6 +212,19 @@ def test_modes_of_a_function(home: Path, cloud: Cloud) -> None:
     assert (held["detachedModeTimeoutInSeconds"], held["timeoutInSeconds"]) == (1200, 60)
     assert held["successDestination"] == {"kind": "STREAM", "streamId": "ocid1.stream.s"}
     assert held["failureDestination"] == {"kind": "NOTIFICATION", "topicId": "ocid1.onstopic.t"}
+    shown = json.loads(fn("inspect", "f", "shop", "f").out)
+    assert shown["provisionedConcurrency"] == {"strategy": "CONSTANT", "count": 40}
+    ends = {
+        "onSuccess": {"type": "stream", "ocid": "ocid1.stream.s"},
+        "onFailure": {"type": "notification", "ocid": "ocid1.onstopic.t"},
+    }
+    assert shown["detachedMode"] == {"timeout": "20m", **ends}
+    (listed,) = json.loads(fn("list", "f", "shop", "--output", "json").out)
+    assert listed["detachedMode"] == shown["detachedMode"]
+    heads, row = (line.split() for line in fn("list", "f", "shop").out.splitlines())
+    assert heads == ["NAME", "IMAGE", "PC", "DETACHED_TIMEOUT", "DESTINATIONS", "ID"]
+    assert row[2:4] == ["constant:40", "20m"]
+    assert row[4] == "success=stream:ocid1.stream.s,failure=notification:ocid1.onstopic.t"
     off = ["--provisioned-concurrency", "none", "--clear-on-success"]
     assert fn("update", "f", "shop", "f", *off, "--detached-mode-timeout-in-seconds", "90").code == 0
     (made,) = cloud.store.fns.values()

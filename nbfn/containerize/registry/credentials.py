@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn.containerize.registry.reference import HUB
 from nbfn.errors import LoginFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
 # The key that Docker Hub's login has had since before there were others.
 _HUB_KEY = "https://index.docker.io/v1/"

@@ -14,12 +14,13 @@ from nbfn.deploy.oci.reach import is_lasting, unreachable
 from nbfn.deploy.oci.refusals import read_failure, refusal, work_failure
 from nbfn.deploy.oci.retry import Backoff, is_passing, may_repeat
 from nbfn.deploy.rest import NOTHING_SENT
-from nbfn.errors import TargetError, TargetUnavailable
+from nbfn.errors import NotFound, TargetError, TargetUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbfn.deploy.oci.causes import Place
+    from nbfn.deploy.terms import Terms
 
 _PAGE = 100
 _DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "NEEDS_ATTENTION"})
@@ -143,8 +144,9 @@ class Api:
                 return
             query["page"] = answer.next_page
 
-    def finish(self, answer: Answer, operation: str) -> None:
-        """Wait until the work that ``answer`` began is done; at once if it began none.
+    def finish(self, answer: Answer, operation: str, within_s: float | None = None) -> None:
+        """Wait until the work that ``answer`` began is done; at once if it began none. ``within_s``: for so
+        long, instead of the usual.
 
         Raises:
             WorkFailed: it failed, was cancelled, or needs somebody's attention.
@@ -154,14 +156,15 @@ class Api:
         if not work_id:
             return
         began, pause_s = time.monotonic(), self._patience.first_s
+        limit_s = self._patience.limit_s if within_s is None else within_s
         while True:
             work = self.get(f"workRequests/{work_id}").document
             status = str(work.get("status"))
             if status in _DONE:
                 break
-            if time.monotonic() - began > self._patience.limit_s:
+            if time.monotonic() - began > limit_s:
                 raise TargetUnavailable(
-                    f"{operation} is not done after {self._patience.limit_s:.0f} s (work request {work_id})",
+                    f"{operation} is not done after {limit_s:g} s (work request {work_id})",
                     hint="it goes on in OCI: look at the work request, and deploy again once it is done",
                 )
             time.sleep(pause_s)
@@ -169,6 +172,34 @@ class Api:
         if status != "SUCCEEDED":
             errors = list(self.items(f"workRequests/{work_id}/errors"))
             raise work_failure(status, errors, operation, self.place, time.time())
+
+    def await_state(self, path: str, terms: Terms) -> None:
+        """Wait until what is at ``path`` is in the state that ``terms`` name; at once if they name none.
+
+        Raises:
+            TargetError: it failed, and comes to no other state.
+            TargetUnavailable: it takes longer than they say.
+        """
+        began = time.monotonic()
+        while terms.state:
+            try:
+                held = self.get(path).document
+            except NotFound:
+                if terms.state == "DELETED":
+                    return
+                raise
+            state, name = str(held.get("lifecycleState")), held.get("displayName")
+            if state == terms.state:
+                return
+            if state == "FAILED":
+                raise TargetError(f"{name!r} has failed in OCI, and is not {terms.state}")
+            left_s = terms.limit_s - (time.monotonic() - began)
+            if left_s <= 0:
+                raise TargetUnavailable(
+                    f"{name!r} is {state}, not {terms.state}, after {terms.limit_s:g} s",
+                    hint="what was asked for was done all the same; --max-wait-seconds waits longer",
+                )
+            time.sleep(min(terms.every_s, left_s))
 
     def _request(
         self,

@@ -148,7 +148,12 @@ def image_of(fn: Mapping[str, Any]) -> str:
         runtime = (details.get("runtimeConfig") or {}).get("functionsRuntimeName", "")
         return f"archive {runtime} {details.get('sourceCodeSha256', '')}".strip()
     if kind == "PRE_BUILT_FUNCTIONS":
-        return f"pre-built {details.get('pbfListingId', '')}"
+        return of_listing(details.get("pbfListingId", ""))
     held = details if kind == _IMAGE else fn
     digest = held.get("imageDigest")
     return str(held.get("image") or "") + (f"@{digest}" if digest else "")
+
+
+def of_listing(listing_id: str) -> str:
+    """What :func:`image_of` has of a function that is made of this pre-built one."""
+    return f"pre-built {listing_id}"

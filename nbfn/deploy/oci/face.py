@@ -12,6 +12,7 @@ from nbfn.deploy.oci import dialect, limits, notes
 from nbfn.deploy.oci.contexts import listed
 from nbfn.deploy.oci.plan import extra_fields
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.deploy.terms import USUAL
 from nbfn.errors import BadInput, NotFound
 from nbfn.scale import Scale
 from nbfn.spec import ImageRef
@@ -19,11 +20,13 @@ from nbfn.spec import ImageRef
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from nbfn.deploy.oci.api import Answer
     from nbfn.deploy.oci.target import OciTarget
+    from nbfn.deploy.terms import Terms
 
 _DEFAULT_MEMORY_MB = 128
 _READ_ONLY = (notes.COMPARTMENT, notes.DIGEST, ENDPOINT_ANNOTATION)
-_TAKEN = (notes.SUBNETS, *notes.OF_BOTH, *notes.OF_FUNCTIONS)
+_TAKEN = (*notes.OF_APPS, *notes.OF_BOTH, *notes.OF_FUNCTIONS)
 _INSTEAD = "call it by `fn invoke`, or put an API Gateway before it"
 _APPS, _FNS, _TRIGGERS = "/v2/apps", "/v2/fns", "/v2/triggers"
 _KINDS = {_APPS: "applications", _FNS: "functions"}
@@ -42,30 +45,29 @@ class FnFace:
         if path in (*_KINDS, _TRIGGERS):
             return {"items": list(self.items(path, **params))}
         kind, object_id = _split(path)
-        return self._shown(kind, self._api.get(f"{_KINDS[kind]}/{object_id}").document)
+        return self._read(kind, object_id)
 
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
-        """Every object of a list. One that is asked for by name comes whole; of others OCI leaves out the
-        configuration."""
+        """Every object of a list, but for those that are being removed, unless that ``lifecycle_state`` is
+        asked for. One that is asked for by name comes whole; of others OCI leaves out the configuration."""
         if path == _TRIGGERS:
             raise NotFound("OCI Functions has no HTTP triggers", hint=_INSTEAD, status=404)
         name = {"displayName": params["name"]} if "name" in params else {}
+        state = {"lifecycleState": params["lifecycle_state"]} if "lifecycle_state" in params else {}
         if path == _APPS:
             owner = {"compartmentId": self._target.settings.compartment_id}
         else:
             owner = {"applicationId": params["app_id"]}
-        for summary in self._api.items(_KINDS[path], **owner, **name):
-            if summary.get("lifecycleState") in ("DELETING", "DELETED"):
+        for summary in self._api.items(_KINDS[path], **owner, **name, **state):
+            if not state and summary.get("lifecycleState") in ("DELETING", "DELETED"):
                 continue
-            if name:
-                summary = self._api.get(f"{_KINDS[path]}/{summary['id']}").document
-            yield self._shown(path, summary)
+            yield self._read(path, summary["id"]) if name else self._shown(path, summary)
 
     def first(self, path: str, **params: str) -> dict[str, Any] | None:
         """The only object that a name selects, or None."""
         return next(self.items(path, **params), None)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
         """Make an application or a function."""
         if path == _TRIGGERS:
             raise BadInput("OCI Functions has no HTTP triggers", hint=_INSTEAD)
@@ -78,8 +80,10 @@ class FnFace:
                 syslog_url=body.get("syslog_url") or "",
                 subnet_ids=_subnets(told),
                 shape=body.get("shape") or "",
-                tags=notes.tag_fields(told, {}),
+                more={**notes.tag_fields(told, {}), **notes.app_fields(told)},
+                within_s=terms.limit_s if terms.state else None,
             )
+            self._api.await_state(f"applications/{made['id']}", terms)
             return self._shown(_APPS, made)
         self.check(body)
         wanted = {
@@ -89,14 +93,14 @@ class FnFace:
             **self._fields(_FNS, body, {}),
         }
         answer = self._api.post("functions", wanted)
-        self._api.finish(answer, "CreateFunction")
+        self._finish(answer, "CreateFunction", f"functions/{answer.document['id']}", terms)
         return self.get(f"{_FNS}/{answer.document['id']}")
 
-    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def put(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
         """Change what ``body`` has; an empty value in ``config`` deletes the key.
 
         Raises:
-            Changed: somebody else changed it at the same moment.
+            Changed: somebody else changed it at the same moment, or since it had the etag of ``terms``.
         """
         self.check(body)
         kind, object_id = _split(path)
@@ -110,9 +114,11 @@ class FnFace:
             for name, value in self._fields(kind, body, held.document).items()
             if (held.document.get(name) or {}) != (value or {})
         }
-        if fields:
-            answer = self._api.put(place, fields, held.etag)
-            self._api.finish(answer, "UpdateApp" if kind == _APPS else "UpdateFunction")
+        if fields or terms.if_match:  # whether it still has that etag is for OCI to say
+            answer = self._api.put(place, fields, terms.if_match or held.etag)
+            self._finish(answer, "UpdateApp" if kind == _APPS else "UpdateFunction", place, terms)
+        else:
+            self._api.await_state(place, terms)
         return self.get(path)
 
     def check(self, body: Mapping[str, Any]) -> None:
@@ -135,18 +141,27 @@ class FnFace:
                     f"OCI Functions keeps no annotation {name!r}", hint=f"it has {', '.join(_TAKEN)}"
                 )
         limits.check_extras(notes.extras_of(told), body.get("memory"))
+        notes.app_fields(told)
         if body.get("image"):
             image = ImageRef.parse(body["image"])
             self._target.account.check_registry(image.repository.partition("/")[0])
 
-    def delete(self, path: str) -> None:
-        """Remove it."""
+    def delete(self, path: str, terms: Terms = USUAL) -> None:
+        """Remove it. Raises Changed if it has not the etag of ``terms``."""
         kind, object_id = _split(path)
         place = f"{_KINDS[kind]}/{object_id}"
         held = self._api.get(place).document if kind == _FNS and self._target.settings.bucket else {}
-        answer = self._api.delete(place)
-        self._api.finish(answer, "DeleteApp" if kind == _APPS else "DeleteFunction")
+        answer = self._api.delete(place, terms.if_match)
+        self._finish(answer, "DeleteApp" if kind == _APPS else "DeleteFunction", place, terms)
         self._target.uploads.tidy(held)
+
+    def _finish(self, answer: Answer, operation: str, place: str, terms: Terms) -> None:
+        self._api.finish(answer, operation, terms.limit_s if terms.state else None)
+        self._api.await_state(place, terms)
+
+    def _read(self, kind: str, object_id: str) -> dict[str, Any]:
+        answer = self._api.get(f"{_KINDS[kind]}/{object_id}")
+        return {**self._shown(kind, answer.document), "etag": answer.etag}
 
     def _fields(self, kind: str, body: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
         """OCI's fields for what ``body`` says in Fn's."""
@@ -157,6 +172,7 @@ class FnFace:
             fields["config"] = {key: value for key, value in merged.items() if value}
             limits.check_config(fields["config"])
         if kind == _APPS:
+            fields |= notes.app_fields(told)
             if body.get("syslog_url") is not None:
                 fields["syslogUrl"] = body["syslog_url"]
             return fields

@@ -18,14 +18,25 @@ DEFINED_TAGS = f"{_PREFIX}definedTags"
 STRATEGY = f"{_PREFIX}provisionedConcurrencyStrategy"
 COUNT = f"{_PREFIX}provisionedConcurrencyCount"
 DETACHED_TIMEOUT = f"{_PREFIX}detachedModeTimeoutInSeconds"
+# The Fn CLI's names for what it passes on to OCI as it is.
+NETWORK_GROUPS = f"{_PREFIX}parity/networkSecurityGroupIds"
+IMAGE_POLICY = f"{_PREFIX}parity/imagePolicyConfig"
+SECURITY = f"{_PREFIX}parity/securityAttributes"
+TRACE = f"{_PREFIX}parity/traceConfig"
 _DESTINATIONS = {"success": f"{_PREFIX}successDestination", "failure": f"{_PREFIX}failureDestination"}
 
-OF_BOTH = (FREEFORM_TAGS, DEFINED_TAGS)
+OF_BOTH = (FREEFORM_TAGS, DEFINED_TAGS, TRACE)
+OF_APPS = (SUBNETS, NETWORK_GROUPS, IMAGE_POLICY, SECURITY)
 OF_FUNCTIONS = (
     *(STRATEGY, COUNT, DETACHED_TIMEOUT),
     *(f"{name}{end}" for name in _DESTINATIONS.values() for end in ("Kind", "Ocid", "ChannelId")),
 )
 _OCIDS = ("streamId", "queueId", "topicId")
+_PASSED_ON = {
+    NETWORK_GROUPS: "networkSecurityGroupIds",
+    IMAGE_POLICY: "imagePolicyConfig",
+    SECURITY: "securityAttributes",
+}
 
 
 def extras_of(annotations: Mapping[str, Any]) -> Extras:
@@ -41,7 +52,29 @@ def extras_of(annotations: Mapping[str, Any]) -> Extras:
         on_failure=_destination(annotations, _DESTINATIONS["failure"]),
         freeform_tags=_tags(annotations),
         defined_tags=_defined(annotations),
+        is_traced=_is_traced(annotations),
     )
+
+
+def app_fields(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """OCI's fields for what the annotations say of an application alone, and for its tracing.
+
+    Raises:
+        BadInput: a value cannot be; says of which.
+    """
+    fields: dict[str, Any] = {}
+    if NETWORK_GROUPS in annotations:
+        groups = annotations[NETWORK_GROUPS] or ()
+        if isinstance(groups, str | Mapping) or not all(str(each).startswith("ocid1.") for each in groups):
+            raise BadInput(f"{NETWORK_GROUPS} is {groups!r}", hint='give their ids, as in ["ocid1.…"]')
+        fields[_PASSED_ON[NETWORK_GROUPS]] = list(groups)
+    for name in (IMAGE_POLICY, SECURITY):
+        if name in annotations:
+            fields[_PASSED_ON[name]] = dict(_object(annotations, name))
+    if TRACE in annotations:
+        _is_traced(annotations)
+        fields["traceConfig"] = dict(_object(annotations, TRACE))
+    return fields
 
 
 def tag_fields(annotations: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +106,11 @@ def shown(thing: Mapping[str, Any]) -> dict[str, Any]:
         notes |= {STRATEGY: provisioned["strategy"], COUNT: provisioned.get("count")}
     if thing.get("detachedModeTimeoutInSeconds"):
         notes[DETACHED_TIMEOUT] = thing["detachedModeTimeoutInSeconds"]
+    if (thing.get("traceConfig") or {}).get("isEnabled"):
+        notes[TRACE] = thing["traceConfig"]
+    for name, field in _PASSED_ON.items():
+        if thing.get(field):
+            notes[name] = thing[field]
     for which, name in _DESTINATIONS.items():
         held = thing.get(f"{which}Destination") or {}
         if held.get("kind", "NONE") != "NONE":
@@ -84,6 +122,22 @@ def shown(thing: Mapping[str, Any]) -> dict[str, Any]:
 
 def _held_tags(thing: Mapping[str, Any]) -> Mapping[str, str]:
     return thing.get("freeformTags") or {}
+
+
+def _is_traced(annotations: Mapping[str, Any]) -> bool | None:
+    if TRACE not in annotations:
+        return None
+    enabled = _object(annotations, TRACE).get("isEnabled")
+    if not isinstance(enabled, bool):
+        raise BadInput(f"{TRACE} is {annotations[TRACE]!r}", hint='as in {"isEnabled": true}')
+    return enabled
+
+
+def _object(annotations: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = annotations[name]
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{name} is {value!r}", hint="give a JSON object")
+    return value
 
 
 def _units(annotations: Mapping[str, Any]) -> int | None:

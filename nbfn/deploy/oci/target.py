@@ -203,11 +203,12 @@ class OciTarget(Absent):
         syslog_url: str = "",
         subnet_ids: Sequence[str] = (),
         shape: str = "",
-        tags: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None,
+        within_s: float | None = None,
     ) -> dict[str, Any]:
         """Make an application; in the settings' subnets and of the settings' shape unless others are given.
 
-        ``tags`` are ``freeformTags`` and ``definedTags``, by these names.
+        ``more`` are fields of OCI's beside these, like ``freeformTags``. ``within_s``: see ``Api.finish``.
 
         Raises:
             BadInput: there is no subnet, more than three, or no such shape.
@@ -229,13 +230,13 @@ class OciTarget(Absent):
             "subnetIds": subnets,
             "shape": shape or self.settings.shape,
             "config": dict(config or {}),
-            **(tags or {}),
+            **(more or {}),
         }
         if syslog_url:
             body["syslogUrl"] = syslog_url
         limits.check_config(body["config"])
         answer = self.api.post("applications", body)
-        self.api.finish(answer, "CreateApp")
+        self.api.finish(answer, "CreateApp", within_s)
         return dict(answer.document)
 
     def update_application(self, app_id: str, changes: Mapping[str, Any]) -> None:
