@@ -296,11 +296,14 @@ class Connection(asyncio.Protocol):
             size += len(name) + len(value) + _LINE_BYTES
         if size > HEADER_BYTES:
             raise BadRequest(431, f"the headers are larger than {HEADER_BYTES} bytes")
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise BadRequest(505, f"HTTP/{version} is not spoken here, HTTP/1.1 is")
         request = Request(
             parser.get_method(),
             self._url,
             headers,
-            parser.get_http_version() != "1.0",
+            version == "1.1",
             parser.should_keep_alive(),
         )
         self._head_bytes = 0

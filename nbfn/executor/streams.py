@@ -46,6 +46,9 @@ class LeaseStream:
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            await _head(send, b"text/plain")
+            return
         self._leases.add(1)
         try:
             await _begin(send, b"text/plain")
@@ -69,6 +72,9 @@ class EventStream:
             raise TargetError(
                 f"after is {asked!r}: use the id of an event, the number of one, or now", status=400
             )
+        if request.method == "HEAD":
+            await _head(send, b"text/event-stream")
+            return
         after = asked or request.headers.get("last-event-id", "")
         fn_id = request.query_params.get("fn_id", "")
         await _begin(send, b"text/event-stream")
@@ -121,6 +127,12 @@ class EventStream:
 
 async def _say(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _head(send: Send, content_type: bytes) -> None:
+    """To who asks for the head alone: nothing stays open, or the next request would wait for its end."""
+    await _begin(send, content_type)
+    await send({"type": "http.response.body"})
 
 
 async def _begin(send: Send, content_type: bytes) -> None:
