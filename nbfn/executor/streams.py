@@ -75,7 +75,9 @@ class EventStream:
         if request.method == "HEAD":
             await _head(send, b"text/event-stream")
             return
-        after = asked or request.headers.get("last-event-id", "")
+        # Who was cut off asks for the same again, and says in the header how far it had come.
+        came_to = request.headers.get("last-event-id", "")
+        after = came_to if Place.parse(came_to) is not None else asked
         fn_id = request.query_params.get("fn_id", "")
         await _begin(send, b"text/event-stream")
         seq, opening = self._opening(after)
@@ -88,7 +90,7 @@ class EventStream:
         events, place = self._events, Place.parse(after)
         if after == "now":
             return events.last, self._here(events.last)
-        if place is None or place.seq == 0:  # the beginning, whichever that is
+        if place is None or place == ("", 0):  # the beginning, whichever that is
             return events.forgotten, self._here(events.forgotten)
         if place.start in ("", events.start) and place.seq <= events.last:
             return place.seq, self._here(place.seq)
