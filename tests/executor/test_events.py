@@ -180,3 +180,13 @@ async def test_what_is_kept_no_more_is_told_of_to_who_had_begun(executor: Execut
         assert (missed["kind"], missed["data"]) == ("events.missed", {"count": 100, "restarted": False})
         assert oldest["data"]["text"] == "100"
         assert [event["kind"] for event in await first(running)] == ["log"], "who begins has missed none"
+
+
+async def test_names_of_images_are_counted_with_what_is_kept(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        for number in range(30):
+            image = f"{number}/" + "x" * 900_000
+            assert (await running.client.put(f"/v2/fns/{fn_id}", json={"image": image})).status_code == 200
+        kept = running.parts.events.after(0)
+        assert 0 < sum(len(str(event.data)) for event in kept) < 20_000_000
