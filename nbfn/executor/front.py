@@ -234,6 +234,9 @@ class Connection(asyncio.Protocol):
             self._bad(error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error)
             return
         if self._incoming is not None:
+            if self._head_bytes > HEADER_BYTES:  # since the last of the body
+                self._bad(BadRequest(431, f"between two chunks are more than {HEADER_BYTES} bytes"))
+                return
             # Once its answer is written, more of a body gives it no more time: nobody wants that.
             if self._incoming is self._current and not self._paused:
                 self.expires = self._loop.time() + self._front.patience.body_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,6 @@ from nbfn.drivers.fake import Script
 from tests.executor.conftest import TOKEN
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
@@ -105,3 +106,21 @@ async def test_what_a_function_says_of_its_failure_is_kept_in_part(
         assert 4000 < len(call["message"]) < 5000
         assert len(call["result"]["content_type"]) < 5000
         assert all(len(str(event.data)) < 10_000 for event in running.parts.events.after(0))
+
+
+@pytest.mark.parametrize("path", ["/v2/apps", "/invoke/FN", "/invoke/nosuch"])
+async def test_chunks_that_are_all_wrapping_are_refused(executor: Executor, path: str) -> None:
+    async with executor() as running:
+        path = path.replace("FN", await running.deploy())
+        reader, writer = await running.dial()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n1;".encode())
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"x" * 1000)
+                await writer.drain()
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError):
+            assert (await reader.read())[:13] in (b"HTTP/1.1 431 ", b"HTTP/1.1 404 ", b"")
+        await running.parts.pool.no_calls()
+        assert (await running.client.get("/version")).status_code == 200
