@@ -45,13 +45,17 @@ _NOT_PASSED_ON = EXECUTORS | frozenset(
 # What is done with a header, by its name as it is written: an instance writes the same ones each time.
 _DROPPED = b"-"
 _kinds: dict[bytes, bytes] = {}
+_KINDS, _KIND_BYTES = 500, 64
+
+CAUSE_BYTES = 4096
+"""As much as is kept of what an instance says of its failure: records and events have it."""
 
 
 def _kind(name: bytes) -> bytes:
     """``_DROPPED``; or the lower-case name of a header of the runtime; or nothing: it is passed on."""
     lower = name.lower()
     kind = _DROPPED if lower in _NOT_PASSED_ON else lower if lower.startswith(b"nbfn-") else b""
-    if len(_kinds) < 500:
+    if len(_kinds) < _KINDS and len(name) <= _KIND_BYTES:
         _kinds[name] = kind
     return kind
 
@@ -101,7 +105,7 @@ def response_to(answer: Head) -> tuple[Response, StopWhy | None]:
             if kind:
                 told[kind] = header[1]
     status = answer.status
-    cause = told.get(b"nbfn-error", b"").decode("latin-1")
+    cause = told.get(b"nbfn-error", b"")[:CAUSE_BYTES].decode("latin-1")
     if status == 200:  # also of an nbfn call that raised: it tells the cause, for the record of the call
         return Response(200, kept, [], cause, told, answer.length, passed_on=True), None
     if status == 502:

@@ -192,7 +192,7 @@ class Catalog:
     def _emit(self, kind: str, app: App, fn: Fn) -> None:
         told: dict[str, object] = {"name": fn.name, "app": app.name, "image": fn.image}
         told |= {"memory": fn.memory, "timeout": fn.timeout, "idle_timeout": fn.idle_timeout}
-        self._events.emit(kind, fn.id, "", "", told)
+        self._events.emit(kind, fn.id, "", "", told, len(fn.image))
 
     # Triggers
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbfn.executor import trigger
+from nbfn.executor.answers import CAUSE_BYTES
 
 if TYPE_CHECKING:
     from nbfn.executor.answers import Response
@@ -49,7 +50,7 @@ class Result:
         self.waiting = 0
         for name, value in headers:
             if name.lower() == b"content-type":
-                self.content_type = value.decode("latin-1")
+                self.content_type = value[:CAUSE_BYTES].decode("latin-1")
         self.more(response.body, last=last)
 
     def more(self, body: list[bytes], *, last: bool) -> None:

@@ -234,6 +234,9 @@ class Connection(asyncio.Protocol):
             self._bad(error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error)
             return
         if self._incoming is not None:
+            if self._head_bytes > HEADER_BYTES:  # since the last of the body
+                self._bad(BadRequest(431, f"between two chunks are more than {HEADER_BYTES} bytes"))
+                return
             # Once its answer is written, more of a body gives it no more time: nobody wants that.
             if self._incoming is self._current and not self._paused:
                 self.expires = self._loop.time() + self._front.patience.body_s
@@ -296,11 +299,14 @@ class Connection(asyncio.Protocol):
             size += len(name) + len(value) + _LINE_BYTES
         if size > HEADER_BYTES:
             raise BadRequest(431, f"the headers are larger than {HEADER_BYTES} bytes")
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise BadRequest(505, f"HTTP/{version} is not spoken here, HTTP/1.1 is")
         request = Request(
             parser.get_method(),
             self._url,
             headers,
-            parser.get_http_version() != "1.0",
+            version == "1.1",
             parser.should_keep_alive(),
         )
         self._head_bytes = 0

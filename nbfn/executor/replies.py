@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from nbfn.errors import StateError, TargetError
 from nbfn.executor.database import DiskFull
@@ -119,8 +119,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     where = f"{request.method} {request.url.path}"
     if status == 404:
-        if len(request.url.path) > 1 and request.url.path.endswith("/"):
-            target = request.url.path.rstrip("/") or "/"
+        target = request.url.path.rstrip("/")
+        if target != request.url.path and _served(request, target):
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(target + query, 301 if request.method == "GET" else 307)
         return reply({"message": f"Path not found: {where}"}, 404)
@@ -129,6 +129,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         response.headers.update(headers)
         return response
     return reply({"message": str(error)}, status)
+
+
+def _served(request: Request, path: str) -> bool:
+    """True if some route is for this path: only there may a caller be sent."""
+    scope = {**request.scope, "path": path}
+    return any(each.matches(scope)[0] is not Match.NONE for each in request.app.routes)
 
 
 async def on_error(request: Request, error: Exception) -> Response:

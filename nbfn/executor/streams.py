@@ -46,6 +46,9 @@ class LeaseStream:
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            await _head(send, b"text/plain")
+            return
         self._leases.add(1)
         try:
             await _begin(send, b"text/plain")
@@ -69,7 +72,12 @@ class EventStream:
             raise TargetError(
                 f"after is {asked!r}: use the id of an event, the number of one, or now", status=400
             )
-        after = asked or request.headers.get("last-event-id", "")
+        if request.method == "HEAD":
+            await _head(send, b"text/event-stream")
+            return
+        # Who was cut off asks for the same again, and says in the header how far it had come.
+        came_to = request.headers.get("last-event-id", "")
+        after = came_to if Place.parse(came_to) is not None else asked
         fn_id = request.query_params.get("fn_id", "")
         await _begin(send, b"text/event-stream")
         seq, opening = self._opening(after)
@@ -82,7 +90,7 @@ class EventStream:
         events, place = self._events, Place.parse(after)
         if after == "now":
             return events.last, self._here(events.last)
-        if place is None or place.seq == 0:  # the beginning, whichever that is
+        if place is None or place == ("", 0):  # the beginning, whichever that is
             return events.forgotten, self._here(events.forgotten)
         if place.start in ("", events.start) and place.seq <= events.last:
             return place.seq, self._here(place.seq)
@@ -121,6 +129,12 @@ class EventStream:
 
 async def _say(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _head(send: Send, content_type: bytes) -> None:
+    """To who asks for the head alone: nothing stays open, or the next request would wait for its end."""
+    await _begin(send, content_type)
+    await send({"type": "http.response.body"})
 
 
 async def _begin(send: Send, content_type: bytes) -> None:

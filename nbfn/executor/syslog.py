@@ -31,6 +31,7 @@ _RETRY_S, _RETRY_MAX_S = 0.5, 30.0
 _IDLE_S = 300.0
 # An unfinished line goes after this long: the end of it may never come.
 _LINE_S = 0.5
+_QUIET_S = 300.0
 _APPS_SHOWN = 3
 
 
@@ -122,6 +123,7 @@ class _Sink:
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
         self._told_off = False
+        self._quiet_until = 0.0
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     @property
@@ -208,7 +210,10 @@ class _Sink:
         return batch
 
     def _complain(self, error: OSError | UnicodeError) -> None:
-        if not self._told_off:
+        now = asyncio.get_running_loop().time()
+        # Of UDP the one message goes and the next is refused: it would be told of every other call.
+        if not self._told_off and now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_S
             why = str(error) or "it takes too long"
             whose = ", ".join(list(self.apps)[:_APPS_SHOWN]) + (", …" if len(self.apps) > _APPS_SHOWN else "")
             log.warning("the syslog %s of application %s cannot be reached: %s", self._to, whose, why)

@@ -108,6 +108,29 @@ async def test_a_reader_of_another_executors_events_gets_all_of_this_ones(
         ], "a place of its own is one to go on from"
 
 
+async def test_how_far_a_reader_came_outweighs_what_it_first_asked_for(executor: Executor) -> None:
+    """A browser that was cut off sends the same query again, with the id of what it had last."""
+    async with executor() as running:
+        for name in ("one", "two", "three"):
+            await running.deploy(name)
+        begun = (await first(running))[0]["id"]
+        for after in ("now", "0", "3"):
+            (event,) = await first(running, after=after, **{"Last-Event-ID": begun})
+            assert event["data"]["name"] == "two"
+        (event,) = await first(running, after="2", **{"Last-Event-ID": "no place"})
+        assert event["data"]["name"] == "three"
+
+
+async def test_a_reader_that_had_heard_nothing_yet_is_told_of_another_executor(executor: Executor) -> None:
+    async with executor() as running, running.client.stream("GET", PATH) as response:
+        lines = response.aiter_lines()
+        place = next(line for line in [await anext(lines), await anext(lines)] if line[:3] == "id:")[4:]
+    async with executor() as running:
+        await running.deploy("here")
+        missed, here = await first(running, 2, **{"Last-Event-ID": place})
+        assert (missed["data"]["restarted"], here["data"]["name"]) == (True, "here")
+
+
 @pytest.mark.parametrize("odd", ["9999", "9" * 5000])
 async def test_a_number_that_is_yet_to_come_was_another_executors(executor: Executor, odd: str) -> None:
     async with executor() as running:
@@ -157,3 +180,13 @@ async def test_what_is_kept_no_more_is_told_of_to_who_had_begun(executor: Execut
         assert (missed["kind"], missed["data"]) == ("events.missed", {"count": 100, "restarted": False})
         assert oldest["data"]["text"] == "100"
         assert [event["kind"] for event in await first(running)] == ["log"], "who begins has missed none"
+
+
+async def test_names_of_images_are_counted_with_what_is_kept(executor: Executor) -> None:
+    async with executor() as running:
+        fn_id = await running.deploy()
+        for number in range(30):
+            image = f"{number}/" + "x" * 900_000
+            assert (await running.client.put(f"/v2/fns/{fn_id}", json={"image": image})).status_code == 200
+        kept = running.parts.events.after(0)
+        assert 0 < sum(len(str(event.data)) for event in kept) < 20_000_000

@@ -1,17 +1,21 @@
-"""Callers that mean harm: foreign names, bodies without end."""
+"""Callers and functions that mean harm: foreign names, bodies and headers without end."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbfn.drivers.fake import Script
 from tests.executor.conftest import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from nbfn.drivers.fake import FakeInstance
     from tests.executor.conftest import Running
 
     Executor = Callable[..., AbstractAsyncContextManager[Running]]
@@ -80,3 +84,43 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_any_of_it_came
         assert answer.startswith(b"HTTP/1.1 404 " if path == "/t/a/b" else b"HTTP/1.1 413 ")
         assert b"100 Continue" not in answer
         assert not running.parts.app.tasks
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, 200), (502, 502), (504, 504), (418, 502)])
+async def test_what_a_function_says_of_its_failure_is_kept_in_part(
+    executor: Executor, status: int, expected: int
+) -> None:
+    """Each record and event has it: a megabyte of it would be ten gigabytes of events."""
+    answer = b"HTTP/1.1 %d X\r\nNbfn-Error: %b\r\nContent-Type: %b\r\nContent-Length: 0\r\n\r\n"
+
+    async def converse(_: FakeInstance, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(answer % (status, b"x" * 400_000, b"y" * 400_000))
+
+    async with executor(Script(converse=converse)) as running:
+        fn_id = await running.deploy()
+        call_id = (await running.invoke(fn_id, **{"Fn-Invoke-Type": "detached"})).headers["fn-call-id"]
+        await running.happened("call.finished")
+        call = (await running.client.get(f"/nbfn/v1/calls/{call_id}")).json()
+        assert call["status"] == expected
+        assert 4000 < len(call["message"]) < 5000
+        assert len(call["result"]["content_type"]) < 5000
+        assert all(len(str(event.data)) < 10_000 for event in running.parts.events.after(0))
+
+
+@pytest.mark.parametrize("path", ["/v2/apps", "/invoke/FN", "/invoke/nosuch"])
+async def test_chunks_that_are_all_wrapping_are_refused(executor: Executor, path: str) -> None:
+    async with executor() as running:
+        path = path.replace("FN", await running.deploy())
+        reader, writer = await running.dial()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n1;".encode())
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"x" * 1000)
+                await writer.drain()
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError):
+            assert (await reader.read())[:13] in (b"HTTP/1.1 431 ", b"HTTP/1.1 404 ", b"")
+        await running.parts.pool.no_calls()
+        assert (await running.client.get("/version")).status_code == 200

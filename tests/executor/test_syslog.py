@@ -257,6 +257,28 @@ async def test_one_that_is_not_there_is_named_with_whose_it_is(
     assert f"the syslog tcp://127.0.0.1:{port} of application shop cannot be reached: " in caplog.text
 
 
+async def test_one_that_comes_and_goes_is_not_told_of_each_time(
+    executor: Executor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A datagram to a port without a listener goes; it is the next one that is refused."""
+    monkeypatch.setattr(syslog, "_RETRY_S", 0.001)
+
+    async def one_line(call: FakeCall) -> FakeAnswer:
+        call.instance.write(call.body.decode())
+        return FakeAnswer(b"done")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as once:
+        once.bind(("127.0.0.1", 0))
+        url = f"udp://127.0.0.1:{once.getsockname()[1]}"
+    async with executor(Script(answer=one_line)) as running:
+        await running.post("/v2/apps", {"name": "shop", "syslog_url": url})
+        fn_id = await running.deploy()
+        for number in range(50):
+            await running.invoke(fn_id, b"%d\n" % number)
+            await asyncio.sleep(0.002)
+    assert caplog.text.count(f"{url} of application shop cannot be reached") == 1
+
+
 async def test_one_that_is_not_there_and_gets_nothing_any_more_is_let_go(
     executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
