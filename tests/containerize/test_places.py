@@ -240,6 +240,12 @@ def test_what_the_daemon_saves_needs_room_too(
 
 
 class TestTarballs:
+    def test_what_is_no_tar_is_said_in_one_line(self, tmp_path: Path, other: Layout) -> None:
+        (tmp_path / "a.tar").write_text("nothing of the kind")
+        with pytest.raises(ImageError, match=r"a\.tar cannot be read as an image: it is no tar\n") as caught:
+            Tarball(tmp_path / "a.tar").fetch(other)
+        assert "docker save" in caught.value.hint
+
     @pytest.mark.parametrize("zipped", [False, True])
     def test_a_whole_file_that_is_a_bomb(
         self, tmp_path: Path, other: Layout, monkeypatch: pytest.MonkeyPatch, zipped: bool
@@ -354,6 +360,9 @@ def test_a_path_names_a_place(tmp_path: Path) -> None:
     for text in (str(tmp_path / "y"), "oci:", "Oci:x", ""):
         with pytest.raises(BadInput):
             find_place(text, Access())
+    with pytest.raises(BadInput) as caught:
+        find_place("docker-daemon:", Access())
+    assert caught.value.hint == "write it like docker-daemon:NAME"
 
 
 def test_no_daemon_is_said_so() -> None:

@@ -136,7 +136,8 @@ class _Archive:
             with tarfile.open(path, "r:*") as tar:
                 yield cls(tar, path)
         except _UNREADABLE as error:
-            reason = getattr(error, "strerror", None) or error
+            said = str(getattr(error, "strerror", None) or error)
+            reason = said if "\n" not in said else "it is no tar"  # tarfile tells of each way it has tried
             raise ImageError(
                 f"{path} cannot be read as an image: {reason}",
                 hint="give a file that `docker save` or `skopeo copy … oci-archive:FILE` has written",
