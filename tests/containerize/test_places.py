@@ -17,7 +17,7 @@ import pytest
 
 from nbfn.containerize import Image, Layout, validate
 from nbfn.containerize.compress import compressed
-from nbfn.containerize.host import machine_platform
+from nbfn.containerize.host import HOST_LABEL, machine_platform
 from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, Layer, digest_of
 from nbfn.containerize.places import Daemon, Folder, Remote, Tarball, find_place
 from nbfn.containerize.registry import Access, Reference
@@ -169,6 +169,20 @@ def test_what_must_not_be_unpacked_is_not_kept(
         place.fetch(other)
     assert caught.value.hint
     assert nothing_of(other, bad)
+
+
+def test_what_a_system_may_hold_is_judged_again_for_an_image_without_one(
+    make_place: MakePlace, other: Layout, tmp_path: Path
+) -> None:
+    layer = layer_of(tmp_path, tar_of(("etc/link", tarfile.SYMTYPE, "/etc/passwd")))
+    system, hosted = make_place("system"), make_place("hosted")
+    system.store(made_of(layer))
+    system.fetch(other)
+    hosted.store(made_of(layer).configured(env={}, labels={HOST_LABEL: "x"}))
+    known = other.manifests()
+    with pytest.raises(ImageError, match=r"layer 1 of .* is not kept: 'etc/link' links out of the image"):
+        hosted.fetch(other)
+    assert other.manifests() == known
 
 
 @pytest.mark.parametrize("make_place", [KINDS[0], KINDS[1], KINDS[3]], indirect=True)  # what stays zipped

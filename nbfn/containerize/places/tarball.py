@@ -236,7 +236,8 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         kind = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
-        if zipped or not layout.has(diff_id, size):
+        came = Layer(Descriptor(kind, diff_id, size), diff_id, layout.blob(diff_id))
+        if zipped or not judge.is_kept(came, layout, what, root=root):
 
             def fill(sink: files.Sink) -> None:
                 while chunk := file.read(1 << 20):
@@ -244,7 +245,6 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
                 if not zipped and sink.digest != diff_id:
                     raise ImageError(f"{what} is damaged: {name} has the digest {sink.digest}, not {diff_id}")
 
-            came = Layer(Descriptor(kind, diff_id, size), diff_id, layout.blob(diff_id))
             digest, size = layout.add(fill, what, size, judge.judging(came, what, root=root))
         else:
             digest = diff_id
