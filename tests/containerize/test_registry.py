@@ -307,7 +307,8 @@ def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
 def test_a_login_of_podman_s(tmp_path: Path, built: Image, other: Layout) -> None:
     with running(tmp_path / "registry", **htpasswd(tmp_path)) as registry:
         ref, file = Reference.parse(f"{registry.host}/a/b:1"), tmp_path / "auth.json"
-        known = Access(tmp_path / "docker", registry_auth=file)
+        said = {"DOCKER_CONFIG": str(tmp_path / "docker"), "REGISTRY_AUTH_FILE": str(file)}
+        known = Access.of(config.load({"NBFN_STATE": str(tmp_path), **said}))
         with pytest.raises(LoginFailed, match="401"):
             push(built, ref, known)
         login = ["podman", "login", "--authfile", file, "--tls-verify=false", "-u", USER, "-p", PASSWORD]
