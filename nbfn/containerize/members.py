@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,15 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 """The name of a member that deletes all that the layers below have in its folder."""
 _READ_BYTES = 1 << 20
+# What is said of the next member: its long name, its times and attributes.
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_HEADER_MAX_BYTES = 1 << 20
 # Where the tools that make systems put them, and their numbers. Who runs an image has a /dev of its own.
 _NODES = {
     ("dev/null", tarfile.CHRTYPE, 1, 3),
@@ -102,8 +111,19 @@ def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member],
 
 def _opened(tar: BinaryIO, *, seekable: bool) -> tarfile.TarFile:
     if seekable:
-        return tarfile.open(fileobj=tar, mode="r:")
-    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES)
+        return tarfile.open(fileobj=tar, mode="r:", tarinfo=_Header)
+    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES, tarinfo=_Header)
+
+
+class _Header(tarfile.TarInfo):
+    """A header that says no more of a member than one needs: what it says is read into memory as one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS and found.size > _HEADER_MAX_BYTES:
+            raise tarfile.ReadError(f"a header of {found.size:,} bytes")
+        return found
 
 
 def member_problems(members: Iterable[Member], size: int, *, root: bool = False) -> list[str]:

@@ -239,6 +239,18 @@ def test_devices_that_every_system_has_are_left_out_of_one(
         assert sorted(each.name for each in folder.rglob("*")) == ["dev", "etc", "fine"]
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: bytes, zipped: bool) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 2 << 20
+    layer = info.tobuf() + bytes(info.size) + tar_of(("fine", FILE, b"x"))
+    image = image_of(tmp_path, layer, zipped=zipped)
+    with pytest.raises(ImageError, match="the tar cannot be read: a header of 2,097,152 bytes"):
+        unpack(image, tmp_path / "into")
+    assert any("a header of 2,097,152 bytes" in line for line in validate(image))
+
+
 @pytest.mark.needs("root")
 def test_a_folder_that_hides_all_below_is_what_overlayfs_takes_for_one(tmp_path: Path) -> None:
     layer = tar_of(("d/", FOLDER, b""), ("d/.wh..wh..opq", FILE, b""), ("d/new", FILE, b"x"))
