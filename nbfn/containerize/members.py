@@ -111,11 +111,11 @@ def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member],
 
 def _opened(tar: BinaryIO, *, seekable: bool) -> tarfile.TarFile:
     if seekable:
-        return tarfile.open(fileobj=tar, mode="r:", tarinfo=_Header)
-    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES, tarinfo=_Header)
+        return tarfile.open(fileobj=tar, mode="r:", tarinfo=Header)
+    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES, tarinfo=Header)
 
 
-class _Header(tarfile.TarInfo):
+class Header(tarfile.TarInfo):
     """A header that says no more of a member than one needs: what it says is read into memory as one."""
 
     @classmethod

@@ -254,6 +254,14 @@ def test_what_the_daemon_saves_needs_room_too(
 
 
 class TestTarballs:
+    def test_a_header_that_would_fill_the_memory_is_not_read(self, tmp_path: Path, other: Layout) -> None:
+        info = tarfile.TarInfo("x")
+        info.type, info.size = tarfile.XHDTYPE, 2 << 20
+        layer = tar_of(("oci-layout", FILE, b"{}"))[:1024] + info.tobuf() + bytes(info.size)
+        (tmp_path / "a.tar").write_bytes(layer + tar_of(("index.json", FILE, b"{}")))
+        with pytest.raises(ImageError, match="cannot be read as an image: a header of 2,097,152 bytes"):
+            Tarball(tmp_path / "a.tar").fetch(other)
+
     def test_what_is_no_tar_is_said_in_one_line(self, tmp_path: Path, other: Layout) -> None:
         (tmp_path / "a.tar").write_text("nothing of the kind")
         with pytest.raises(ImageError, match=r"a\.tar cannot be read as an image: it is no tar\n") as caught:

@@ -25,6 +25,7 @@ from nbfn.containerize.image import (
     most_bytes,
 )
 from nbfn.containerize.layers import MTIME
+from nbfn.containerize.members import Header
 from nbfn.containerize.places import blobs
 from nbfn.containerize.registry import Reference
 from nbfn.errors import BadInput, ImageError
@@ -133,7 +134,7 @@ class _Archive:
     @contextlib.contextmanager
     def opened(cls, path: Path) -> Iterator[_Archive]:
         try:
-            with tarfile.open(path, "r:*") as tar:
+            with tarfile.open(path, "r:*", tarinfo=Header) as tar:
                 yield cls(tar, path)
         except _UNREADABLE as error:
             said = str(getattr(error, "strerror", None) or error)
