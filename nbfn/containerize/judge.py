@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nbfn.containerize.files import Judge
     from nbfn.containerize.image import Layer
+    from nbfn.containerize.layout import Layout
 
     Accept = Callable[[Mapping[str, Any]], None]
     """Gets an image's config before its layers come, and raises if the image is not wanted."""
@@ -38,6 +39,17 @@ def judging(layer: Layer, what: str, *, root: bool) -> Judge:
             raise refused(what, "is not kept", problems)
 
     return judge
+
+
+def is_kept(layer: Layer, layout: Layout, what: str, *, root: bool) -> bool:
+    """Whether ``layer`` is in ``layout`` already. What a system brought may not do for an image without a
+    root of its own: raises as :func:`judging`."""
+    described = layer.descriptor
+    if not layout.has(described.digest, described.size):
+        return False
+    if not root:
+        judging(layer, what, root=root)(layout.blob(described.digest))
+    return True
 
 
 def refused(what: str, why: str, problems: Sequence[str]) -> ImageError:

@@ -104,9 +104,15 @@ class Layout:
             return False
 
     def lacking(self, layers: Iterable[Layer]) -> int:
-        """Bytes of the ``layers`` that are not here."""
-        found = (layer.descriptor for layer in layers)
-        return sum(each.size for each in found if not self.has(each.digest, each.size))
+        """Bytes of the ``layers`` that are not here, neither whole nor in part."""
+        missing = [
+            each.descriptor for each in layers if not self.has(each.descriptor.digest, each.descriptor.size)
+        ]
+        parts = 0
+        for each in missing:
+            with contextlib.suppress(OSError):
+                parts += (self.partials / each.digest.removeprefix("sha256:")).stat().st_size
+        return max(sum(each.size for each in missing) - parts, 0)
 
     def use(self, digest: str, size: int) -> bool:
         """The same, of a blob that is about to be needed: it counts as new again."""

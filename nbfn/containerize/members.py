@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Kind = Literal["file", "folder", "symlink", "hardlink", "other"]
+Kind = Literal["file", "folder", "symlink", "hardlink", "node", "other"]
+"""``node`` is one of those that every system has in ``/dev``."""
 
 WHITEOUT = ".wh."
 """What the name of a member begins with that deletes one of a layer below."""
 OPAQUE = ".wh..wh..opq"
 """The name of a member that deletes all that the layers below have in its folder."""
 _READ_BYTES = 1 << 20
+# What is said of the next member: its long name, its times and attributes.
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_HEADER_MAX_BYTES = 1 << 20
+# Where the tools that make systems put them, and their numbers. Who runs an image has a /dev of its own.
+_NODES = {
+    ("dev/null", tarfile.CHRTYPE, 1, 3),
+    ("dev/zero", tarfile.CHRTYPE, 1, 5),
+    ("dev/full", tarfile.CHRTYPE, 1, 7),
+    ("dev/random", tarfile.CHRTYPE, 1, 8),
+    ("dev/urandom", tarfile.CHRTYPE, 1, 9),
+    ("dev/tty0", tarfile.CHRTYPE, 4, 0),
+    ("dev/tty", tarfile.CHRTYPE, 5, 0),
+    ("dev/console", tarfile.CHRTYPE, 5, 1),
+    ("dev/ptmx", tarfile.CHRTYPE, 5, 2),
+    ("dev/initctl", tarfile.FIFOTYPE, 0, 0),
+}
 # What tarfile lets through when a header is damaged, beside its own errors.
 _UNREADABLE = (tarfile.TarError, ValueError, EOFError, OverflowError, OSError)
 
@@ -52,7 +75,8 @@ def read_members(tar: BinaryIO, size: int, *, root: bool = False) -> tuple[list[
     """The members of an uncompressed tar of ``size`` bytes, and what is wrong with them.
 
     With ``root`` the layer is part of an image with a root of its own: its links are followed only
-    there, so they may lead anywhere, and it may delete what is in the layers below.
+    there, so they may lead anywhere, it may delete what is in the layers below, and have the devices that
+    every system has.
 
     The second list is empty if the layer is safe to unpack into a folder of its own. A tar that
     cannot be read gives the members before the damage.
@@ -74,7 +98,7 @@ def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member],
                 path = _plain(info.name)
                 if path in ("", ".") and info.isdir():
                     continue
-                kind = _kind(info)
+                kind = _kind(info, path)
                 target = _plain(info.linkname) if kind == "hardlink" else info.linkname
                 members.append(Member(path, kind, info.mode, info.size, info.offset_data, target))
                 # tarfile gives sparse files back with holes filled in; reading by offset would not.
@@ -87,8 +111,19 @@ def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member],
 
 def _opened(tar: BinaryIO, *, seekable: bool) -> tarfile.TarFile:
     if seekable:
-        return tarfile.open(fileobj=tar, mode="r:")
-    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES)
+        return tarfile.open(fileobj=tar, mode="r:", tarinfo=Header)
+    return tarfile.open(fileobj=tar, mode="r|", bufsize=_READ_BYTES, tarinfo=Header)
+
+
+class Header(tarfile.TarInfo):
+    """A header that says no more of a member than one needs: what it says is read into memory as one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS and found.size > _HEADER_MAX_BYTES:
+            raise tarfile.ReadError(f"a header of {found.size:,} bytes")
+        return found
 
 
 def member_problems(members: Iterable[Member], size: int, *, root: bool = False) -> list[str]:
@@ -113,7 +148,7 @@ def _trouble(member: Member, seen: dict[str, Kind], size: int, *, root: bool) ->
         return f"{path!r} is there twice"
     if path.rpartition("/")[2].startswith(WHITEOUT) and not root:
         return f"{path!r} deletes what a layer below has, which only a container runtime can do"
-    if member.kind == "other":
+    if member.kind == "other" or (member.kind == "node" and not root):
         return f"{path!r} is a device, a pipe or of an unknown kind"
     if member.kind == "file" and not 0 <= member.size <= size - member.offset:
         return f"{path!r} is cut short"
@@ -163,11 +198,13 @@ def _plain(name: str) -> str:
     return name.rstrip("/") if name != "/" else name
 
 
-def _kind(info: tarfile.TarInfo) -> Kind:
+def _kind(info: tarfile.TarInfo, path: str) -> Kind:
     if info.isdir():
         return "folder"
     if info.issym():
         return "symlink"
     if info.islnk():
         return "hardlink"
+    if (path, info.type, info.devmajor, info.devminor) in _NODES:
+        return "node"
     return "file" if info.isreg() else "other"

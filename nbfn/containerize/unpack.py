@@ -168,6 +168,8 @@ def _extract(tar: BinaryIO, members: list[Member], root: Path) -> None:
             _delete(parent, name, folders)
         elif member.kind == "folder":
             _folder(member.path, folders)
+        elif member.kind == "node":
+            continue  # whoever runs it has devices of its own
         elif member.kind == "symlink":
             path.symlink_to(member.target)
         elif member.kind == "hardlink":

@@ -17,7 +17,7 @@ import pytest
 
 from nbfn.containerize import Image, Layout, validate
 from nbfn.containerize.compress import compressed
-from nbfn.containerize.host import machine_platform
+from nbfn.containerize.host import HOST_LABEL, machine_platform
 from nbfn.containerize.image import LAYER_GZIP_TYPE, LAYER_TYPE, Descriptor, Layer, digest_of
 from nbfn.containerize.places import Daemon, Folder, Remote, Tarball, find_place
 from nbfn.containerize.registry import Access, Reference
@@ -171,6 +171,20 @@ def test_what_must_not_be_unpacked_is_not_kept(
     assert nothing_of(other, bad)
 
 
+def test_what_a_system_may_hold_is_judged_again_for_an_image_without_one(
+    make_place: MakePlace, other: Layout, tmp_path: Path
+) -> None:
+    layer = layer_of(tmp_path, tar_of(("etc/link", tarfile.SYMTYPE, "/etc/passwd")))
+    system, hosted = make_place("system"), make_place("hosted")
+    system.store(made_of(layer))
+    system.fetch(other)
+    hosted.store(made_of(layer).configured(env={}, labels={HOST_LABEL: "x"}))
+    known = other.manifests()
+    with pytest.raises(ImageError, match=r"layer 1 of .* is not kept: 'etc/link' links out of the image"):
+        hosted.fetch(other)
+    assert other.manifests() == known
+
+
 @pytest.mark.parametrize("make_place", [KINDS[0], KINDS[1], KINDS[3]], indirect=True)  # what stays zipped
 def test_a_bomb_is_not_kept(
     make_place: MakePlace, other: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -240,6 +254,20 @@ def test_what_the_daemon_saves_needs_room_too(
 
 
 class TestTarballs:
+    def test_a_header_that_would_fill_the_memory_is_not_read(self, tmp_path: Path, other: Layout) -> None:
+        info = tarfile.TarInfo("x")
+        info.type, info.size = tarfile.XHDTYPE, 2 << 20
+        layer = tar_of(("oci-layout", FILE, b"{}"))[:1024] + info.tobuf() + bytes(info.size)
+        (tmp_path / "a.tar").write_bytes(layer + tar_of(("index.json", FILE, b"{}")))
+        with pytest.raises(ImageError, match="cannot be read as an image: a header of 2,097,152 bytes"):
+            Tarball(tmp_path / "a.tar").fetch(other)
+
+    def test_what_is_no_tar_is_said_in_one_line(self, tmp_path: Path, other: Layout) -> None:
+        (tmp_path / "a.tar").write_text("nothing of the kind")
+        with pytest.raises(ImageError, match=r"a\.tar cannot be read as an image: it is no tar\n") as caught:
+            Tarball(tmp_path / "a.tar").fetch(other)
+        assert "docker save" in caught.value.hint
+
     @pytest.mark.parametrize("zipped", [False, True])
     def test_a_whole_file_that_is_a_bomb(
         self, tmp_path: Path, other: Layout, monkeypatch: pytest.MonkeyPatch, zipped: bool
@@ -354,6 +382,9 @@ def test_a_path_names_a_place(tmp_path: Path) -> None:
     for text in (str(tmp_path / "y"), "oci:", "Oci:x", ""):
         with pytest.raises(BadInput):
             find_place(text, Access())
+    with pytest.raises(BadInput) as caught:
+        find_place("docker-daemon:", Access())
+    assert caught.value.hint == "write it like docker-daemon:NAME"
 
 
 def test_no_daemon_is_said_so() -> None:

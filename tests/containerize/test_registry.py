@@ -303,6 +303,20 @@ def test_htpasswd(tmp_path: Path, built: Image, other: Layout) -> None:
         assert pull(ref, other, good).digest == built.digest
 
 
+@pytest.mark.needs("podman")
+def test_a_login_of_podman_s(tmp_path: Path, built: Image, other: Layout) -> None:
+    with running(tmp_path / "registry", **htpasswd(tmp_path)) as registry:
+        ref, file = Reference.parse(f"{registry.host}/a/b:1"), tmp_path / "auth.json"
+        said = {"DOCKER_CONFIG": str(tmp_path / "docker"), "REGISTRY_AUTH_FILE": str(file)}
+        known = Access.of(config.load({"NBFN_STATE": str(tmp_path), **said}))
+        with pytest.raises(LoginFailed, match="401"):
+            push(built, ref, known)
+        login = ["podman", "login", "--authfile", file, "--tls-verify=false", "-u", USER, "-p", PASSWORD]
+        subprocess.run([*login, registry.host], check=True, capture_output=True)
+        assert push(built, ref, known).digest == built.digest
+        assert pull(ref, other, known).digest == built.digest
+
+
 @pytest.mark.needs("openssl")
 def test_tls_with_an_authority_of_its_own(tmp_path: Path, built: Image, other: Layout) -> None:
     with running(tmp_path / "registry", **certificates(tmp_path)) as registry:
@@ -509,6 +523,20 @@ class TestBrokenLines:
         with pytest.raises(RegistryError, match="DIGEST_INVALID") as caught:
             push(image, Reference.parse(f"{registry.host}/{name}:1"), ANYBODY)
         assert "damaged here" in caught.value.hint
+
+    @pytest.mark.needs("root")
+    def test_what_is_here_in_part_needs_no_room_again(
+        self, line: BadLine, name: str, tmp_path: Path, small_disk: Path
+    ) -> None:
+        image = large_image(tmp_path / "blobs", 600_000)
+        ref = Reference.parse(f"{line.host}/{name}:1")
+        push(image, ref, ANYBODY)
+        layout = Layout(small_disk / "images")
+        line.truncate[image.layers[0].descriptor.digest] = [500_000, 0]
+        with pytest.raises(RegistryError, match="broke while pulling"):
+            pull(ref, layout, ANYBODY)
+        (small_disk / "other").write_bytes(bytes(200_000))  # less than all of it is free
+        assert pull(ref, layout, ANYBODY).digest == image.digest
 
     @pytest.mark.needs("root")
     def test_a_full_disk(self, registry: Registry, name: str, tmp_path: Path, small_disk: Path) -> None:

@@ -209,6 +209,48 @@ def test_a_system_s_links_lead_anywhere_but_nothing_leaves_its_folder(tmp_path: 
         assert stat.S_ISCHR((folder / "d/a").lstat().st_mode)
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "numbers", "usual"),
+    [
+        ("./dev/null", tarfile.CHRTYPE, (1, 3), True),
+        ("dev/ptmx", tarfile.CHRTYPE, (5, 2), True),
+        ("dev/initctl", tarfile.FIFOTYPE, (0, 0), True),
+        ("dev/null", tarfile.CHRTYPE, (1, 1), False),  # which is the machine's memory
+        ("dev/null", tarfile.BLKTYPE, (1, 3), False),
+        ("etc/null", tarfile.CHRTYPE, (1, 3), False),
+        ("dev/sda", tarfile.BLKTYPE, (8, 0), False),
+    ],
+)
+def test_devices_that_every_system_has_are_left_out_of_one(
+    tmp_path: Path, path: str, kind: bytes, numbers: tuple[int, int], usual: bool
+) -> None:
+    info = tarfile.TarInfo(path)
+    info.type, (info.devmajor, info.devminor) = kind, numbers
+    layer = info.tobuf() + tar_of(("etc/fine", FILE, b"x"))
+    for host in (False, True):
+        image = image_of(tmp_path, layer, host=host)
+        if not usual or host:
+            with pytest.raises(ImageError, match="is a device, a pipe"):
+                unpack(image, tmp_path / "into")
+            assert len(validate(image)) == 1
+            continue
+        assert validate(image) == []
+        (folder,) = unpack(image, tmp_path / "into")
+        assert sorted(each.name for each in folder.rglob("*")) == ["dev", "etc", "fine"]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: bytes, zipped: bool) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 2 << 20
+    layer = info.tobuf() + bytes(info.size) + tar_of(("fine", FILE, b"x"))
+    image = image_of(tmp_path, layer, zipped=zipped)
+    with pytest.raises(ImageError, match="the tar cannot be read: a header of 2,097,152 bytes"):
+        unpack(image, tmp_path / "into")
+    assert any("a header of 2,097,152 bytes" in line for line in validate(image))
+
+
 @pytest.mark.needs("root")
 def test_a_folder_that_hides_all_below_is_what_overlayfs_takes_for_one(tmp_path: Path) -> None:
     layer = tar_of(("d/", FOLDER, b""), ("d/.wh..wh..opq", FILE, b""), ("d/new", FILE, b"x"))

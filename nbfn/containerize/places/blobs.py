@@ -93,7 +93,7 @@ def _document(descriptor: Descriptor, open_blob: Open, what: str) -> bytes:
 
 def _copy(layer: Layer, open_blob: Open, layout: Layout, what: str, *, root: bool) -> None:
     descriptor = layer.descriptor
-    if layout.has(descriptor.digest, descriptor.size):
+    if judge.is_kept(layer, layout, what, root=root):
         return
     part = layout.partial(descriptor, what, resumed=False, judge=judge.judging(layer, what, root=root))
     with part as growing, open_blob(descriptor.digest) as file:

@@ -25,7 +25,8 @@ def find_place(text: str, access: Access) -> Place:
     kind, _, rest = text.partition(":")
     if kind in ("oci", "oci-archive", "docker-archive", "docker-daemon"):
         if not rest:
-            raise BadInput(f"{text!r} names no image", hint=f"write it like {kind}:PATH or {kind}:PATH:NAME")
+            like = f"{kind}:NAME" if kind == "docker-daemon" else f"{kind}:PATH or {kind}:PATH:NAME"
+            raise BadInput(f"{text!r} names no image", hint=f"write it like {like}")
         if kind == "docker-daemon":
             return Daemon(rest)
         path, _, name = rest.partition(":")

@@ -25,6 +25,7 @@ from nbfn.containerize.image import (
     most_bytes,
 )
 from nbfn.containerize.layers import MTIME
+from nbfn.containerize.members import Header
 from nbfn.containerize.places import blobs
 from nbfn.containerize.registry import Reference
 from nbfn.errors import BadInput, ImageError
@@ -133,10 +134,11 @@ class _Archive:
     @contextlib.contextmanager
     def opened(cls, path: Path) -> Iterator[_Archive]:
         try:
-            with tarfile.open(path, "r:*") as tar:
+            with tarfile.open(path, "r:*", tarinfo=Header) as tar:
                 yield cls(tar, path)
         except _UNREADABLE as error:
-            reason = getattr(error, "strerror", None) or error
+            said = str(getattr(error, "strerror", None) or error)
+            reason = said if "\n" not in said else "it is no tar"  # tarfile tells of each way it has tried
             raise ImageError(
                 f"{path} cannot be read as an image: {reason}",
                 hint="give a file that `docker save` or `skopeo copy … oci-archive:FILE` has written",
@@ -235,7 +237,8 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         kind = LAYER_GZIP_TYPE if zipped else LAYER_TYPE
-        if zipped or not layout.has(diff_id, size):
+        came = Layer(Descriptor(kind, diff_id, size), diff_id, layout.blob(diff_id))
+        if zipped or not judge.is_kept(came, layout, what, root=root):
 
             def fill(sink: files.Sink) -> None:
                 while chunk := file.read(1 << 20):
@@ -243,7 +246,6 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
                 if not zipped and sink.digest != diff_id:
                     raise ImageError(f"{what} is damaged: {name} has the digest {sink.digest}, not {diff_id}")
 
-            came = Layer(Descriptor(kind, diff_id, size), diff_id, layout.blob(diff_id))
             digest, size = layout.add(fill, what, size, judge.judging(came, what, root=root))
         else:
             digest = diff_id

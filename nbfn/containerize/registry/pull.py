@@ -115,7 +115,8 @@ class _Fetcher:
         files.check_room(layout.path, f"the layers of {ref}", layout.lacking(image.layers))
         for number, layer in enumerate(image.layers, start=1):
             what = f"layer {number} of {ref}"
-            self.fetch(layer.descriptor, what, judge.judging(layer, what, root=root))
+            if not judge.is_kept(layer, layout, what, root=root):
+                self.fetch(layer.descriptor, what, judge.judging(layer, what, root=root))
             self._done += layer.descriptor.size
             self._tell(0)
 
