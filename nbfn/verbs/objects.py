@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
+from nbfn.contexts import endpoints
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.errors import BadInput, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
@@ -130,6 +131,7 @@ def delete_app(name: str, *, recursive: bool = False, session: Session | None = 
         for fn in control.functions.list(app_id=held["id"]):
             remove_function(control, fn)
     control.apps.delete(held["id"])
+    endpoints.forget((session or sessions.current()).context.name, name)
 
 
 def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
@@ -216,6 +218,7 @@ def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
+@noting("delete")
 def delete_function(app: str, name: str, *, session: Session | None = None) -> None:
     """Remove a function and its triggers."""
     control = _control(session)
