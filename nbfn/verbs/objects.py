@@ -209,6 +209,8 @@ def update_function(
 def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     """What is given of ``told``, if the server takes it: nothing is left out without a word."""
     body = {key: value for key, value in told.items() if value}
+    if any(map(str.isspace, str(body.get("image", "")))):
+        raise BadInput(f"{body['image']!r} cannot name an image", hint="write HOST/NAME:TAG, without blanks")
     if ours.context.is_oracle and "idle_timeout" in body:
         raise BadInput(
             "OCI Functions sets no idle timeout: how long an idle instance stays is its own affair",
