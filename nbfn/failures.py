@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nbfn.contexts import endpoints
 from nbfn.deploy.oci.causes import without_secrets
 from nbfn.errors import NbfnError, StateError
 from nbfn.yamlfile import write_text
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    What = Literal["deploy", "create", "update", "invoke"]
+    What = Literal["deploy", "create", "update", "delete", "invoke"]
 
 _log = logging.getLogger(__name__)
 _KEPT = 50
+_OVER = {
+    "deploy": ("deploy", "create", "update", "delete"),
+    "delete": ("deploy", "create", "update", "delete", "invoke"),
+}
 _MESSAGE_CHARS, _HINT_CHARS = 1000, 500
 
 About = tuple[str, str, str]
@@ -52,7 +57,10 @@ class Failed:
 
 @contextlib.contextmanager
 def noted(state: Path, what: What, about: About) -> Iterator[None]:
-    """Around what is done with a function: an error is remembered, and else the former one forgotten."""
+    """Around what is done with a function: an error is remembered, and else the former one forgotten.
+
+    Where it is invoked may be another place then, so the Fn CLI shall ask for that anew.
+    """
     try:
         yield
     except NbfnError as error:
@@ -60,6 +68,7 @@ def noted(state: Path, what: What, about: About) -> Iterator[None]:
             remember(state, what, about, error)
         raise
     forget(state, what, about)
+    endpoints.forget(*about)
 
 
 def remember(state: Path, what: What, about: About, error: NbfnError) -> None:
@@ -79,8 +88,8 @@ def remember(state: Path, what: What, about: About, error: NbfnError) -> None:
 
 
 def forget(state: Path, what: What, about: About) -> None:
-    """It has succeeded. What is deployed has been made and changed, too."""
-    over = ("deploy", "create", "update") if what == "deploy" else (what,)
+    """It has succeeded. What is deployed has been made and changed, too; what is gone is over with."""
+    over = _OVER.get(what, (what,))
     if any(each.what in over and each.about == about for each in _read(state)):
         _change(state, lambda old: [x for x in old if x.what not in over or x.about != about])
 

@@ -11,6 +11,7 @@ from nbfn import failures, revisions
 from nbfn import session as sessions
 from nbfn.calls.calling import Calling
 from nbfn.containerize import describe
+from nbfn.contexts import endpoints
 from nbfn.observe.logs import Logs
 from nbfn.projects import Export, Exported, export, export_archive, kept
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+
+
+def remove(session: Session, app: str, name: str) -> bool:
+    """Remove a function from the session's server; False if it was not there."""
+    removed = session.ask(lambda target: target.remove(app, name))
+    failures.forget(session.settings.state, "delete", about := (session.context.name, app, name))
+    endpoints.forget(*about)
+    return removed
 
 
 class Remote(Calling[P, R_co]):
@@ -58,7 +67,7 @@ class Remote(Calling[P, R_co]):
     def undeploy(self) -> bool:
         """Remove it from the target; False if it was not there. Calling it deploys it anew."""
         with self._deploying:
-            removed = self.session.ask(lambda target: target.remove(self.spec.app, self.spec.name))
+            removed = remove(self.session, self.spec.app, self.spec.name)
             self._deployment = self._context = None
         return removed
 

@@ -112,7 +112,7 @@ def parse(text: str, path: Path) -> Document:
     if data is None:
         return empty(path)
     if not isinstance(data, dict):
-        raise BadInput(f"{path}:1:1: expected 'key: value' lines, found a {type(data).__name__}")
+        raise BadInput(f"{path}:1:1: expected 'key: value' lines, found {_kind(data)}")
     return Document(path, data, root)
 
 
@@ -220,8 +220,21 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}", hint="check who owns it") from error
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise BadInput(
+            f"{path}{_place_of(error)} is not UTF-8 text: {error.reason}", hint="save the file as UTF-8"
+        ) from None
     return text
+
+
+def _place_of(error: UnicodeDecodeError) -> str:
+    """``:LINE:COLUMN`` of the first byte that is none."""
+    before = error.object[: error.start]
+    *above, line = before.split(b"\n")
+    return f":{len(above) + 1}:{len(line.decode('utf-8', 'replace')) + 1}"
+
+
+def _kind(data: object) -> str:
+    return "a list" if isinstance(data, list) else f"the {type(data).__name__.lower()} {str(data)[:40]!r}"
 
 
 def _yaml() -> YAML:

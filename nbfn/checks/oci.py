@@ -70,7 +70,8 @@ def login(facts: Facts) -> Iterator[Finding]:
         return
     host, _, prefix = context.registry.partition("/")
     namespace = prefix.partition("/")[0] or "NAMESPACE"
-    how = causes.registry_login(host, namespace, "USER")
+    program = "podman" if facts.machine.engine == "Podman" else "docker"
+    how = causes.registry_login(host, namespace, "USER", program=program)
     if cloud.login_error is not None:
         yield Finding("login", "problem", cloud.login_error.message, cloud.login_error.hint)
     elif cloud.login is None:

@@ -19,7 +19,7 @@ from nbfn.contexts.context import (
     overridden,
     variable_of,
 )
-from nbfn.errors import BadInput, NbfnError, StateError
+from nbfn.errors import BadInput, NameRefused, NbfnError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,12 @@ class Contexts:
         Raises:
             BadInput: there is no such context, or its file cannot be understood.
         """
-        return self.get(name or self.current_name() or DEFAULT, overrides=True)
+        try:
+            return self.get(name or self.current_name() or DEFAULT, overrides=True)
+        except NameRefused as error:
+            if name:
+                raise
+            raise NameRefused(f"{self._where_chosen()}: {error.message}", hint=error.hint) from None
 
     def get(self, name: str, *, overrides: bool = False) -> Context:
         """The context as its file says, or with the environment's overrides. Raises as :meth:`current`."""
@@ -175,6 +180,12 @@ class Contexts:
         except (FileNotFoundError, NotADirectoryError):
             return ""
         return document.text(_CURRENT) or ""
+
+    def _where_chosen(self) -> str:
+        """Where the current context is named."""
+        if self._environ.get("FN_CONTEXT"):
+            return "FN_CONTEXT"
+        return yamlfile.read(self.config_file).where(_CURRENT)
 
     def _choose(self, name: str) -> None:
         with self._edit(self.config_file) as document:

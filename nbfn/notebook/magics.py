@@ -39,7 +39,7 @@ from nbfn.notebook.dashboard.dashboard import dashboard
 from nbfn.notebook.errors import draw_as, short
 from nbfn.notebook.panel import panel
 from nbfn.observe.logs import Logs
-from nbfn.remote import Remote
+from nbfn.remote import Remote, remove
 from nbfn.verbs import (
     Building,
     FolderFunction,
@@ -338,8 +338,8 @@ class FnMagics(Magics):
         """Remove a function from the target."""
         args = _parse(self.fn_undeploy, line)
         found = self._find(args.name, args.app)
-        ask, app = _session_and_app(args.app)
-        removed = found.undeploy() if found else ask(lambda target: target.remove(app, args.name))
+        _, app = _session_and_app(args.app)
+        removed = found.undeploy() if found else remove(sessions.current(), app, args.name)
         display({"text/plain": f"{args.name}: {'removed' if removed else 'was not deployed'}"}, raw=True)
 
     def _callable(self, name: str) -> Callable[..., Any]:

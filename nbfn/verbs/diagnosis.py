@@ -88,11 +88,16 @@ def explain(code: str) -> str:
     return found
 
 
+def _wrapped(line: str) -> list[str]:
+    """``line`` in several, none too long; one that is indented is there to be copied, and stays whole."""
+    if line.startswith("    "):
+        return [line.strip()]
+    return textwrap.wrap(line.strip(), _WIDTH, break_on_hyphens=False) or [""]
+
+
 def _text(finding: Finding) -> str:
     head = f"{_MARKS[finding.status]:<3} {finding.subject:<12} {finding.message}"
     if not finding.advice:
         return head
-    lines = [
-        part for line in finding.advice.split("\n") for part in textwrap.wrap(line.strip(), _WIDTH) or [""]
-    ]
+    lines = [part for line in finding.advice.split("\n") for part in _wrapped(line)]
     return head + "".join(f"\n{'':17}{'→ ' if at == 0 else '  '}{line}" for at, line in enumerate(lines))

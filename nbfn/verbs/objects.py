@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbfn import session as sessions
+from nbfn.contexts import endpoints
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
 from nbfn.deploy.terms import USUAL
 from nbfn.errors import BadInput, NotFound
@@ -138,6 +139,7 @@ def delete_app(
         for fn in control.functions.list(app_id=held["id"]):
             remove_function(control, fn)
     control.apps.delete(held["id"], terms)
+    endpoints.forget((session or sessions.current()).context.name, name)
 
 
 def functions(app: str, *, session: Session | None = None) -> Sequence[Fn]:
@@ -217,6 +219,8 @@ def update_function(
 def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     """What is given of ``told``, if the server takes it: nothing is left out without a word."""
     body = {key: value for key, value in told.items() if value}
+    if any(map(str.isspace, str(body.get("image", "")))):
+        raise BadInput(f"{body['image']!r} cannot name an image", hint="write HOST/NAME:TAG, without blanks")
     if ours.context.is_oracle and "idle_timeout" in body:
         raise BadInput(
             "OCI Functions sets no idle timeout: how long an idle instance stays is its own affair",
@@ -226,6 +230,7 @@ def _taken(ours: Session, told: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
+@noting("delete")
 def delete_function(app: str, name: str, *, terms: Terms = USUAL, session: Session | None = None) -> None:
     """Remove a function and its triggers."""
     control = _control(session)

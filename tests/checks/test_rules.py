@@ -8,11 +8,14 @@ import pytest
 
 from nbfn.checks import CHECKS, diagnose
 from nbfn.checks.facts import Asked, Cloud, Executor, Facts, Machine
+from nbfn.checks.finding import Finding
 from nbfn.contexts import Context
 from nbfn.contexts.context import local
+from nbfn.deploy.oci.causes import Place, policy_hint
 from nbfn.deploy.oci.codes import CODES
 from nbfn.errors import LoginFailed, NbfnError, NotFound
 from nbfn.verbs import explain
+from nbfn.verbs.diagnosis import Diagnosis
 from tests.oci.people import COMPARTMENT
 
 HOME = Facts(Machine((3, 12)), local(), executor=Executor("T2", ("own namespaces",)))
@@ -90,6 +93,25 @@ def test_each_cause_is_found(facts: Facts, subject: str, status: str, message: s
     assert found.status == status
     assert message in found.message
     assert advice in found.advice
+
+
+def test_a_statement_to_be_copied_stays_whole() -> None:
+    hint = policy_hint("ListApp", Place(compartment_id=COMPARTMENT, region="us-ashburn-1"))
+    statement = hint.splitlines()[-1].strip()
+    assert statement.startswith("Allow group ")
+    text = str(
+        Diagnosis([Finding("access", "problem", "no", f"{'far too long a word ' * 9}a-b-c\n    {statement}")])
+    )
+    assert statement in (line.strip() for line in text.splitlines())
+    assert max(len(line) for line in text.splitlines() if "Allow" not in line) < 120
+    assert "a-b-c" in text
+
+
+def test_who_builds_with_podman_logs_in_with_it() -> None:
+    facts = cloud(login=None)
+    facts = replace(facts, machine=replace(facts.machine, engine="Podman"))
+    (found,) = (each for each in diagnose(facts) if each.subject == "login")
+    assert found.advice.startswith("podman login iad.ocir.io -u 'ns/USER'")
 
 
 def test_code_alone_needs_a_python_that_oci_has() -> None:

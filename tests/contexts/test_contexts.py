@@ -203,7 +203,7 @@ def test_both_tools_edit_one_file(tmp_path_factory: pytest.TempPathFactory, edit
 
 def test_what_is_not_text_is_named(home: Path) -> None:
     (home / ".fn" / "contexts" / "cloud.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInput, match=r"cloud\.yaml is not UTF-8"):
+    with pytest.raises(BadInput, match=r"cloud\.yaml:\d+:\d+ is not UTF-8"):
         contexts(home).current()
 
 
@@ -303,3 +303,24 @@ def test_who_said_what_cannot_be_is_named(home: Path) -> None:
     made.file("cloud").write_text("provider: azure\n")
     with pytest.raises(BadInput, match=r"cloud\.yaml: provider is 'azure'"):
         contexts(home, FN_API_URL="http://x").current("cloud")
+
+
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / ".fn"
+    (folder / "contexts").mkdir(parents=True)
+    (folder / "config.yaml").write_text("cli-version: 0.6.63\ncurrent-context: a b\n")
+    with pytest.raises(NameRefused, match=r"config\.yaml:2:18: 'a b' cannot name a context"):
+        Contexts(tmp_path, {}).current()
+    with pytest.raises(NameRefused, match=r"^FN_CONTEXT: 'c d' cannot name a context"):
+        Contexts(tmp_path, {"FN_CONTEXT": "c d"}).current()
+    with pytest.raises(NameRefused, match=r"^'e f' cannot name a context"):
+        Contexts(tmp_path, {}).current("e f")
+    (folder / "contexts" / "x.yaml").write_bytes(b"provider: default\nregistry: \xc3\xa4\xff\n")
+    with pytest.raises(BadInput, match=r"x\.yaml:2:12 is not UTF-8 text"):
+        Contexts(tmp_path, {}).get("x")
+    (folder / "contexts" / "x.yaml").write_text("- a\n")
+    with pytest.raises(BadInput, match=r"x\.yaml:1:1: expected 'key: value' lines, found a list"):
+        Contexts(tmp_path, {}).get("x")
+    (folder / "contexts" / "x.yaml").write_text("word\n")
+    with pytest.raises(BadInput, match=r"found the str 'word'"):
+        Contexts(tmp_path, {}).get("x")

@@ -121,13 +121,18 @@ def test_a_profile_that_lacks_a_line(home: Path) -> None:
     assert "add user=… to it in ~/.oci/config" in said
 
 
-def test_a_region_that_is_not_known(home: Path) -> None:
+def test_a_region_that_is_not_known(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = home / ".oci" / "config"
     profile.write_text(profile.read_text().replace("region=us-ashburn-1", "region=us-ashbrun-1"))
     fn("update", "context", "api-url", "--delete")
     said = refused("list", "apps")
     assert "'us-ashbrun-1' is not a region of OCI" in said
+    assert f"(it is region of the profile, [DEFAULT] of {profile})" in said
     assert "did you mean us-ashburn-1" in said
+    monkeypatch.setenv("OCI_CLI_REGION", "mars-1")
+    said = refused_anew("list", "apps")
+    assert "'mars-1' is not a region of OCI that is known here (it is OCI_CLI_REGION)" in said
+    assert "`fn update context api-url https://functions.REGION" in said
 
 
 def test_a_region_that_is_newer_than_the_table_needs_an_endpoint(home: Path) -> None:
@@ -164,7 +169,7 @@ def test_files_that_are_no_files(home: Path) -> None:
 def test_a_func_yaml_that_is_no_file(home: Path) -> None:
     fn("init", "--runtime", "python", "f")
     (home / "f" / "func.yaml").write_bytes(b"name: \xff\n")
-    assert "func.yaml is not UTF-8" in refused("deploy", "--app", "a", "f")
+    assert "func.yaml:1:7 is not UTF-8" in refused("deploy", "--app", "a", "f")
     shutil.rmtree(home / "f")
     (home / "f" / "func.yaml").mkdir(parents=True)
     assert "func.yaml" in refused("deploy", "--app", "a", "f")
@@ -234,3 +239,15 @@ def test_a_base_that_cannot_be_had_and_how_to_have_another(
     said = not_deployed("--app", "app01", "--base", "/none.tar")
     assert "'/none.tar' is not there" in said
     assert "NBFN_BASE" not in said
+
+
+def test_names_with_blanks(home: Path) -> None:
+    assert "subnet 'a b' is not a subnet's id" in refused(
+        "create", "app", "app01", "--annotation", 'oracle.com/oci/subnetIds=["a b"]'
+    )
+    assert fn("create", "app", "app01", "--annotation", SUBNETS).code == 0
+    said = refused("create", "function", "app01", "f", "iad.ocir.io/n s/f:1")
+    assert "'iad.ocir.io/n s/f:1' cannot name an image" in said
+    assert "without blanks" in said
+    assert fn("create", "function", "app01", "f", "iad.ocir.io/ns/f:1").code == 0
+    assert "cannot name an image" in refused("update", "function", "app01", "f", "--image", "a b:1")

@@ -210,11 +210,13 @@ def image_hint(place: Place) -> str:
     )
 
 
-def registry_login(registry: str, namespace: str, user: str, domain: str = "") -> str:
-    """How to log in to OCI's registry, whose user names have a form of their own."""
+def registry_login(
+    registry: str, namespace: str, user: str, domain: str = "", *, program: str = "docker"
+) -> str:
+    """How to log in to OCI's registry, whose user names have a form of their own, by ``program``."""
     name = "/".join(part for part in (namespace, domain, user) if part)
     return (
-        f"docker login {registry} -u '{name}', and as password an auth token (made in the console: User "
+        f"{program} login {registry} -u '{name}', and as password an auth token (made in the console: User "
         "settings > Auth tokens, shown once), never the console's password; users of an identity domain are "
         f"{namespace}/DOMAIN/USER, federated ones {namespace}/oracleidentitycloudservice/USER"
     )

@@ -32,6 +32,8 @@ class Profile(dict[str, str]):
     """What is known of a profile, and what opens its key."""
 
     phrase = PassPhrase()
+    place = ""
+    """``[NAME] of FILE``."""
 
 
 def read_profile(
@@ -74,8 +76,8 @@ def read_profile(
         if key in values:
             values[key] = str(path.parent / _expand(values[key], environ))
     known = Profile(values)
-    in_file = f"pass_phrase in [{name}] of {path}"
-    known.phrase = _phrase(values.get("pass_phrase", ""), given, environ, in_file)
+    known.place = f"[{name}] of {path}"
+    known.phrase = _phrase(values.get("pass_phrase", ""), given, environ, f"pass_phrase in {known.place}")
     return known
 
 

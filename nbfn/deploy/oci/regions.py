@@ -127,10 +127,11 @@ _SERVICE = re.compile(r"functions\.([a-z0-9-]+)\.")
 _BY_KEY = {region.key: region for region in _REGIONS.values()}
 
 
-def find_region(text: str, metadata: str = "") -> Region:
+def find_region(text: str, metadata: str = "", where: str = "") -> Region:
     """The region that ``text`` names, by identifier or key, in any case.
 
     ``metadata`` is the value of ``OCI_REGION_METADATA``: JSON of one region that is not in the table.
+    ``where`` tells errors where the text is from.
 
     Raises:
         BadInput: none is known by it, or ``metadata`` cannot be read.
@@ -144,8 +145,9 @@ def find_region(text: str, metadata: str = "") -> Region:
         close = difflib.get_close_matches(name, [*_REGIONS, *_BY_KEY], n=1, cutoff=0.75)
         near = f"did you mean {close[0]}? " if close else ""
         raise BadInput(
-            f"{text!r} is not a region of OCI that is known here",
-            hint=f"{near}A region that is newer than this table: give the endpoint, or OCI_REGION_METADATA",
+            f"{text!r} is not a region of OCI that is known here{f' (it is {where})' if where else ''}",
+            hint=f"{near}One that is newer than this version of nbfn is reached by its address, `fn update "
+            "context api-url https://functions.REGION.oci.oraclecloud.com`, or told by OCI_REGION_METADATA",
         )
     return found
 

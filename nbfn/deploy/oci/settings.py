@@ -89,7 +89,13 @@ class OciSettings:
 
 
 def check_subnets(subnet_ids: Sequence[str]) -> None:
-    """Return if an application can be in so many subnets. Raises BadInput."""
+    """Return if an application can be in these subnets, by their number and form. Raises BadInput."""
+    for each in subnet_ids:
+        if not each or any(map(str.isspace, each)):
+            raise BadInput(
+                f"subnet {each!r} is not a subnet's id",
+                hint="ids begin with ocid1.subnet., and commas are between them",
+            )
     if len(subnet_ids) > _MOST_SUBNETS:
         raise BadInput(
             f"{len(subnet_ids)} subnets are given", hint=f"an application has 1 to {_MOST_SUBNETS}"
@@ -129,7 +135,9 @@ class Account:
         text = self.settings.region or self._told_region()
         if text:
             try:
-                return find_region(text, self.settings.environ.get("OCI_REGION_METADATA", ""))
+                return find_region(
+                    text, self.settings.environ.get("OCI_REGION_METADATA", ""), self._region_is()
+                )
             except BadInput:  # newer than the table, which an endpoint makes up for
                 if not self.settings.endpoint:
                     raise
@@ -204,6 +212,18 @@ class Account:
                 hint=f"use one of: {', '.join(_AUTHS)}",
             )
         return told or ("security_token" if self._profile.get("security_token_file") else "api_key")
+
+    def _region_is(self) -> str:
+        """Where the region is told."""
+        if self.settings.region:
+            return "region of the settings"
+        if self._auth == "resource_principal":
+            return "OCI_RESOURCE_PRINCIPAL_REGION"
+        if isinstance(self.credentials, InstancePrincipal):
+            return "the instance's"
+        if self.settings.environ.get("OCI_CLI_REGION"):
+            return "OCI_CLI_REGION"
+        return f"region of the profile, {self._profile.place}"
 
     def _told_region(self) -> str:
         environ = self.settings.environ

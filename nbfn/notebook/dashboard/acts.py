@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbfn.errors import BadInput
 from nbfn.function import Function
+from nbfn.remote import remove
 from nbfn.spec import Limits
 from nbfn.verbs import FolderFunction, invoke_function
 
@@ -102,7 +103,7 @@ class Acts:
         if self.function is not None:
             removed = self.function.undeploy()
         else:
-            removed = self._session.ask(lambda target: target.remove(self.known.app, self.known.name))
+            removed = remove(self._session, self.known.app, self.known.name)
         return "removed" if removed else "it was not deployed"
 
     def _one(self, arguments: Mapping[str, Any]) -> str:
