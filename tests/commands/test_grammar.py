@@ -214,6 +214,13 @@ def completed(line: str) -> list[str]:
     return [each.partition(",")[2] for each in told.splitlines()]
 
 
+@pytest.mark.parametrize("line", ["", "list", "create", "config", "images"])
+def test_alone_a_word_shows_its_help(line: str) -> None:
+    done = fn(*line.split())
+    assert (done.code, done.err) == (0, "")
+    assert done.out == fn(*line.split(), "--help").out
+
+
 def test_a_shell_completes(home: Path) -> None:
     fn("create", "context", "cloud")
     assert completed("nbfn de") == ["delete", "deploy"]

@@ -158,6 +158,8 @@ def test_a_failed_call_says_where_its_output_is(
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%fn")
     assert "Usage: %fn [OPTIONS] COMMAND" in capsys.readouterr().out
+    assert shell.run_cell("%fn list").success
+    assert capsys.readouterr().out.startswith("Usage: %fn list")
     shell.run_cell("%fn invoke --help")
     assert "Usage: %fn invoke" in capsys.readouterr().out
     assert "list apps" in (shell.find_line_magic("fn").__doc__ or "")
