@@ -44,7 +44,7 @@ def cli(ctx: click.Context, context: str, registry: str, verbose: bool) -> None:
     Commands and options are those of the Fn CLI, and so are its files of contexts.
     """
     edge = ctx.ensure_object(Edge)
-    edge.context, edge.registry = context, registry
+    edge.context, edge.registry, edge.verbose = context, registry, verbose
     ctx.call_on_close(edge.close)
 
 

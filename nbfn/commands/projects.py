@@ -143,9 +143,9 @@ def build(
     if folder:
         edge.show.say(f"Building function at: ./{folder}")
     built = build_project(
-        place, how=_building(verbose=verbose, **how), session=edge.session, say=edge.show.say
+        place, how=_building(edge, verbose=verbose, **how), session=edge.session, say=edge.show.say
     )
-    if verbose:
+    if verbose or edge.verbose:
         rows = [(each.what, str(each.size), "reused" if each.reused else "made") for each in built.layers]
         edge.show.table(("LAYER", "BYTES", ""), rows)
     edge.show.say(f"Function {built.image.repository}@sha256:{built.image.short} built successfully.")
@@ -240,7 +240,7 @@ def deploy(
         app,
         create_app=create_app,
         bump=not no_bump,
-        how=replace(_building(verbose, docker, no_cache, build_arg, base), local=local),
+        how=replace(_building(edge, verbose, docker, no_cache, build_arg, base), local=local),
         session=edge.session,
         say=edge.show.say,
     )
@@ -281,18 +281,24 @@ def watch(
         app,
         quiet_s=float(seconds(debounce, "--debounce")),
         ignore=ignore,
-        how=_building(verbose, **how),
+        how=_building(edge, verbose, **how),
         session=edge.session,
         say=edge.show.say,
     )
 
 
 def _building(
-    verbose: bool, docker: bool, no_cache: bool, build_arg: tuple[tuple[str, str], ...], base: str
+    edge: Edge,
+    verbose: bool,
+    docker: bool,
+    no_cache: bool,
+    build_arg: tuple[tuple[str, str], ...],
+    base: str,
 ) -> Building:
     from nbfn.verbs import Building
 
-    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=verbose, base=base)
+    told = verbose or edge.verbose
+    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=told, base=base)
 
 
 def _place(folder: str | None, working_dir: str | None) -> Path:

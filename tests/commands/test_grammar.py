@@ -214,6 +214,14 @@ def completed(line: str) -> list[str]:
     return [each.partition(",")[2] for each in told.splitlines()]
 
 
+def test_more_is_said_wherever_it_is_asked_for(home: Path) -> None:
+    fn("init", "--runtime", "python", "hello")
+    assert "LAYER" not in fn("build", "hello").out
+    before, behind = fn("-v", "build", "hello"), fn("build", "-v", "hello")
+    assert "LAYER" in before.out
+    assert before.out == behind.out
+
+
 @pytest.mark.parametrize("line", ["", "list", "create", "config", "images"])
 def test_alone_a_word_shows_its_help(line: str) -> None:
     done = fn(*line.split())
