@@ -177,12 +177,16 @@ def test_tab_completes(shell: InteractiveShell, at_home: Path) -> None:
     assert "--create-app" in completed("%fn deploy --cr")
     assert completed("%fn init --runtime py") == ["python"]
     assert completed("%fn wat") == ["watch"]
+    assert completed("%fn list f app01 --output=js") == ["--output=json"]
+    assert completed("%fn init --wor") == ["--working-dir"]
     assert completed("%fn list pbfs ve") == ["versions"]
     assert "app01" not in completed("%fn inspect app a")
     assert local.find(session.current().settings) is None, "no executor is started for it"
     shell.run_line_magic("fn", "create app app01")
     assert "app01" in completed("%fn inspect app a")
     assert "app01" in completed("%fn list f app")
+    assert completed("%fn deploy --app=ap") == ["--app=app01"]
+    assert completed("%fn inspect app nosuch") == ["nosuch"], "Python's names are not offered instead"
 
 
 def test_watching_ends_with_the_interrupt_of_its_cell(
