@@ -169,7 +169,7 @@ def test_a_folder_of_an_application_is_deployed_with_all(home: Path) -> None:
     (home / "app.yaml").write_text("name: shop\n")
     done = fn("deploy")
     assert (done.code, done.out) == (1, "")
-    assert "has no func.yaml" in done.err
+    assert f"{home} has no func.yaml" in done.err, "not . alone"
     assert "fn deploy --all" in done.err
     assert "--all" not in fn("build").err
 
