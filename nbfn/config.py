@@ -31,6 +31,8 @@
                             ``$XDG_RUNTIME_DIR``, ``/run/containers`` or ``~/.config``)
 ``NBFN_CGROUPS``            ``auto`` (default): instances are limited by cgroups where they can be made;
                             ``off``: their memory is looked at instead
+``NBFN_LOG_LEVEL``          how much the executor says: ``debug``, ``info`` (default), ``warn``, ``error``
+                            or ``fatal``
 ``NBFN_ZYGOTES``            how many sets of imported libraries are kept ready for new instances to be
                             forked from; 0 starts each as a new process (default 4)
 ==========================  ====================================================================
@@ -54,6 +56,8 @@ DEFAULT_BASE = "docker.io/fnproject/python:{python}"
 """The image that Fn's own Python functions run on."""
 FN_PYTHONS = ("3.11", "3.12")
 """The minor versions that Fn has images of, in 2026."""
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal", "panic")
+"""As Fn has them; the last two are one."""
 DRIVERS = ("auto", "sandbox", "docker", "fake")
 # A sockaddr_un holds 108 bytes; a longer state folder puts its sockets in a short one of its own.
 _SOCKET_PATH_MAX = 96
@@ -87,6 +91,8 @@ class Settings:
     zygotes: int
     cgroups: bool = True
     """Limit instances by cgroups, where they can be made."""
+    log_level: str = "info"
+    """Of what the executor says, one of :data:`LOG_LEVELS`."""
 
     @property
     def images(self) -> Path:
@@ -128,12 +134,13 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         "registry_auth": _registry_auth(env),
         "zygotes": int(_number("NBFN_ZYGOTES", env.get("NBFN_ZYGOTES") or "4")),
         "cgroups": _choice("NBFN_CGROUPS", env.get("NBFN_CGROUPS") or "auto", ("auto", "off")) == "auto",
+        "log_level": _choice("NBFN_LOG_LEVEL", env.get("NBFN_LOG_LEVEL") or "info", LOG_LEVELS),
     }
     return Settings(**{**values, **given})  # type: ignore[arg-type]
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """This process's environment for a child that shall load exactly ``settings``."""
+def environment(settings: Settings, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment, and ``more``, for a child that shall load exactly ``settings``."""
     told = {
         "NBFN_STATE": str(settings.state),
         "NBFN_SOCKET": str(settings.socket),
@@ -152,10 +159,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "DOCKER_CONFIG": str(settings.docker_config),
         "NBFN_ZYGOTES": str(settings.zygotes),
         "NBFN_CGROUPS": "auto" if settings.cgroups else "off",
+        "NBFN_LOG_LEVEL": settings.log_level,
     }
     if len(settings.registry_auth) == 1:
         told["REGISTRY_AUTH_FILE"] = str(settings.registry_auth[0])
-    return {**os.environ, **told}
+    return {**os.environ, **(more or {}), **told}
 
 
 def inherited(*, without: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from nbfn.portal import portal
 from nbfn.transport import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
     from anyio.abc import TaskStatus
@@ -77,8 +77,9 @@ def driver_of(settings: Settings, endpoint: Endpoint | None = None) -> str:
     return (running.driver if running else "") or settings.driver
 
 
-def ensure(settings: Settings) -> Endpoint:
-    """The executor that serves ``settings.state``, started if need be.
+def ensure(settings: Settings, environ: Mapping[str, str] | None = None) -> Endpoint:
+    """The executor that serves ``settings.state``, started if need be, with ``environ`` beside this process's
+    environment.
 
     Two kernels that call this at once get the same one.
 
@@ -95,7 +96,7 @@ def ensure(settings: Settings) -> Endpoint:
         if endpoint is not None:
             return endpoint
         for _ in range(_START_ATTEMPTS):
-            _start(settings)
+            _start(settings, environ)
             endpoint = find(settings)
             if endpoint is not None:
                 return endpoint  # else its time without users was over before we came
@@ -244,7 +245,7 @@ def _lock_is_held(settings: Settings) -> bool:
     return False
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: Settings, environ: Mapping[str, str] | None) -> None:
     """Run ``nbfn serve --detach``, which returns when it listens."""
     # -P: a random.py beside the notebook must not be imported in place of the real one.
     argv = [sys.executable, "-P", "-m", "nbfn", "serve", "--detach"]
@@ -258,7 +259,7 @@ def _start(settings: Settings) -> None:
                 stdout=output,
                 stderr=output,
                 cwd=settings.state,
-                env=config.environment(settings),
+                env=config.environment(settings, environ),
                 start_new_session=True,
                 timeout=_START_TIMEOUT_S,
                 check=False,

@@ -33,6 +33,8 @@ class Edge:
     """``--context``; empty for the current one."""
     registry: str = ""
     """``--registry``."""
+    verbose: bool = False
+    """``-v`` before the command, which is as good as behind it."""
     _own: Session | None = None
 
     @property

@@ -67,6 +67,14 @@ class Words(click.Group):
     """A group whose commands have other names, too."""
 
     other_names = _OTHER_NAMES
+    alone_is_help = True
+    """Said alone it shows its help, which is no failure, as in the Fn CLI."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and self.no_args_is_help and self.alone_is_help and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = super().get_command(ctx, cmd_name)

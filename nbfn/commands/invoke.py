@@ -96,7 +96,7 @@ def invoke(
         detached=detached,
         session=edge.session,
     )
-    if display_call_id and not detached:
+    if display_call_id and answer.call_id and not detached:
         edge.show.say(f"Call ID: {answer.call_id}")
     if output:
         headers = {name.title(): [value] for name, value in answer.headers.items()}

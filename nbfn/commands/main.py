@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
 import click
 
-from nbfn import __version__
+from nbfn import __version__, config
 from nbfn.commands import configuration, contexts, objects, past, prebuilt, revisions, triggers
 from nbfn.commands.complete import contexts as complete_contexts
 from nbfn.commands.doctor import doctor
@@ -43,7 +44,7 @@ def cli(ctx: click.Context, context: str, registry: str, verbose: bool) -> None:
     Commands and options are those of the Fn CLI, and so are its files of contexts.
     """
     edge = ctx.ensure_object(Edge)
-    edge.context, edge.registry = context, registry
+    edge.context, edge.registry, edge.verbose = context, registry, verbose
     ctx.call_on_close(edge.close)
 
 
@@ -76,6 +77,12 @@ for _command in (
 
 def main() -> None:
     """Run the command line; exit with its code, which is 130 if it was interrupted."""
+    if any(config.variables().get(name) for name in ("DEBUG", "SWAGGER_DEBUG")):
+        # As the Fn CLI dumps requests, less headers and bodies, which hold secrets.
+        log = logging.getLogger("httpx")
+        log.addHandler(logging.StreamHandler())
+        log.setLevel(logging.INFO)
+        log.propagate = False
     try:
         # By itself click would exit with 1 for Ctrl-C, as for any other end.
         code = cli(standalone_mode=False)

@@ -6,6 +6,13 @@ from pathlib import Path
 
 import click
 
+from nbfn.config import LOG_LEVELS
+
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    help="How much it says. [NBFN_LOG_LEVEL, info]",
+)
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),

@@ -26,6 +26,7 @@ class OrName(Words):
     """A group whose first word may also be a name, which ``default`` is then given."""
 
     default = "listing"
+    alone_is_help = False
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

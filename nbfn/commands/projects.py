@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +143,9 @@ def build(
     if folder:
         edge.show.say(f"Building function at: ./{folder}")
     built = build_project(
-        place, how=_building(verbose=verbose, **how), session=edge.session, say=edge.show.say
+        place, how=_building(edge, verbose=verbose, **how), session=edge.session, say=edge.show.say
     )
-    if verbose:
+    if verbose or edge.verbose:
         rows = [(each.what, str(each.size), "reused" if each.reused else "made") for each in built.layers]
         edge.show.table(("LAYER", "BYTES", ""), rows)
     edge.show.say(f"Function {built.image.repository}@sha256:{built.image.short} built successfully.")
@@ -195,7 +196,9 @@ def push(edge: Edge, image: str | None, where: str | None, registry: str, verbos
 @click.option("--app", default="", shell_complete=complete.apps, help="Application (default: app.yaml's).")
 @click.option("--create-app", is_flag=True, help="Make the application if it is not there.")
 @click.option("--all", "everything", is_flag=True, help="Every function below a folder with an app.yaml.")
-@click.option("--local", "--skip-push", "local", is_flag=True, help="Do not push to a registry.")
+@click.option(
+    "--local", "--skip-push", "local", is_flag=True, help="Push nothing: Docker has the image there."
+)
 @click.option("--no-bump", is_flag=True, help="Leave the version in func.yaml as it is.")
 @docker_options
 @registry_option
@@ -210,6 +213,7 @@ def deploy(
     app: str,
     create_app: bool,
     everything: bool,
+    local: bool,
     no_bump: bool,
     working_dir: str | None,
     verbose: bool,
@@ -218,7 +222,6 @@ def deploy(
     no_cache: bool,
     build_arg: tuple[tuple[str, str], ...],
     base: str,
-    **_: object,
 ) -> None:
     """Build a function, make the server hold it with its triggers, and bump its version.
 
@@ -237,7 +240,7 @@ def deploy(
         app,
         create_app=create_app,
         bump=not no_bump,
-        how=_building(verbose, docker, no_cache, build_arg, base),
+        how=replace(_building(edge, verbose, docker, no_cache, build_arg, base), local=local),
         session=edge.session,
         say=edge.show.say,
     )
@@ -278,18 +281,24 @@ def watch(
         app,
         quiet_s=float(seconds(debounce, "--debounce")),
         ignore=ignore,
-        how=_building(verbose, **how),
+        how=_building(edge, verbose, **how),
         session=edge.session,
         say=edge.show.say,
     )
 
 
 def _building(
-    verbose: bool, docker: bool, no_cache: bool, build_arg: tuple[tuple[str, str], ...], base: str
+    edge: Edge,
+    verbose: bool,
+    docker: bool,
+    no_cache: bool,
+    build_arg: tuple[tuple[str, str], ...],
+    base: str,
 ) -> Building:
     from nbfn.verbs import Building
 
-    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=verbose, base=base)
+    told = verbose or edge.verbose
+    return Building(docker=docker, cache=not no_cache, args=dict(build_arg), verbose=told, base=base)
 
 
 def _place(folder: str | None, working_dir: str | None) -> Path:

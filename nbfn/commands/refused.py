@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
 
-_SERVER = "this machine's executor is no container: `nbfn serve --help` has its options"
-
 PRE_BUILT = {"--pbf": "`create function APP NAME --pbf NAME|OCID` makes a function of a pre-built one"}
 OF_START = {
-    "--log-level": "`nbfn serve` shows what the executor says",
-    "--env-file": "settings are NBFN_* variables: see docs/settings.md",
     "--version": "the executor is part of nbfn: install that version of it",
     "--iofs-dir": "instances have their sockets below NBFN_STATE",
     "--local-debug": "`greet.local(…)` runs a function here, under any debugger",

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 import click
 
 from nbfn import config
-from nbfn.commands.options import Port, state_option
+from nbfn.commands.options import Port, log_level_option, state_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbfn.config import Settings
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+}
 
 
 @click.command()
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Stop after so long without a user. Without this it stays.",
 )
+@log_level_option
 @click.option("--detach", is_flag=True, help="Go to the background once it listens; print where, as JSON.")
 def serve(
     host: str | None,
@@ -49,6 +59,7 @@ def serve(
     token_file: Path | None,
     driver: str | None,
     linger: float | None,
+    log_level: str | None,
     detach: bool,
 ) -> None:
     """Run the executor: it holds functions and runs their calls.
@@ -60,6 +71,7 @@ def serve(
         state=state,
         host=host,
         driver=driver,
+        log_level=log_level,
         socket=socket and socket.expanduser().absolute(),
         token_file=token_file and token_file.expanduser().absolute(),
     )
@@ -79,7 +91,8 @@ def _serve(
 ) -> None:
     from nbfn.executor import serve as run
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    level = _LEVELS[settings.log_level]
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=level)
     run(settings, linger=linger, on_listening=on_listening)
 
 

@@ -132,8 +132,11 @@ def complete(before: str, word: str) -> list[str]:
         return []
     found = ShellComplete(cli, {"obj": Edge(show=Notebook(), in_notebook=True)}, "fn", "_FN_COMPLETE")
     items = found.get_completions(words, word)
-    paths = [path for item in items if item.type in ("dir", "file") for path in _paths(word, item.type)]
-    return [*(item.value for item in items if item.type == "plain"), *paths]
+    option, equals, value = word.partition("=")
+    before, rest = (option + equals, value) if equals and option.startswith("--") else ("", word)
+    paths = [path for item in items if item.type in ("dir", "file") for path in _paths(rest, item.type)]
+    plain = [item.value for item in items if item.type == "plain"]
+    return [before + each for each in (*plain, *paths)]
 
 
 def _paths(word: str, kind: str) -> list[str]:

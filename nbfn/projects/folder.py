@@ -65,7 +65,9 @@ def capture_folder(function: FuncFile, *, fetch: bool = False) -> Capture:
         source = path.read_text(encoding="utf-8")
         tree = ast.parse(source, filename=str(path))
     except FileNotFoundError:
-        raise BadInput(f"{function.folder} has no {file}", hint="that is the file of the function") from None
+        raise BadInput(
+            f"{function.folder.absolute()} has no {file}", hint="that is the file of the function"
+        ) from None
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         raise BadInput(f"{path}{line} is not Python: {error}") from None

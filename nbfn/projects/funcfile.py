@@ -174,7 +174,9 @@ def find_func_file(folder: Path, *, instead: str = "") -> FuncFile:
         if (folder / name).is_file():
             return FuncFile(folder / name)
     what = "has no func.yaml" if folder.is_dir() else "is not a folder"
-    raise BadInput(f"{folder} {what}", hint=instead or "`fn init --runtime python NAME` makes a function")
+    raise BadInput(
+        f"{folder.absolute()} {what}", hint=instead or "`fn init --runtime python NAME` makes a function"
+    )
 
 
 def guessed_name(place: Path) -> str:

@@ -132,12 +132,15 @@ def _runtime(folder: Path, runtime: str) -> tuple[str, Boilerplate]:
     if (folder / "Dockerfile").exists():
         return "docker", Boilerplate("", "")
     if runtime == "docker":
-        raise BadInput(f"{folder} has no Dockerfile, which runtime docker builds", hint="write one first")
+        raise BadInput(
+            f"{folder.absolute()} has no Dockerfile, which runtime docker builds", hint="write one first"
+        )
     if not runtime:
         runtime = next((known for file, known in _BY_FILE.items() if (folder / file).exists()), "")
     if not runtime:
         raise BadInput(
-            f"what {folder} is written in cannot be told", hint=f"--runtime is one of: {', '.join(RUNTIMES)}"
+            f"what {folder.absolute()} is written in cannot be told",
+            hint=f"--runtime is one of: {', '.join(RUNTIMES)}",
         )
     found = find(runtime)
     if found is None:

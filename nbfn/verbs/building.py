@@ -38,6 +38,8 @@ class Building:
     """False: Docker builds each step anew."""
     args: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Build arguments for Docker."""
+    local: bool = False
+    """Push nothing: the server reads from this machine's Docker what that has built."""
     verbose: bool = False
     """Tell all that a build writes, not only its steps."""
     base: str = ""
@@ -73,8 +75,10 @@ def build_folder(
     how: Building = USUAL,
     say: Say | None = None,
     progress: Progress | None = None,
+    tag: str = "",
 ) -> Built:
-    """Build ``function`` for the application ``app``, into the images of this machine.
+    """Build ``function`` for the application ``app``, into the images of this machine; ``tag`` is what Docker
+    calls it, instead of its version.
 
     ``progress`` is told ``build``, and how many of how many steps are done.
 
@@ -96,7 +100,7 @@ def build_folder(
     image = projects.build_by_docker(
         function,
         session.layout,
-        tag=_docker_name(session, function),
+        tag=_docker_name(session, function, tag),
         args=how.args,
         cache=how.cache,
         engine=session.context.engine,
@@ -127,7 +131,8 @@ def deploy_folder(
     ``progress`` is told how far it is, as by :func:`build_folder` and :meth:`nbfn.session.Session.deploy`;
     without it ``say`` is told of what goes to a registry.
 
-    What Docker has built goes to a server that is elsewhere through the context's registry.
+    What Docker has built goes to a server that is elsewhere through the context's registry, unless ``how``
+    is local.
 
     Raises:
         BadInput, LimitError, RequirementError, BuildFailed, ImageError, StateError: as :func:`build_folder`.
@@ -138,17 +143,26 @@ def deploy_folder(
     if how.way(function) == "here":
         projects.run_commands(function, _teller(say, progress, verbose=how.verbose))
         spec = replace(spec, base=how.on(function))
-        elsewhere = session.check_reach(function.name, spec.base).base != HOST
+        route = session.check_reach(function.name, spec.base)
+        if how.local and route.way == "push":
+            raise BadInput(
+                f"{function.name!r} is built without Docker, and the server of context "
+                f"{session.context.name!r} can read it from a registry alone",
+                hint="leave --local out; or add --docker, if that server has this machine's Docker",
+            )
+        elsewhere = route.base != HOST
         taken = projects.capture_folder(function, fetch=elsewhere)
         return session.deploy(spec, taken, force=not how.cache, tag=tag, progress=progress or _pushing(say))
     session.check(spec)
-    built = build_folder(session, function, spec.app, how, say, progress)
+    built = build_folder(session, function, spec.app, how, say, progress, tag)
     image = session.layout.get(built.image)
     fingerprint = digest_of(image.config_bytes)
     if session.context.is_local or session.server.own:
         return session.deploy_image(spec, built.image, fingerprint, tag=tag)
     # Which it is for is its Dockerfile's affair, and known only now.
     session.server.check_architecture(spec.app, str(image.config.get("architecture") or ""))
+    if how.local:
+        return session.deploy_image(spec, ImageRef.parse(_docker_name(session, function, tag)), fingerprint)
     pushed = push_image(session, function, built.image, tag, say, progress)
     return session.deploy_image(spec, pushed, fingerprint)
 
@@ -230,9 +244,9 @@ def _last_part(function: FuncFile) -> str:
     return repository("-", function.name).rpartition("/")[2]
 
 
-def _docker_name(session: Session, function: FuncFile) -> str:
+def _docker_name(session: Session, function: FuncFile, tag: str) -> str:
     """What ``docker images`` shows it as: the Fn CLI's name for it, ``[REGISTRY/]NAME:VERSION``."""
-    version = (function.version or "latest").replace("+", "-")
+    version = tag or (function.version or "latest").replace("+", "-")
     return session.context.image_name(_last_part(function), version)
 
 

@@ -166,9 +166,7 @@ def create_function(
 ) -> Fn:
     """Make a function of an image, ``NAME:TAG``, that the server can read. Raises Conflict if it is there."""
     check_names(app, name)
-    reference = ImageRef.parse(image)
-    if not reference.tag and not reference.digest:
-        raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
+    _check_tag(image)
     scale = _scale_notes(min_instances or None, max_instances or None)
     told = {
         "image": image,
@@ -203,6 +201,8 @@ def update_function(
 
     A ``min_instances`` or ``max_instances`` of 0 is none.
     """
+    if image:
+        _check_tag(image)
     told = {
         "image": image,
         "memory": memory,
@@ -302,6 +302,12 @@ def check_names(app: str, name: str) -> None:
     """Return if both names can be. Raises NameRefused."""
     check_app_name(app)
     check_function_name(name)
+
+
+def _check_tag(image: str) -> None:
+    reference = ImageRef.parse(image)
+    if not reference.tag and not reference.digest:
+        raise BadInput(f"the image {image!r} has no tag", hint=f"say which: {image}:latest")
 
 
 def _scale_notes(min_instances: int | None, max_instances: int | None) -> dict[str, Any]:

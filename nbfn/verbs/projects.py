@@ -254,6 +254,8 @@ def _deploy(
         )
         _bumped(function, version, bump=bump, tell=tell)
         return Deployed(app["name"], function.name, version, None, changed, function.pre_built)
+    if function.oci and not ours.context.is_oracle:
+        tell(f"deploy.oci of {function.path.name}: only OCI Functions has that; left out")
     held: Object = there or {}
     config = {key: value for key, value in (held.get("config") or {}).items() if key != KEY_VARIABLE}
     spec = FunctionSpec(

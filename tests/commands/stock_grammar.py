@@ -114,7 +114,7 @@ REFUSED_COMMANDS = {
     "build-server": "build Fn servers",
     "update server": "pull Fn servers",
 }
-REFUSED = frozenset(["local-debug", "local-debug-port", "log-level", "env-file", "iofs-dir"])
+REFUSED = frozenset({"local-debug", "local-debug-port", "iofs-dir"})
 # ``version`` is an option of the function in ``init``; ``pbf`` is one of ``create function`` and ``init``.
 REFUSED_OF = {
     "start": frozenset({"version"}),

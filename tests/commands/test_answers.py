@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.commands.fnline import at_home, fn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -243,6 +243,35 @@ def test_a_started_executor_has_the_port_it_was_given(home: Path, unused_port: i
     other = fn("start", "-p", str(unused_port - 1))
     assert other.code == 1
     assert "is running already, at http://" in other.err
+
+
+def test_what_the_executor_is_started_with(
+    home: Path, state: Path, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "vars"
+    monkeypatch.setenv("PASSED", "on")
+    file.write_text(f"# for it\n\nNBFN_PORT={unused_port}\nOWN=a b=c\nPASSED\nNOT_HERE\n")
+    quiet = fn("start", "--env-file", str(file), "--log-level", "error")
+    assert quiet.code == 0, quiet.err
+    assert quiet.out.rstrip().endswith(f":{unused_port}")
+    running = nbfn.executor_status()
+    assert running is not None
+    held = Path(f"/proc/{running.pid}/environ").read_bytes().decode().split("\0")
+    assert {"OWN=a b=c", "PASSED=on"} <= set(held)
+    assert not any(each.startswith("NOT_HERE") for each in held)
+    assert "listening on" not in (state / "executor.log").read_text()
+    assert "running already" in fn("start").out
+    late = fn("start", "--log-level", "debug")
+    assert (late.code, "cannot be told anything any more" in late.err) == (1, True)
+    assert fn("stop").code == 0
+    assert nbfn.start_executor(log_level="info")
+    assert "listening on" in (state / "executor.log").read_text()
+    assert fn("start", "--log-level", "loud").code == 2
+    for text, said in (("A B=1", "vars:1: this is not NAME=VALUE"), ("NBFN_LOG_LEVEL=loud", "is 'loud'")):
+        file.write_text(text)
+        bad = fn("start", "--env-file", str(file))
+        assert (bad.code, said in bad.err) == (1, True), bad.err
+    assert fn("start", "--env-file", str(home / "nosuch")).code == 1
 
 
 def test_the_executor_from_python(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,6 +45,14 @@ def test_status_and_stop_without_an_executor(state: Path) -> None:
     found = run(state, "stop")
     assert (found.returncode, found.stdout) == (0, f"no executor is running for {state}\n")
     assert run(state, "status", "--state", str(state / "nosuch")).returncode == 3
+
+
+def test_requests_are_shown_to_who_asks(state: Path) -> None:
+    with serving(state):
+        quiet, told = run(state, "list", "apps"), run(state, "list", "apps", DEBUG="1")
+        assert quiet.stderr == "No apps found\n"
+        assert re.search(r'^HTTP Request: GET http://\S+/v2/apps\S* "HTTP/1.1 200 OK"$', told.stderr, re.M)
+        assert "Bearer" not in told.stderr
 
 
 def test_status_tells_functions_and_their_instances(state: Path) -> None:

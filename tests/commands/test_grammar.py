@@ -169,7 +169,7 @@ def test_a_folder_of_an_application_is_deployed_with_all(home: Path) -> None:
     (home / "app.yaml").write_text("name: shop\n")
     done = fn("deploy")
     assert (done.code, done.out) == (1, "")
-    assert "has no func.yaml" in done.err
+    assert f"{home} has no func.yaml" in done.err, "not . alone"
     assert "fn deploy --all" in done.err
     assert "--all" not in fn("build").err
 
@@ -212,6 +212,21 @@ def completed(line: str) -> list[str]:
     """What Tab offers in bash at the end of ``line``."""
     told = told_by_completion("bash_complete", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
     return [each.partition(",")[2] for each in told.splitlines()]
+
+
+def test_more_is_said_wherever_it_is_asked_for(home: Path) -> None:
+    fn("init", "--runtime", "python", "hello")
+    assert "LAYER" not in fn("build", "hello").out
+    before, behind = fn("-v", "build", "hello"), fn("build", "-v", "hello")
+    assert "LAYER" in before.out
+    assert before.out == behind.out
+
+
+@pytest.mark.parametrize("line", ["", "list", "create", "config", "images"])
+def test_alone_a_word_shows_its_help(line: str) -> None:
+    done = fn(*line.split())
+    assert (done.code, done.err) == (0, "")
+    assert done.out == fn(*line.split(), "--help").out
 
 
 def test_a_shell_completes(home: Path) -> None:

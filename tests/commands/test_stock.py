@@ -38,6 +38,7 @@ def test_objects_of_another_server(server: Stock) -> None:
         == 0
     )
     assert "has no tag" in fn("create", "function", "app0", "g", "reg/f").err
+    assert "has no tag" in fn("update", "function", "app0", "f", "--image", "reg/f").err
     assert server.objects["fns"]["fns-1"]["annotations"] == {"k": [1]}
     assert fn("inspect", "f", "app0", "f", "annotations.k").out == "[\n  1\n]\n"
     assert json.loads(fn("invoke", "app0", "f", "--content-type", "text/x", body="hi").out) == {

@@ -158,6 +158,8 @@ def test_a_failed_call_says_where_its_output_is(
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%fn")
     assert "Usage: %fn [OPTIONS] COMMAND" in capsys.readouterr().out
+    assert shell.run_cell("%fn list").success
+    assert capsys.readouterr().out.startswith("Usage: %fn list")
     shell.run_cell("%fn invoke --help")
     assert "Usage: %fn invoke" in capsys.readouterr().out
     assert "list apps" in (shell.find_line_magic("fn").__doc__ or "")
@@ -175,12 +177,16 @@ def test_tab_completes(shell: InteractiveShell, at_home: Path) -> None:
     assert "--create-app" in completed("%fn deploy --cr")
     assert completed("%fn init --runtime py") == ["python"]
     assert completed("%fn wat") == ["watch"]
+    assert completed("%fn list f app01 --output=js") == ["--output=json"]
+    assert completed("%fn init --wor") == ["--working-dir"]
     assert completed("%fn list pbfs ve") == ["versions"]
     assert "app01" not in completed("%fn inspect app a")
     assert local.find(session.current().settings) is None, "no executor is started for it"
     shell.run_line_magic("fn", "create app app01")
     assert "app01" in completed("%fn inspect app a")
     assert "app01" in completed("%fn list f app")
+    assert completed("%fn deploy --app=ap") == ["--app=app01"]
+    assert completed("%fn inspect app nosuch") == ["nosuch"], "Python's names are not offered instead"
 
 
 def test_watching_ends_with_the_interrupt_of_its_cell(

@@ -152,6 +152,10 @@ def test_a_pre_built_function_is_ocis_alone(
         done = fn("deploy", "--app", "shop", "--create-app", "docs")
         assert (done.code, "is no context of OCI" in done.err) == (1, True)
         assert fn("list", "apps").out == "", "nothing was made"
+        assert fn("init", "--runtime", "python", "--tag", "team=data", "tagged").code == 0
+        done = fn("deploy", "--app", "shop", "--create-app", "tagged")
+        assert done.code == 0, done.err
+        assert "deploy.oci of func.yaml: only OCI Functions has that; left out\n" in done.out
 
 
 def test_an_application_moves(home: Path, cloud: Cloud) -> None:

@@ -15,6 +15,7 @@ from nbfn.containerize import Layout, dockerbuild, validate
 from nbfn.errors import BuildFailed, ImageError
 from nbfn.projects import build_by_docker, find_func_file
 from tests.commands.fnline import at_home, fn
+from tests.commands.stock import TOKEN, stock
 from tests.containerize.registries import running
 from tests.projects.daemon import dying_daemon, local_images, names_taken_off, shouting
 
@@ -152,6 +153,28 @@ def test_it_goes_to_a_registry_and_from_there_to_docker(home: Path, tmp_path: Pa
         )
         assert name.encode() in shown.stdout
         subprocess.run(["docker", "rmi", name], check=True, capture_output=True)
+
+
+def test_a_server_that_has_this_docker_needs_no_registry(home: Path) -> None:
+    shouting(home / "shout")
+    with stock() as server:
+        for line in (
+            ("create", "context", "there", "--api-url", server.url, "--registry", "localhost:1/team"),
+            ("use", "context", "there"),
+            ("update", "context", "token", TOKEN),
+            ("create", "app", "a"),
+            ("deploy", "--app", "a", "--local", "shout"),
+        ):
+            done = fn(*line)
+            assert done.code == 0, done.err
+        (held,) = server.objects["fns"].values()
+        assert held["image"] == "localhost:1/team/shout:0.0.2"
+        subprocess.run(["docker", "image", "inspect", held["image"]], check=True, capture_output=True)
+        subprocess.run(["docker", "rmi", held["image"]], check=True, capture_output=True)
+        fn("init", "--runtime", "python", "plain")
+        done = fn("deploy", "--app", "a", "--local", "plain")
+        assert (done.code, "can read it from a registry alone" in done.err) == (1, True)
+        sessions.current().close()
 
 
 def test_a_docker_that_is_not_there(tmp_path: Path) -> None:
