@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,15 +111,18 @@ async def test_what_a_function_says_of_its_failure_is_kept_in_part(
 async def test_chunks_that_are_all_wrapping_are_refused(executor: Executor, path: str) -> None:
     async with executor() as running:
         path = path.replace("FN", await running.deploy())
-        reader, writer = await running.dial()
+        _reader, writer = await running.dial()
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n1;".encode())
-        with contextlib.suppress(ConnectionError):
-            while not reader.at_eof():
+        cut_off = False
+        for _ in range(5000):  # of which 66 are too many
+            try:
                 writer.write(b"x" * 1000)
                 await writer.drain()
-                await asyncio.sleep(0)
-        with contextlib.suppress(ConnectionError):
-            assert (await reader.read())[:13] in (b"HTTP/1.1 431 ", b"HTTP/1.1 404 ", b"")
+            except ConnectionError:
+                cut_off = True
+                break
+            await asyncio.sleep(0)
+        assert cut_off
         await running.parts.pool.no_calls()
         assert (await running.client.get("/version")).status_code == 200
