@@ -46,6 +46,11 @@ def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         yield found
 
 
+def said(error: str, after: str) -> str:
+    """What follows ``after``, less the hint, which names the application."""
+    return error.partition(after)[2].partition("→")[0]
+
+
 def test_there_and_back_without_docker(home: Path) -> None:
     made = nbfn.deploy(total, app="a", memory=300, config={"PLACE": "here"})
     done = made.export(home / "shop")
@@ -72,7 +77,7 @@ def test_there_and_back_without_docker(home: Path) -> None:
     answers = [json.loads(fn("invoke", app, "total", "-d", body).out) for app in ("a", "b")]
     assert answers[0] == answers[1] == made(["tea", "cake"], tip=1)
     failed = [fn("invoke", app, "total", "-d", '["beer"]') for app in ("a", "b")]
-    assert failed[0].err.partition("LookupError")[2] == failed[1].err.partition("LookupError")[2] != ""
+    assert said(failed[0].err, "LookupError") == said(failed[1].err, "LookupError") != ""
 
 
 def test_by_its_name_and_changed(home: Path) -> None:
@@ -117,7 +122,7 @@ def test_docker_builds_it(home: Path) -> None:
     for body in ('"so\\u001b[1m what"', '{"text": "ö"}', '{"text": 1}'):
         ours, theirs = (fn("invoke", app, "shout", "-d", body) for app in ("a", "b"))
         assert (ours.out, ours.code) == (theirs.out, theirs.code)
-        assert ours.err.partition("Error:")[2] == theirs.err.partition("Error:")[2]
+        assert said(ours.err, "Error:") == said(theirs.err, "Error:")
     assert fn("invoke", "b", "shout", "-d", '"x"').out == '"X"'
     image = sessions.current().layout.get(nbfn.functions("b")[0].image)
     assert image.config["config"]["User"] == "1000:1000"
