@@ -108,7 +108,7 @@ def test_the_tutorial(
         first = begun(tmp_path, NBFN_BASE=make_base(tmp_path / "base"), NBFN_FN_IMAGES=MIRROR)
         made = run_cells(first, *lines)
         if runtime != "python":  # what Docker has built it keeps, under the registry's name
-            built = f"{prefix if where == 'oracle' else 'fndemouser'}/hello-func:0.0.1"
+            built = f"{prefix if where == 'oracle' else 'fndemouser'}/hello-func:0.0.2"
             subprocess.run(["docker", "rmi", built], check=True, capture_output=True)
         told = {cell.source: "".join(map(shown, cell.outputs)) for cell in made.cells}
         if where == "oracle":
