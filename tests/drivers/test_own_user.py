@@ -75,6 +75,15 @@ def test_what_they_need_is_where_others_may_pass_if_the_interpreter_is(
     assert not gone.run.parent.exists()
     for folder in (found.layers, found.zygotes, found.run, found.run.parent, found.run.parent.parent):
         assert folder.stat().st_mode & 0o777 == 0o711
+    former = os.umask(0o077)
+    try:
+        found.run.rmdir()
+        found.make_run()
+        found.make(found.run / "an-instance")
+    finally:
+        os.umask(former)
+    for folder in (found.run, found.run / "an-instance"):
+        assert folder.stat().st_mode & 0o777 == 0o711
     os.chown(found.run.parent, 4711, 4711)
     with pytest.raises(OSError, match="belongs to user 4711"):
         ground._open(state)
