@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from nbfn import config
+from nbfn.containerize import host
+from nbfn.containerize.image import LAYER_TYPE, Descriptor, Image, Layer, digest_of_file
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ _PARTS = {
     "openssl": lambda: shutil.which("openssl") is not None,
     "skopeo": lambda: shutil.which("skopeo") is not None,
     "debian-venv": lambda: any(Path("/usr/lib").glob("python3.*/ensurepip")),
+    # The base's own, whose packages those of this one's environment have to suit.
+    "python3.11": lambda: sys.version_info[:2] == (3, 11),
     "podman": lambda: shutil.which("podman") is not None,
     "setpriv": lambda: shutil.which("setpriv") is not None,
     "root": lambda: os.geteuid() == 0,
@@ -96,6 +101,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if _PARTS[part]():
                 continue
             lacking(f"{part} is not on this machine", f"{part} is needed here and missing")
+
+
+@pytest.fixture(scope="session")
+def debian() -> Image:
+    """A Debian with its Python. Takes the part ``base``."""
+    path = debian_base()
+    with path.open("rb") as file:
+        digest, size = digest_of_file(file)
+    layer = Layer(Descriptor(LAYER_TYPE, digest, size), digest, path)
+    here = {"os": "linux", "architecture": host.machine_platform()["architecture"]}
+    return Image.empty(here).append(layer, created_by="debootstrap")
 
 
 @pytest.fixture

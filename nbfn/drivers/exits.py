@@ -36,6 +36,7 @@ _OF_LAST_WORDS = (
         "{0}, or what it names after #! or as its loader, is not in the image: see its Entrypoint",
     ),
     (r"cannot execute '(.*)': Permission denied", "{0} is not executable for the image's user"),
+    (r"cannot work in '(.*)': ", "it is the image's WorkingDir: make {0} in the image, for its user"),
     (
         r"ModuleNotFoundError: No module named '([^']+)'",
         "put {0} in the image: in requires=, or requirements.txt",

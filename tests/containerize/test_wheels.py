@@ -17,6 +17,7 @@ from nbfn.errors import RequirementError
 from nbfn.spec import PythonVersion
 from tests.containerize.conftest import make_capture, make_spec
 from tests.containerize.test_bases import GLIBC, base_env, made_base
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "pip":
         monkeypatch.setattr(wheels, "_uv", lambda: None)
     elif wheels.installer() != "uv":
-        pytest.skip("uv is not on this machine")
+        lacking("uv is not on this machine")
     return folder
 
 

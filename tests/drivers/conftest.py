@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-from nbfn.containerize import host
-from nbfn.containerize.image import LAYER_TYPE, Descriptor, Image, Layer, digest_of_file
 from nbfn.containerize.places import Daemon
-from tests.conftest import debian_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nbfn.containerize import Image
 
 
 @pytest.fixture
 def anyio_backend() -> object:
     return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def debian() -> Image:
-    """A Debian with its Python. Takes the part ``base``."""
-    path = debian_base()
-    with path.open("rb") as file:
-        digest, size = digest_of_file(file)
-    layer = Layer(Descriptor(LAYER_TYPE, digest, size), digest, path)
-    here = {"os": "linux", "architecture": host.machine_platform()["architecture"]}
-    return Image.empty(here).append(layer, created_by="debootstrap")
 
 
 @pytest.fixture(scope="session")

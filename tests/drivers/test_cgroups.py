@@ -20,6 +20,7 @@ from nbfn.drivers.sandbox.cgroups import Groups, Unavailable, places
 from tests.drivers.rig import Output, call_that_ends_it, make_image, make_request
 from tests.executor.functions import deploy, image
 from tests.executor.test_process import endpoint, serving
+from tests.lacking import lacking
 from tests.misbehave.house import group_folders
 from tests.until import until
 
@@ -90,7 +91,7 @@ async def groups(tmp_path: Path) -> AsyncIterator[Groups]:
     try:
         made = Groups.find(f"test-{tmp_path.name}", interpreter.base().executable)
     except Unavailable as error:
-        pytest.skip(f"no cgroups can be made here: {error}")
+        lacking(f"no cgroups can be made here: {error}")
     yield made
     await made.close()
     assert not any(folder.exists() for folder in made.folders)
@@ -174,7 +175,7 @@ def test_groups_of_a_killed_executor_are_removed_by_the_next(state: Path) -> Non
     """Whatever that one's state folder is."""
     with serving(state, NBFN_DRIVER="sandbox") as process, endpoint(state).client() as client:
         if not group_folders(state):
-            pytest.skip("no cgroups can be made here")
+            lacking("no cgroups can be made here")
         fn_id = deploy(client, image(state, "def f(x): return x\n"))
         assert client.post(f"/invoke/{fn_id}", json=1).text == "1"
         (folder,) = group_folders(state)

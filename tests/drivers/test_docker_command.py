@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from tests.drivers.test_unprivileged import AS_USER, REPOSITORY, interpreter_for_everyone
 from tests.executor.test_process import NBFN, environment, run, serving
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +48,11 @@ def test_without_a_daemon(state: Path, host: str, said: str, advice: str) -> Non
     assert run(state, "status").returncode == 3
 
 
-@pytest.mark.needs("docker", "root")
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not on this machine")
+@pytest.mark.needs("docker", "root", "setpriv")
 def test_who_may_not_use_the_daemon_is_told_so(state: Path) -> None:
     python = interpreter_for_everyone()
     if python is None:
-        pytest.skip("no interpreter of this minor that an ordinary user may execute")
+        lacking("no interpreter of this minor that an ordinary user may execute")
     theirs = state / "theirs"
     theirs.mkdir()
     for folder in (state, theirs):

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import httpx
 
 
-def image(state: Path, source: str, handler: str = "f") -> ImageRef:
-    """An image of ``source`` in the layout of ``state``."""
+def image(state: Path, source: str, handler: str = "f", base: str = "") -> ImageRef:
+    """An image of ``source`` in the layout of ``state``, on this machine's Python or on ``base``."""
     capture = Capture(handler, "values", source, PythonVersion(*sys.version_info[:2]))
-    return build(FunctionSpec(handler, "shop"), capture, Layout(state / "images")).image
+    spec = FunctionSpec(handler, "shop", base=base) if base else FunctionSpec(handler, "shop")
+    return build(spec, capture, Layout(state / "images")).image
 
 
 def deploy(client: httpx.Client, ref: ImageRef, name: str = "f", **more: object) -> str:

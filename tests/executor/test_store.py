@@ -15,6 +15,7 @@ from nbfn.executor.database import DiskFull
 from nbfn.executor.objects import App, Fn
 from nbfn.executor.records import CallRecord, LogRecord
 from nbfn.executor.store import Store
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(state: Path) -> None:
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], capture_output=True)
     if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode()}")
+        lacking(f"no tmpfs can be mounted here: {mounted.stderr.decode()}")
     try:
         store = Store(disk / "nbfn.db")
         with pytest.raises(DiskFull, match="free some space") as caught:

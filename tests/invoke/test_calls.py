@@ -13,6 +13,7 @@ from nbfn.invoke import Caller
 from nbfn.invoke.codec import Seal
 from nbfn.runtime import wire
 from tests.invoke.notebook import deployment
+from tests.lacking import lacking
 from tests.runtime.instance import KEY, SALT
 from tests.runtime.test_pythons import find
 
@@ -198,7 +199,7 @@ def test_many_items_go_as_json_between_two_pythons(deploy: Deploy) -> None:
     """Also if another kernel has deployed it on another Python meanwhile: what was refused has not run."""
     other = next(filter(None, map(find, ("3.12", "3.13", "3.14"))), None)
     if other is None:
-        pytest.skip("there is no other Python on this machine")
+        lacking("there is no other Python on this machine")
     notebook = deploy("def greet(rows): return rows", executable=other)
     notebook.caller._pythons[notebook.deployment.key] = wire.PYTHON  # as it was until now
     assert kind_sent(notebook, ROWS) == wire.CALL_FRAME

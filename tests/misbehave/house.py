@@ -48,9 +48,12 @@ class House:
     isolation: dict[str, Any]
     sleep: str
     """What daemons sleep, by which they are found."""
+    base: str
+    """What its images are built on; empty for this machine."""
 
     def deploy(self, source: str, name: str, **more: object) -> str:
-        return deploy(self.client, image(self.state, source), name, **{"memory": 128, **more})
+        ref = image(self.state, source, base=self.base)
+        return deploy(self.client, ref, name, **{"memory": 128, **more})
 
     def target(self, token: str) -> dict[str, object]:
         """What to attack."""
@@ -140,7 +143,7 @@ def group_folders(state: Path) -> list[Path]:
 
 
 @contextmanager
-def house(tier: str) -> Iterator[House]:
+def house(tier: str, base: str = "") -> Iterator[House]:
     """Everything of it is gone afterwards, or the test fails."""
     state = Path(tempfile.mkdtemp(prefix="nbfn-m-"))
     try:
@@ -150,11 +153,12 @@ def house(tier: str) -> Iterator[House]:
             socket.create_server(("127.0.0.1", 0)) as listener,
         ):
             isolation = client.get("/nbfn/v1/info").json()["isolation"]
-            fn_id = deploy(client, image(state, "def f(x): return x\n"), "neighbour", idle_timeout=3600)
+            neighbour = image(state, "def f(x): return x\n", base=base)
+            fn_id = deploy(client, neighbour, "neighbour", idle_timeout=3600)
             assert client.post(f"/invoke/{fn_id}", json=1).text == "1"
             sleep = f"3600.{secrets.randbelow(10**9)}"
             ground = ground_of(config.load({"NBFN_STATE": str(state), "NBFN_TIER": tier}))
-            yield House(state, tier, process.pid, client, fn_id, listener, ground, isolation, sleep)
+            yield House(state, tier, process.pid, client, fn_id, listener, ground, isolation, sleep, base)
             process.terminate()
             assert process.wait(timeout=60) == 0
         assert group_folders(state) == []

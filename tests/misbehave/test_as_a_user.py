@@ -13,12 +13,20 @@ _CHOSEN = "hogs or bomb or fills or reads or kills-others or calls or becomes or
 
 
 @pytest.mark.needs("root", "setpriv")
-@pytest.mark.parametrize("tier", ["T1", "T2"])
-def test_misbehaviours_as_an_ordinary_user(tier: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [
+        ("misbehaviour", "T1 and "),
+        ("misbehaviour", "T2 and "),
+        pytest.param("own_root", "", marks=pytest.mark.needs("base")),
+    ],
+    ids=["T1", "T2", "own-root"],
+)
+def test_misbehaviours_as_an_ordinary_user(name: str, which: str) -> None:
     python = interpreter_for_everyone()
     if python is None:
         lacking("no interpreter of this minor that an ordinary user may execute")
-    run_tests(python, "misbehave/test_misbehaviour", f"{tier} and ({_CHOSEN})", before=AS_USER)
+    run_tests(python, f"misbehave/test_{name}", f"{which}({_CHOSEN})", before=AS_USER)
 
 
 @pytest.mark.needs("root", "setpriv")

@@ -147,8 +147,7 @@ def test_what_its_packages_require_gives_the_same_image_again(home: Path) -> Non
     assert nbfn.deploy_project(home / "thin", "a", bump=False).image.digest != made.image.digest
 
 
-@pytest.mark.needs("docker", "toolchains")
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the base has Debian's Python 3.11")
+@pytest.mark.needs("docker", "toolchains", "python3.11")
 def test_on_a_base_there_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = home / "wheels"
     make_wheel(index, "nbfntestone", "2.1", "py3-none-any", requires=("nbfntesttwo",))
@@ -158,7 +157,6 @@ def test_on_a_base_there_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
 
     def where() -> list[object]:
-        import sys
 
         import click
         import nbfntestone

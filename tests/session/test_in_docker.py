@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -33,10 +32,7 @@ if TYPE_CHECKING:
 
     from nbfn.config import Settings
 
-pytestmark = [
-    pytest.mark.needs("docker", "toolchains"),
-    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the base has Debian's Python 3.11"),
-]
+pytestmark = pytest.mark.needs("docker", "toolchains", "python3.11")
 
 BASE = "docker-daemon:nbfn-test/base:latest"
 PLACE = """

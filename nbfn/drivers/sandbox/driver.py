@@ -16,7 +16,7 @@ from nbfn.drivers.sandbox import ground, interpreter, leftovers, plans
 from nbfn.drivers.sandbox import image as images
 from nbfn.drivers.sandbox.cgroups import Groups, Unavailable
 from nbfn.drivers.sandbox.instance import SandboxInstance
-from nbfn.drivers.sandbox.probe import limited, probe, with_user
+from nbfn.drivers.sandbox.probe import layered, limited, probe, with_user
 from nbfn.drivers.sandbox.spawn import spawn
 from nbfn.drivers.sandbox.strain import Strain, strain_of
 from nbfn.drivers.sandbox.zygotes import Zygotes
@@ -236,9 +236,27 @@ class SandboxDriver:
         program = self._programs.get(ref)
         if program is None:
             program = await asyncio.to_thread(images.load, self._layout, ref, self._ground.layers)
+            if not program.host and self.isolation.tier == "T2":
+                await asyncio.to_thread(_check_layered, self._interpreter)
             if ref.digest:  # a tag may come to mean another image
                 self._programs[ref] = program
         return program
+
+
+def _check_layered(machine: interpreter.Interpreter) -> None:
+    """Whether images with a root of their own can have it.
+
+    Raises:
+        StartFailed: stage ``image``: this kernel cannot lay layers over each other.
+    """
+    reason = layered(machine)
+    if reason:
+        raise StartFailed(
+            "image",
+            f"the image has a root of its own, which takes overlayfs: {reason}",
+            hint="have the kernel load it (modprobe overlay), or run such images in containers: "
+            "NBFN_DRIVER=auto, with Docker or Podman",
+        )
 
 
 def _find_groups(settings: Settings, machine: interpreter.Interpreter) -> tuple[Groups | None, str]:

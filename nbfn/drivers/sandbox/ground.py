@@ -69,13 +69,16 @@ class Ground:
             OSError: it belongs to somebody else.
         """
         if self.passable:
-            self.run.mkdir(exist_ok=True, mode=_PASSABLE)
+            self.run.mkdir(exist_ok=True)
+            self.run.chmod(_PASSABLE)
         else:
             places.make_private(self.run)
 
     def make(self, folder: Path) -> None:
         """A folder for one instance, in ``run``, that it can pass through and not write."""
-        folder.mkdir(exist_ok=True, mode=_PASSABLE if self.passable else 0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if self.passable:
+            folder.chmod(_PASSABLE)
 
 
 def find(settings: Settings, tier: str, interpreter: Interpreter) -> tuple[Ground, str]:

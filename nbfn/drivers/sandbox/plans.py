@@ -82,6 +82,9 @@ def make(
     """
     check(program, tier, interpreter)
     own_root = tier == "T2"
+    argv = list(program.argv)
+    if program.host and argv[0] == ENTRYPOINT[0]:  # which may be another minor in the same folder
+        argv[0] = str(interpreter.executable)
     env = environment(program, request.env, interpreter, None if own_root else place)
     env[ID_VARIABLE] = request.instance_id
     cwd = program.cwd if own_root else str(program.find(program.cwd) or place.temporary)
@@ -91,7 +94,7 @@ def make(
         root = _root(program.layers, program.uid, interpreter if program.host else None, own)
     return {
         "tier": tier,
-        "argv": list(program.argv),
+        "argv": argv,
         "env": env,
         "cwd": cwd,
         "root": root,
@@ -166,7 +169,8 @@ def zygote(
 ) -> ZygotePlan:
     """The plan of a zygote of this strain, whose instances have their folders in ``run``."""
     own_root = tier == "T2"
-    path = [f"{'' if own_root else layer}{place}" for layer, place in strain.path]
+    # A Python has what it is told on its path, there or not; on the host's root only what is there is told.
+    path = [f"{'' if own_root else layer}{place}" for layer, place in strain.path if own_root or layer]
     root = None
     if own_root:
         own = roots.Own(folder / "root", places.tmp_mb(0), code_store=folder / "code")

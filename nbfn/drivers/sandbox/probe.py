@@ -54,6 +54,16 @@ def probe(interpreter: Interpreter, highest: str) -> Isolation:
     return Isolation("T0", (), tuple(missing))
 
 
+@functools.cache
+def layered(interpreter: Interpreter) -> str:
+    """Why no root can be made of an image's layers at T2; empty if one can."""
+    if "overlay" in Path("/proc/filesystems").read_text("ascii").split():
+        return ""
+    # It may be a module, which the kernel loads when it is wanted.
+    reason = attempt(interpreter, "T2", own_root=True)
+    return reason if reason.startswith("mount overlay") else ""
+
+
 def limited(isolation: Isolation, groups: int | str) -> Isolation:
     """``isolation`` with cgroups of this version, or without any for this reason."""
     if isinstance(groups, int):
@@ -76,9 +86,15 @@ def with_user(isolation: Isolation, ground: Ground, why: str) -> Isolation:
 
 
 def attempt(
-    interpreter: Interpreter, tier: str, user: HostUser | None = None, within: Path | None = None
+    interpreter: Interpreter,
+    tier: str,
+    user: HostUser | None = None,
+    within: Path | None = None,
+    *,
+    own_root: bool = False,
 ) -> str:
-    """Why nothing can be started at ``tier`` (as ``user``, in a folder ``within``); empty if it can."""
+    """Why nothing can be started at ``tier`` (as ``user``, in a folder ``within``, in an empty root of an
+    image's own); empty if it can."""
     folder = Path(tempfile.mkdtemp(prefix="nbfn-probe-", dir=within))
     try:
         place = plans.Place(folder)
@@ -87,7 +103,8 @@ def attempt(
         for path in (place.iofs, place.temporary, place.mountpoint):
             path.mkdir()
         argv = (str(interpreter.executable), "-S", "-I", "-B", "-c", "pass")
-        program = Program((), argv, {}, "/", 1000, 1000, interpreter.soabi)
+        layers, host = ((place.temporary,), "") if own_root else ((), interpreter.soabi)
+        program = Program(layers, argv, {}, "/", 1000, 1000, host)
         request = StartRequest("probe", ImageRef("probe"), Limits(memory_mb=512))
         if user:
             os.chown(place.temporary, user["id"], user["id"])

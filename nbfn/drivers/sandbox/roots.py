@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from nbfn.drivers.base import StartFailed
 from nbfn.drivers.places import IOFS_INSIDE
 from nbfn.drivers.sandbox.confine.stem import CODE_STORE
+from nbfn.drivers.sandbox.strain import FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbfn.drivers.sandbox.confine.plan import Bind, RootPlan
     from nbfn.drivers.sandbox.interpreter import Interpreter
-
-FUNCTION = "/function"
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from nbfn.drivers.base import StartRequest
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 ENTRYPOINT = ("python3", "-S", "-B", "-m", "nbfn_runtime")
 """What a zygote can be in place of: nbfn's own runtime, started as its images do."""
+
+FUNCTION = "/function"
+"""Where a function's code is."""
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Set to 1 while a zygote imports: one that has threads cannot be forked."""
@@ -46,8 +49,8 @@ class Strain:
     """Those below the code, lowest first."""
     own_root: bool
     """They bring a root and a Python of their own."""
-    path: tuple[tuple[Path, str], ...]
-    """What begins ``sys.path``: layer, and the folder in it."""
+    path: tuple[tuple[Path | None, str], ...]
+    """What begins ``sys.path``: the topmost layer that has it, if any does, and the folder in it."""
     preload: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     """Of the image; never of a function's configuration."""
@@ -75,18 +78,26 @@ def strain_of(program: Program, request: StartRequest) -> Strain | str:
     ]
     if early:
         return f"its configuration sets {', '.join(sorted(early))}, which is read at the start of a process"
-    places = [place for place in program.env.get("PYTHONPATH", "").split(":") if place.startswith("/")]
-    found = [(layer, place) for place in places for layer in below if (layer / place.lstrip("/")).is_dir()]
+    # The function's own folder is put before them all when it is there.
+    named = [place for place in program.env.get("PYTHONPATH", "").split(":") if place]
+    here = program.cwd.rstrip("/")
+    whole = [place if place.startswith("/") else f"{here}/{place}" for place in named]
+    places = [place for place in whole if place.rstrip("/") != FUNCTION]
     return Strain(
         layers=below,
         own_root=not program.host,
-        path=tuple(found),
+        path=tuple((_holder(below, place), place) for place in places),
         preload=_preload(program.layers[-1]),
         env=tuple(sorted((name, value) for name, value in program.env.items() if name != "PYTHONPATH")),
         uid=program.uid,
         gid=program.gid,
         network=request.network,
     )
+
+
+def _holder(layers: Sequence[Path], place: str) -> Path | None:
+    found = (layer for layer in reversed(layers) if (layer / place.lstrip("/")).is_dir())
+    return next(found, None)
 
 
 def _is_early(name: str) -> bool:

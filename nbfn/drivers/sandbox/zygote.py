@@ -34,7 +34,7 @@ STEM_CELLS = 2
 _CHUNK = 1 << 16
 _CONFINE = Path(confine.__file__).parent
 _START = (
-    "import sys; sys.path[0] = sys.argv[3]; "
+    "import sys; sys.path.insert(0, sys.argv[3]); "
     "from confine import zygote; zygote.main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 
@@ -206,9 +206,14 @@ class Zygote:
 
     def _make_folders(self, ground: Ground) -> None:
         for folder in (self.folder, self.folder / "code", self.folder / "root"):
-            folder.mkdir(parents=True, mode=0o755)
+            folder.mkdir(parents=True)
+            folder.chmod(0o755)
         if self.strain.own_root:
-            shutil.copytree(_CONFINE, self.folder / "code" / Path(CODE_INSIDE).name / _CONFINE.name)
+            inside = self.folder / "code" / Path(CODE_INSIDE).name
+            shutil.copytree(_CONFINE, inside / _CONFINE.name)
+            # However closed nbfn is installed: the image's user reads it.
+            for path in (inside, *inside.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
         ground.make_run()
 
     def _ended(self) -> None:

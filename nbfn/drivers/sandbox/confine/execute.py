@@ -1,4 +1,4 @@
-"""Another program in this process's place."""
+"""Another program in this process's place, and where it works."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
+
+
+def work_in(folder: str) -> None:
+    """Have ``folder`` as the current one.
+
+    Raises:
+        OSError: it cannot be entered; names it.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise OSError(f"cannot work in {folder!r}: {error.strerror}") from None
 
 
 def become(argv: list[str], env: Mapping[str, str]) -> NoReturn:

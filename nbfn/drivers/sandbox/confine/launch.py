@@ -28,6 +28,7 @@ _INSIDE_WRITABLE = ("/tmp", "/dev")
 def main(control: int) -> None:
     """Run the plan that the driver sends over ``control``; report the end on it."""
     os.set_inheritable(control, False)
+    os.umask(0o022)  # of the root that it makes, and of the function
     plan: Plan = json.loads(_read_line(control))
     try:
         report = run(plan, control)
@@ -149,8 +150,7 @@ def _execute(plan: Plan, processes: int) -> None:
     """Become the function's program."""
     limits.apply(plan["memory_mb"], processes)
     supervise.forget_signals()
-    os.umask(0o022)
-    os.chdir(plan["cwd"])
+    execute.work_in(plan["cwd"])
     execute.become(plan["argv"], plan["env"])
 
 

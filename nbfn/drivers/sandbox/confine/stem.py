@@ -14,11 +14,11 @@ import sys
 import time
 from _socket import AF_UNIX, SOCK_STREAM, socket, socketpair
 
-from . import limits, linux, namespaces, passing, privileges, proctree, supervise
+from . import execute, limits, linux, namespaces, passing, privileges, proctree, supervise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
     from .mark import Mark
@@ -31,6 +31,8 @@ _SIGKILL = 9
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
 _INSIDE_WRITABLE = ("/tmp", "/dev")
 _FUNCTION = "/function"
+# The folders of a script that stands in the place of Python; its function works elsewhere.
+_OF_A_SHELL = ("PWD", "OLDPWD")
 
 
 def fork(
@@ -165,14 +167,18 @@ def _wait_for_order(plan: ZygotePlan, inner: socket, mark: Mark, *, counted: boo
         os.dup2(given, standard)
         os.close(given)
     mark.set(order["id"])
-    if plan["tier"] == "T1":
-        privileges.confine(order["readable"], order["writable"], network=plan["network"], own_root=False)
-    if own_root:
-        processes = order["processes"] if counted else 0
-    else:
-        processes = limits.processes_beside_others(order["processes"])
-    limits.apply(order["memory_mb"], processes)
-    _take_on(order)
+    try:
+        if plan["tier"] == "T1":
+            privileges.confine(order["readable"], order["writable"], network=plan["network"], own_root=False)
+        if own_root:
+            processes = order["processes"] if counted else 0
+        else:
+            processes = limits.processes_beside_others(order["processes"])
+        limits.apply(order["memory_mb"], processes)
+        _take_on(order, plan["env"])
+    except OSError as error:  # there is nobody to tell but whoever reads its output
+        os.write(2, f"nbfn: {error.strerror or error}\n".encode())
+        os._exit(1)
     return listener, ready
 
 
@@ -185,12 +191,19 @@ def _enter_user(plan: ZygotePlan) -> bool:
     return True
 
 
-def _take_on(order: Order) -> None:
-    """Everything that a new interpreter would have found in its environment."""
+def _take_on(order: Order, began_with: Mapping[str, str]) -> None:
+    """Everything that a new interpreter would have found in its environment.
+
+    What Python itself set when it started (``LC_CTYPE``), or packages when they were imported, stays.
+    """
+    own = {name: value for name, value in os.environ.items() if began_with.get(name) != value}
     os.environ.clear()
-    os.environ.update(order["env"])
+    os.environ.update({**own, **order["env"]})
+    for folder in _OF_A_SHELL:
+        if folder not in order["env"]:
+            os.environ.pop(folder, None)
     time.tzset()
-    os.chdir(order["cwd"])
+    execute.work_in(order["cwd"])
     supervise.forget_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):

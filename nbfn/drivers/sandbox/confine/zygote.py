@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import select
 import signal
 import sys
-from _socket import AF_UNIX, SOCK_STREAM, socket, socketpair
+from _socket import socket
 
 from . import execute, linux, mark, namespaces, passing, privileges, proctree, rootfs, stem, supervise
 
@@ -42,7 +43,7 @@ CODE_INSIDE = f"{stem.CODE_STORE}/.zygote"
 
 _SIGKILL = 9
 _RESUME = (
-    "import sys; sys.path[0] = sys.argv[3]; "
+    "import sys; sys.path.insert(0, sys.argv[3]); "
     "from confine import zygote; zygote.resume(int(sys.argv[1]), int(sys.argv[2]))"
 )
 _PROC = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
@@ -59,6 +60,7 @@ def main(control_descriptor: int, alive: int) -> None:
     control = socket(fileno=control_descriptor)
     for descriptor in (control_descriptor, alive):
         os.set_inheritable(descriptor, False)
+    os.umask(0o022)  # of the root that it makes, and of the functions
     message, _ = passing.receive(control)
     if message is None:
         os._exit(0)
@@ -79,14 +81,13 @@ def resume(control_descriptor: int, plan_descriptor: int) -> None:
     Raises:
         SystemExit: the function's process is to end.
     """
-    control, told = socket(fileno=control_descriptor), socket(fileno=plan_descriptor)
+    control = socket(fileno=control_descriptor)
     os.set_inheritable(control_descriptor, False)
     own_mark = mark.Mark()
     with _failures_told(control):
         linux.hand_down_none()
-        message, _ = passing.receive(told)
-        told.close()
-        plan: ZygotePlan = message  # type: ignore[assignment]  # as :func:`_become` sent it
+        with open(plan_descriptor, encoding="utf-8") as written:
+            plan: ZygotePlan = json.load(written)
         listener, ready = _be_zygote(plan, control, own_mark)
     _serve(listener, ready)
 
@@ -97,13 +98,14 @@ def _become(plan: ZygotePlan, control: socket) -> NoReturn:
     Raises:
         OSError: there is none, or it cannot be executed.
     """
-    ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
-    passing.send(ours, plan)
-    ours.close()
-    for kept in (control, theirs):
-        os.set_inheritable(kept.fileno(), True)
+    written = os.memfd_create("plan")  # an image's environment may be more than a socket or a pipe holds
+    with open(written, "w", encoding="utf-8", closefd=False) as file:
+        json.dump(plan, file)
+    os.lseek(written, 0, os.SEEK_SET)
+    for kept in (control.fileno(), written):
+        os.set_inheritable(kept, True)
     linux.keep_all_capabilities()
-    arguments = ["-S", "-B", "-c", _RESUME, str(control.fileno()), str(theirs.fileno()), plan["without"]]
+    arguments = ["-S", "-B", "-c", _RESUME, str(control.fileno()), str(written), plan["without"]]
     execute.become([plan["python"], *arguments], plan["env"])
 
 
@@ -220,10 +222,9 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
         if plan["tier"] != "T0":
             privileges.confine(plan["readable"], plan["writable"], network=True, own_root=False)
     linux.set_dumpable(True)  # changes of user cleared it: /proc/self would be root's
-    os.umask(0o022)
     sys.path[:] = [*plan["path"], *(path for path in sys.path if path and path != plan["without"])]
     failed = _import_all(plan["preload"])
-    _hide()
+    _hide(plan["without"])
     gc.collect()
     gc.freeze()  # or the first collection in each instance would copy every object's page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -238,11 +239,16 @@ def _be_zygote(plan: ZygotePlan, control: socket, own_mark: mark.Mark) -> tuple[
             return born
 
 
-def _hide() -> None:
-    """A function may have modules of the same names as this package's, which it shall not find."""
+def _hide(folder: str) -> None:
+    """A function may have modules of the same names as this package's (in ``folder``), which it shall not
+    find; nor, in ``__main__``, what this process was started with."""
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
+    for path in [path for path in sys.path_importer_cache if path.startswith(folder)]:
+        del sys.path_importer_cache[path]
+    for name in ("sys", "zygote"):
+        vars(sys.modules["__main__"]).pop(name, None)
 
 
 def _import_all(preload: list[str]) -> list[str]:
