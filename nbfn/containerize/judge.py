@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nbfn.containerize.members import list_members, member_problems
+from nbfn.containerize.unzipped import Unzipped
 from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def contents_problems(layer: Layer, *, root: bool) -> list[str]:
             members, problems = list_members(blob)
             diff_id, size = layer.descriptor.digest, layer.descriptor.size
         else:
-            tar = _Unzipped(blob, layer)
+            tar = _Hashed(blob, layer)
             members, problems = list_members(cast("BinaryIO", tar), seekable=False)
             diff_id, size = tar.rest()
     if diff_id != layer.diff_id:
@@ -81,23 +80,15 @@ def contents_problems(layer: Layer, *, root: bool) -> list[str]:
     return problems + member_problems(members, size, root=root)
 
 
-class _Unzipped:
-    """The tar of a zipped layer, read once from its beginning to its end."""
+class _Hashed(Unzipped):
+    """One whose digest is wanted."""
 
     def __init__(self, blob: BinaryIO, layer: Layer) -> None:
-        self._file = gzip.open(blob)  # noqa: SIM115 - it is the caller's blob that is closed
-        self._layer = layer
+        super().__init__(blob, layer)
         self._hash = hashlib.sha256()
-        self._size = 0
 
     def read(self, size: int = -1) -> bytes:
-        try:
-            data = self._file.read(size)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ImageError(f"{self._layer.path} cannot be decompressed: {error}") from error
-        self._size += len(data)
-        if self._size > self._layer.most_bytes:
-            raise self._layer.bomb()
+        data = super().read(size)
         self._hash.update(data)
         return data
 
@@ -105,4 +96,4 @@ class _Unzipped:
         """The digest and size of all of it, what nobody has read included."""
         while self.read(_CHUNK):
             pass
-        return f"sha256:{self._hash.hexdigest()}", self._size
+        return f"sha256:{self._hash.hexdigest()}", self.size

@@ -119,7 +119,7 @@ class _Archive:
     def __init__(self, tar: tarfile.TarFile, path: Path) -> None:
         self._tar = tar
         self._path = path
-        # A zipped one is read to its end for this, and holes need no bytes at all.
+        # A zipped one is read to its end for this.
         self._most = most_bytes(path.stat().st_size)
         self._members: dict[str, tarfile.TarInfo] = {}
         for info in tar:

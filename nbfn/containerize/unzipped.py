@@ -1,0 +1,35 @@
+"""A zipped layer as its tar, while it is unzipped: nothing is written."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING, BinaryIO
+
+from nbfn.errors import ImageError
+
+if TYPE_CHECKING:
+    from nbfn.containerize.image import Layer
+
+
+class Unzipped:
+    """The tar in ``blob``, the file of a zipped layer; read once, from its beginning to its end.
+
+    Reading raises ImageError if it cannot be decompressed, or is a bomb.
+    """
+
+    def __init__(self, blob: BinaryIO, layer: Layer) -> None:
+        self._file = gzip.GzipFile(fileobj=blob, mode="rb")  # it is the caller's blob that is closed
+        self._layer = layer
+        self.size = 0
+        """Bytes that were read."""
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._file.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ImageError(f"{self._layer.path} cannot be decompressed: {error}") from error
+        self.size += len(data)
+        if self.size > self._layer.most_bytes:
+            raise self._layer.bomb()
+        return data
