@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nbfn.containerize import host
-from nbfn.containerize.members import read_members
+from nbfn.containerize.members import list_members
+from nbfn.containerize.unzipped import Unzipped
 from nbfn.spec import PythonVersion
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _GLIBC = re.compile(rb"GNU C Library [^\n\0]*version (\d+)\.(\d+)")
 _OLD_GLIBC = re.compile(r"libc-(\d+)\.(\d+)\.so")
 _MUSL = re.compile(r"(?:^|/)ld-musl-[^/]+\.so\.1$")
 _LINKS_MAX = 8
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,8 @@ class _Files:
     def __init__(self, image: Image) -> None:
         self._found: dict[str, tuple[Member, Layer]] = {}
         for layer in image.layers:
-            with layer.tar() as tar:
-                size = tar.seek(0, 2)
-                tar.seek(0)
-                members, _ = read_members(tar, size, root=True)
+            with layer.open() as blob:
+                members, _ = list_members(_tar(blob, layer), seekable=not layer.is_zipped)
             for member in members:
                 folder, _, name = member.path.rpartition("/")
                 if name.startswith(".wh."):
@@ -129,8 +129,11 @@ class _Files:
         if path not in self._found:
             return b""
         member, layer = self._found[path]
-        with layer.tar() as tar:
-            tar.seek(member.offset)
+        with layer.open() as blob:
+            tar = _tar(blob, layer)
+            left = member.offset
+            while left and (skipped := tar.read(min(left, _CHUNK))):
+                left -= len(skipped)
             return tar.read(member.size)
 
     def _link_in(self, path: str) -> tuple[str, str] | None:
@@ -141,6 +144,11 @@ class _Files:
             if found is not None and found[0].kind == "symlink":
                 return at, found[0].target
         return None
+
+
+def _tar(blob: BinaryIO, layer: Layer) -> BinaryIO:
+    """What is in it, to be read from its beginning: nothing is unzipped to the disk for it."""
+    return cast("BinaryIO", Unzipped(blob, layer)) if layer.is_zipped else blob
 
 
 def _normal(parts: list[str]) -> str:

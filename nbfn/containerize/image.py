@@ -6,17 +6,16 @@ from its bytes, and nothing is written until a layout takes it.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
 import tempfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nbfn.containerize import files
+from nbfn.containerize.unzipped import Unzipped
 from nbfn.errors import ImageError, NbfnError
 
 if TYPE_CHECKING:
@@ -214,29 +213,21 @@ class Layer:
                 raise ImageError(f"{self.path} is of the type {self.descriptor.media_type}, not a tar")
             plain = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
             try:
-                with gzip.open(file) as unzipped:
-                    self._grow(unzipped, plain)
-            except (OSError, EOFError, zlib.error) as error:
-                plain.close()
-                if files.is_full(error):
-                    raise files.state_error(
-                        error, _temporary(), f"the unzipped {self.what} layer", 0
-                    ) from error
-                raise ImageError(f"{self.path} cannot be decompressed: {error}") from error
+                with files.explained(_temporary(), f"the unzipped {self.what} layer"):
+                    self._grow(Unzipped(file, self), plain)
             except NbfnError:
                 plain.close()
                 raise
         plain.seek(0)
         return plain
 
-    def _grow(self, unzipped: gzip.GzipFile, plain: BinaryIO) -> None:
-        size, temporary, what = 0, _temporary(), f"the unzipped {self.what} layer"
+    def _grow(self, unzipped: Unzipped, plain: BinaryIO) -> None:
+        temporary, what = _temporary(), f"the unzipped {self.what} layer"
         while chunk := unzipped.read(1 << 20):
-            size += len(chunk)
-            if size > self.most_bytes:
-                raise self.bomb()
             # Asked anew each time: its end may have told too little, and others write there too.
-            files.check_room(temporary, what, size, done=size - len(chunk), setting="TMPDIR")
+            files.check_room(
+                temporary, what, unzipped.size, done=unzipped.size - len(chunk), setting="TMPDIR"
+            )
             plain.write(chunk)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import hashlib
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nbfn.containerize.members import list_members, member_problems
-from nbfn.errors import ImageError
+from nbfn.containerize.unzipped import Unzipped
+from nbfn.errors import ImageError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,31 +25,41 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 
-def judging(layer: Layer, what: str, *, root: bool) -> Judge:
+def judging(layer: Layer, what: str, *, root: bool, notes: Layout | None = None) -> Judge:
     """What judges ``layer`` by the file that its blob, which has the digest that it should have, came to.
 
     ``root``: it is part of a system of its own, see :func:`nbfn.containerize.members.read_members`. The judge
     raises ImageError if the layer must not be kept (``problems`` has each reason): names or links that lead
-    out, devices, files cut short, a bomb, or other contents than the image's config says.
+    out, devices, files cut short, a bomb, or other contents than the image's config says. What is found good
+    is noted in ``notes``.
     """
 
     def judge(path: Path) -> None:
         problems = contents_problems(replace(layer, path=path), root=root)
         if problems:
             raise refused(what, "is not kept", problems)
+        if notes is not None:
+            with contextlib.suppress(StateError):  # it is judged again then
+                notes.write_note(_note(layer, notes, root=root), b"{}", lasting=False)
 
     return judge
 
 
 def is_kept(layer: Layer, layout: Layout, what: str, *, root: bool) -> bool:
-    """Whether ``layer`` is in ``layout`` already. What a system brought may not do for an image without a
-    root of its own: raises as :func:`judging`."""
+    """Whether ``layer`` is in ``layout`` already. What was found good for another image need not be for this
+    one, which may have no root of its own, or say other contents: raises as :func:`judging`."""
     described = layer.descriptor
     if not layout.has(described.digest, described.size):
         return False
-    if not root:
-        judging(layer, what, root=root)(layout.blob(described.digest))
+    if not any(_note(layer, layout, root=each).exists() for each in {root, False}):
+        judging(layer, what, root=root, notes=layout)(layout.blob(described.digest))
     return True
+
+
+def _note(layer: Layer, layout: Layout, *, root: bool) -> Path:
+    """Where it is that ``layer`` was found good; what that says stays true, whatever becomes of its blob."""
+    about = f"{layer.descriptor.digest} {layer.diff_id} {layer.is_zipped} {root}"
+    return layout.note("judged", f"sha256:{hashlib.sha256(about.encode()).hexdigest()}")
 
 
 def refused(what: str, why: str, problems: Sequence[str]) -> ImageError:
@@ -73,7 +83,7 @@ def contents_problems(layer: Layer, *, root: bool) -> list[str]:
             members, problems = list_members(blob)
             diff_id, size = layer.descriptor.digest, layer.descriptor.size
         else:
-            tar = _Unzipped(blob, layer)
+            tar = _Hashed(blob, layer)
             members, problems = list_members(cast("BinaryIO", tar), seekable=False)
             diff_id, size = tar.rest()
     if diff_id != layer.diff_id:
@@ -81,23 +91,15 @@ def contents_problems(layer: Layer, *, root: bool) -> list[str]:
     return problems + member_problems(members, size, root=root)
 
 
-class _Unzipped:
-    """The tar of a zipped layer, read once from its beginning to its end."""
+class _Hashed(Unzipped):
+    """One whose digest is wanted."""
 
     def __init__(self, blob: BinaryIO, layer: Layer) -> None:
-        self._file = gzip.open(blob)  # noqa: SIM115 - it is the caller's blob that is closed
-        self._layer = layer
+        super().__init__(blob, layer)
         self._hash = hashlib.sha256()
-        self._size = 0
 
     def read(self, size: int = -1) -> bytes:
-        try:
-            data = self._file.read(size)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ImageError(f"{self._layer.path} cannot be decompressed: {error}") from error
-        self._size += len(data)
-        if self._size > self._layer.most_bytes:
-            raise self._layer.bomb()
+        data = super().read(size)
         self._hash.update(data)
         return data
 
@@ -105,4 +107,4 @@ class _Unzipped:
         """The digest and size of all of it, what nobody has read included."""
         while self.read(_CHUNK):
             pass
-        return f"sha256:{self._hash.hexdigest()}", self._size
+        return f"sha256:{self._hash.hexdigest()}", self.size

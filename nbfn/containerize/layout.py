@@ -301,7 +301,7 @@ class Layout:
         """Where something of ``kind`` that can be found out again is noted under the digest ``key``."""
         return self._own / kind / key.removeprefix("sha256:")
 
-    def write_note(self, path: Path, data: bytes) -> None:
+    def write_note(self, path: Path, data: bytes, *, lasting: bool = True) -> None:
         """Note ``data`` at ``path``, whole or not at all.
 
         Raises:
@@ -310,7 +310,7 @@ class Layout:
         self.ensure()
         with files.explained(self.path, "a note"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, data, self._temporary)
+            files.replace(path, data, self._temporary, lasting=lasting)
 
     # Inside
 

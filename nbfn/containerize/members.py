@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,10 @@ WHITEOUT = ".wh."
 """What the name of a member begins with that deletes one of a layer below."""
 OPAQUE = ".wh..wh..opq"
 """The name of a member that deletes all that the layers below have in its folder."""
-_READ_BYTES = 1 << 20
+# tarfile copies what is left of it for every header.
+_READ_BYTES = 1 << 16
+# More than any system or environment has, in memory at once.
+_MEMBERS_MAX = 1_000_000
 # What is said of the next member: its long name, its times and attributes.
 _HEADERS = (
     tarfile.XHDTYPE,
@@ -94,16 +97,18 @@ def list_members(tar: BinaryIO, *, seekable: bool = True) -> tuple[list[Member],
     problems: list[str] = []
     try:
         with _opened(tar, seekable=seekable) as archive:
-            for info in archive:
+            for number, info in enumerate(archive, start=1):
+                cast("Any", archive).members.clear()  # it would have every header in memory until the end
+                if number > _MEMBERS_MAX:
+                    raise tarfile.ReadError(f"it has more than {_MEMBERS_MAX:,} members")
                 path = _plain(info.name)
                 if path in ("", ".") and info.isdir():
                     continue
                 kind = _kind(info, path)
                 target = _plain(info.linkname) if kind == "hardlink" else info.linkname
                 members.append(Member(path, kind, info.mode, info.size, info.offset_data, target))
-                # tarfile gives sparse files back with holes filled in; reading by offset would not.
                 if info.issparse():
-                    problems.append(f"{path!r} is a sparse file")
+                    raise _sparse(path)
     except _UNREADABLE as error:
         problems.append(f"the tar cannot be read: {error}")
     return members, problems
@@ -116,14 +121,30 @@ def _opened(tar: BinaryIO, *, seekable: bool) -> tarfile.TarFile:
 
 
 class Header(tarfile.TarInfo):
-    """A header that says no more of a member than one needs: what it says is read into memory as one."""
+    """A header that can be read: what it says of a member is short, and does not lead backwards."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         found = super().frombuf(buf, encoding, errors)
         if found.type in _HEADERS and found.size > _HEADER_MAX_BYTES:
             raise tarfile.ReadError(f"a header of {found.size:,} bytes")
+        if found.type == tarfile.GNUTYPE_SPARSE:
+            raise _sparse(found.name)
         return found
+
+    def _block(self, count: int) -> int:
+        if count < 0:  # older tarfiles go back by it, and read the same header for ever
+            raise tarfile.ReadError(f"{self.name!r} has {count:,} bytes")
+        return -(-count // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+    def _proc_gnusparse_10(self, found: tarfile.TarInfo, *_: object) -> None:
+        raise _sparse(found.name)
+
+
+def _sparse(name: str) -> tarfile.ReadError:
+    """tarfile gives sparse files back with holes filled in; reading by offset would not. Where its holes are
+    may be a list of any length, which tarfile has in memory."""
+    return tarfile.ReadError(f"{name!r} is a sparse file")
 
 
 def member_problems(members: Iterable[Member], size: int, *, root: bool = False) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from nbfn.containerize import files, host, judge
 from nbfn.containerize.image import digest_of_file
-from nbfn.containerize.members import OPAQUE, WHITEOUT, member_problems, read_members
+from nbfn.containerize.members import OPAQUE, WHITEOUT, list_members, member_problems
 from nbfn.errors import ImageError
 from nbfn.spec import ImageRef
 
@@ -149,10 +149,11 @@ def _checked(layer: Layer, tar: BinaryIO, *, own_root: bool) -> tuple[list[Membe
             hint="remove that file and deploy the function again",
             problems=[f"{layer.path} has the digest {digest}"],
         )
-    members, problems = read_members(tar, size)
+    members, damage = list_members(tar)
+    problems = damage + member_problems(members, size)
     plain = not problems
     if problems and own_root:
-        problems = member_problems(members, size, root=True)
+        problems = damage + member_problems(members, size, root=True)
     if problems:
         raise judge.refused(f"the {layer.what} layer {layer.path}", "must not be unpacked", problems)
     return members, plain

@@ -16,6 +16,7 @@ import pytest
 from nbfn import config
 from nbfn.containerize import Image, Layer, Layout, build, publish, validate
 from nbfn.containerize.bases import find_base
+from nbfn.containerize.compress import compressed
 from nbfn.containerize.examine import examine
 from nbfn.containerize.host import machine_platform
 from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of, digest_of_file
@@ -123,6 +124,19 @@ class TestExamine:
         found = examine(made_base(tmp_path, files, env=env))
         assert found.python == python
         assert (found.libc, found.libc_version) == libc
+
+    def test_it_is_read_as_it_is_unzipped_and_needs_no_room_for_that(
+        self, tmp_path: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files: dict[str, bytes | str] = {
+            "usr/bin/python3": "python3.12",
+            "usr/bin/python3.12": b"x" * 3_000_000,
+            "usr/lib/libc.so.6": GLIBC,
+        }
+        image = compressed(made_base(tmp_path, files), layout)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+        found = examine(image)
+        assert (found.python, found.libc, found.libc_version) == ((3, 12), "glibc", (2, 36))
 
     def test_what_a_higher_layer_deleted_is_not_there(self, tmp_path: Path) -> None:
         image = made_base(tmp_path, {"usr/bin/python3": "python3.12", "usr/bin/python3.12": b""})

@@ -186,6 +186,33 @@ def test_what_a_system_may_hold_is_judged_again_for_an_image_without_one(
 
 
 @pytest.mark.parametrize("make_place", [KINDS[0], KINDS[1], KINDS[3]], indirect=True)  # what stays zipped
+def test_what_is_here_is_judged_again_for_an_image_that_says_other_contents(
+    make_place: MakePlace, other: Layout, tmp_path: Path
+) -> None:
+    layer = layer_of(tmp_path, tar_of(("etc/fine", FILE, b"1")), zipped=True)
+    true, false = make_place("true"), make_place("false")
+    true.store(made_of(layer))
+    true.fetch(other)
+    false.store(made_of(Layer(layer.descriptor, digest_of(b"else"), layer.path)))
+    known = other.manifests()
+    with pytest.raises(ImageError, match=r"layer 1 of .* is not kept: the tar has the digest .*, not its"):
+        false.fetch(other)
+    assert other.manifests() == known
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_what_was_judged_for_such_an_image_is_not_judged_again(
+    make_place: MakePlace, other: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: bool
+) -> None:
+    image = made_of(layer_of(tmp_path, tar_of(("etc/fine", FILE, b"1"))))
+    place = make_place("known")
+    place.store(image.configured(env={}, labels={HOST_LABEL: "x"} if host else {}, Cmd=["true"]))
+    first = place.fetch(other)
+    monkeypatch.setattr("nbfn.containerize.judge.contents_problems", lambda *_, **__: ["judged again"])
+    assert place.fetch(other).digest == first.digest
+
+
+@pytest.mark.parametrize("make_place", [KINDS[0], KINDS[1], KINDS[3]], indirect=True)  # what stays zipped
 def test_a_bomb_is_not_kept(
     make_place: MakePlace, other: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,58 @@ def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: b
     assert any("a header of 2,097,152 bytes" in line for line in validate(image))
 
 
+def header_of(name: str, size: int, kind: bytes = FILE, *, said: dict[str, str] | None = None) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size, info.pax_headers = kind, size, said or {}
+    return info.tobuf(tarfile.PAX_FORMAT if said else tarfile.GNU_FORMAT)
+
+
+def sparse_header() -> bytes:
+    """Of GNU tar's own kind, whose holes go on in the blocks behind it."""
+    header = bytearray(header_of("x", 0, tarfile.GNUTYPE_SPARSE))
+    header[482] = 1
+    header[148:156] = b"%06o\0 " % sum(header[:148] + b" " * 8 + header[156:])
+    return bytes(header)
+
+
+HOLES = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x"}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (header_of("x", -1024), "'x' has -1,024 bytes"),
+        (header_of("x", 0, said={"size": "-1024"}), "'x' has -1,024 bytes"),
+        (header_of("x", 512, said=HOLES), "'x' is a sparse file"),
+        (sparse_header(), "'x' is a sparse file"),
+    ],
+    ids=["backwards", "backwards by a text", "holes as a text", "holes"],
+)
+def test_headers_that_lead_backwards_or_to_lists_without_end_are_not_followed(
+    tmp_path: Path, header: bytes, problem: str, zipped: bool
+) -> None:
+    layer = header + b"no number" + bytes(503) + tar_of(("fine", FILE, b"x"))
+    for host in (False, True):
+        image = image_of(tmp_path, layer, zipped=zipped, host=host)
+        (found,) = validate(image)
+        assert found.endswith(f"the tar cannot be read: {problem}")
+        with pytest.raises(ImageError, match=problem):
+            unpack(image, tmp_path / "into")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_more_files_than_there_is_memory_for_are_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    monkeypatch.setattr("nbfn.containerize.members._MEMBERS_MAX", 3)
+    members = [(f"f{number}", FILE, b"x") for number in range(4)]
+    (tmp_path / "fine").mkdir()
+    assert validate(image_of(tmp_path / "fine", tar_of(*members[:3]), zipped=zipped)) == []
+    (found,) = validate(image_of(tmp_path, tar_of(*members), zipped=zipped))
+    assert found.endswith("the tar cannot be read: it has more than 3 members")
+
+
 @pytest.mark.needs("root")
 def test_a_folder_that_hides_all_below_is_what_overlayfs_takes_for_one(tmp_path: Path) -> None:
     layer = tar_of(("d/", FOLDER, b""), ("d/.wh..wh..opq", FILE, b""), ("d/new", FILE, b"x"))

@@ -95,7 +95,8 @@ def _copy(layer: Layer, open_blob: Open, layout: Layout, what: str, *, root: boo
     descriptor = layer.descriptor
     if judge.is_kept(layer, layout, what, root=root):
         return
-    part = layout.partial(descriptor, what, resumed=False, judge=judge.judging(layer, what, root=root))
+    judged = judge.judging(layer, what, root=root, notes=layout)
+    part = layout.partial(descriptor, what, resumed=False, judge=judged)
     with part as growing, open_blob(descriptor.digest) as file:
         if growing is not None:
             growing.restart()

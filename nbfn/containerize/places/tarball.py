@@ -119,7 +119,7 @@ class _Archive:
     def __init__(self, tar: tarfile.TarFile, path: Path) -> None:
         self._tar = tar
         self._path = path
-        # A zipped one is read to its end for this, and holes need no bytes at all.
+        # A zipped one is read to its end for this.
         self._most = most_bytes(path.stat().st_size)
         self._members: dict[str, tarfile.TarInfo] = {}
         for info in tar:
@@ -246,7 +246,9 @@ def _layer(archive: _Archive, name: str, diff_id: str, layout: Layout, what: str
                 if not zipped and sink.digest != diff_id:
                     raise ImageError(f"{what} is damaged: {name} has the digest {sink.digest}, not {diff_id}")
 
-            digest, size = layout.add(fill, what, size, judge.judging(came, what, root=root))
+            notes = layout if not zipped else None  # its digest is not known yet
+            judged = judge.judging(came, what, root=root, notes=notes)
+            digest, size = layout.add(fill, what, size, judged)
         else:
             digest = diff_id
     return Layer(Descriptor(kind, digest, size), diff_id, layout.blob(digest))

@@ -116,7 +116,7 @@ class _Fetcher:
         for number, layer in enumerate(image.layers, start=1):
             what = f"layer {number} of {ref}"
             if not judge.is_kept(layer, layout, what, root=root):
-                self.fetch(layer.descriptor, what, judge.judging(layer, what, root=root))
+                self.fetch(layer.descriptor, what, judge.judging(layer, what, root=root, notes=layout))
             self._done += layer.descriptor.size
             self._tell(0)
 
