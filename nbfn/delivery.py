@@ -16,7 +16,7 @@ HOST = "host"
 ELSEWHERE = "fn"
 """What stands for ``host`` where this machine's Python is not, as in any container: Fn's image of it."""
 
-_REGISTRY = "`fn update context registry HOST/PREFIX` says where images go"
+_REGISTRY = "`nbfn update context registry HOST/PREFIX` says where images go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def route(context: Context, base: str, *, own: bool, name: str, driver: str = ""
         raise ImageError(
             f"{name!r} cannot go to {where}: its image is for this machine's own Python and kept here, where "
             "that server cannot read it",
-            hint=f"{_REGISTRY}, built on base {ELSEWHERE!r} then; or `fn use context default` goes back to "
+            hint=f"{_REGISTRY}, built on base {ELSEWHERE!r} then; or `nbfn use context default` goes back to "
             "this machine's executor",
         )
     without = (

@@ -30,7 +30,7 @@ def region(facts: Facts) -> Iterator[Finding]:
             "warn",
             f"api-url is in {cloud.region}, and the profile in {cloud.profile_region}",
             "functions, their subnets and images are all of one region: if the other one is meant, "
-            f"`fn update context api-url {cloud.profile_url or 'ADDRESS'}`",
+            f"`nbfn update context api-url {cloud.profile_url or 'ADDRESS'}`",
         )
     else:
         yield Finding("region", "ok", cloud.region)
@@ -43,7 +43,7 @@ def registry(facts: Facts) -> Iterator[Finding]:
         return
     host, _, prefix = context.registry.partition("/")
     near = cloud.registries[0] if cloud.registries else "KEY.ocir.io"
-    set_it = f"`fn update context registry {near}/NAMESPACE/PREFIX` (NAMESPACE: console, tenancy details)"
+    set_it = f"`nbfn update context registry {near}/NAMESPACE/PREFIX` (NAMESPACE: console, tenancy details)"
     if not context.registry:
         yield Finding("registry", "warn", "the context has no registry: only code goes, as archives", set_it)
         return

@@ -47,7 +47,7 @@ def system(facts: Facts) -> Iterator[Finding]:
             "system",
             "problem" if facts.context and facts.context.is_local else "warn",
             f"this is {name}, and this machine's executor needs Linux",
-            "use Docker's or WSL's Linux, or a context whose server is elsewhere: `fn use context NAME`",
+            "use Docker's or WSL's Linux, or a context whose server is elsewhere: `nbfn use context NAME`",
         )
 
 

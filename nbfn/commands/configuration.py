@@ -18,7 +18,7 @@ def _set(edge: Edge, app: str, key: str, value: str, function: str | None = None
     from nbfn import verbs
 
     if not key or not value:
-        raise click.UsageError("a key and its value are not empty: `fn unset config` removes one")
+        raise click.UsageError("a key and its value are not empty: `nbfn unset config` removes one")
     verbs.set_config(app, key, value, function, session=edge.session)
     edge.show.say(f"{_name(app, function)} updated {key} with {value}")
 

@@ -60,6 +60,10 @@ class Edge:
         context = Contexts().current(self.context) if self.context else current.context
         return replace(context, registry=self.registry) if self.registry else context
 
+    def line(self, words: str) -> str:
+        """How ``words`` are said here, to be copied."""
+        return f"`{'%fn' if self.in_notebook else 'nbfn'} {words}`"
+
     def close(self) -> None:
         """End the session that was made for one line. The current one stays."""
         if self._own is not None:

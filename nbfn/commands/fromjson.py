@@ -103,16 +103,16 @@ _BOTH: Mapping[str, tuple[str, Read]] = {
 }
 REMOVAL = _TERMS
 MOVE = {"compartmentId": ("compartment_id", _text), **_TERMS}
-APP = {
+APP_CHANGE: Mapping[str, tuple[str, Read]] = {
     **_BOTH,
     "displayName": ("app", _text),
     "syslogUrl": ("syslog_url", _text),
-    "shape": ("shape", _text),
     "subnetIds": ("subnet_ids", _texts),
     "networkSecurityGroupIds": ("network_security_group_ids", _texts),
     "imagePolicyConfig": ("image_policy_config", _object),
     "securityAttributes": ("security_attributes", _object),
 }
+APP = {**APP_CHANGE, "shape": ("shape", _text)}
 FUNCTION = {
     **_BOTH,
     "displayName": ("function", _text),
@@ -149,9 +149,7 @@ def from_json(fields: Mapping[str, tuple[str, Read]]) -> Callable[[Command], Com
             for name, value in known.items()
             if value is not None
         }
-        taken = {each.name for each in ctx.command.params}
-        # Where a name says what is changed, it is said on the line.
-        ctx.default_map = {name: value for name, value in given.items() if name in taken}
+        ctx.default_map = given
 
     return click.option(
         "--from-json",

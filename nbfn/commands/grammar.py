@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbfn.commands.options import Integer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -170,7 +172,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def scale_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--min-instances``, ``--max-instances``."""
     for name, help_text in (("max", "Never more at once."), ("min", "Kept ready without a call.")):
-        count = click.IntRange(0)
+        count = Integer(0)
         command = click.option(f"--{name}-instances", type=count, metavar="N", help=f"{help_text} 0: none.")(
             command
         )
@@ -180,6 +182,6 @@ def scale_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``-n`` and ``--output`` of lists."""
     limit = click.option(
-        "-n", "limit", type=click.IntRange(0), default=100, show_default=True, help="At most so many."
+        "-n", "limit", type=Integer(0), default=100, show_default=True, help="At most so many."
     )
     return limit(output_option(command))

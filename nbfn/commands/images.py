@@ -11,6 +11,7 @@ import click
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, Words, output_option
+from nbfn.commands.options import Number
 from nbfn.errors import ImageError
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ def verify(edge: Edge, output: str | None) -> None:
 
 
 @images.command("prune", context_settings=HELP)
-@click.option(
-    "--older-than", type=click.FloatRange(0), default=3600.0, metavar="S", help="In seconds.  [3600]"
-)
+@click.option("--older-than", type=Number(0), default=3600.0, metavar="S", help="In seconds.  [3600]")
 @output_option
 @edge
 def prune(edge: Edge, older_than: float, output: str | None) -> None:

@@ -117,8 +117,7 @@ def _logs(edge: Edge, answer: Answer, app: str | None, function: str | None) -> 
     """How to see what it wrote, if it ran and this machine's executor has that."""
     if answer.status not in _RAN or not edge.session.server.own:
         return ""
-    command = "%fn" if edge.in_notebook else "nbfn"
-    return f"`{command} logs {app} {function}` shows what it wrote"
+    return f"`nbfn logs {app} {function}` shows what it wrote"
 
 
 def _failure(answer: Answer, logs: str) -> CallFailed:

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
-from nbfn.commands.fromjson import APP, FUNCTION, REMOVAL, from_json
+from nbfn.commands.fromjson import APP, APP_CHANGE, FUNCTION, REMOVAL, from_json
 from nbfn.commands.grammar import (
     HELP,
     Nouns,
@@ -126,7 +126,7 @@ def inspect_app(edge: Edge, app: str, prop: str | None) -> None:
 @tag_options
 @untag_options
 @app_options
-@from_json(APP)
+@from_json(APP_CHANGE)
 @edge
 @on_terms()
 def update_app(

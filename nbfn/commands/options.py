@@ -20,6 +20,18 @@ state_option = click.option(
 )
 
 
+class Number(click.FloatRange):
+    """A number in a range, with or without a fraction."""
+
+    name = "number"
+
+
+class Integer(click.IntRange):
+    """A whole number in a range."""
+
+    name = "integer"
+
+
 class Port(click.ParamType[int]):
     """A TCP port, or ``off`` (-1)."""
 

@@ -10,6 +10,7 @@ import click
 from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, output_option, page_options
+from nbfn.commands.options import Integer
 
 if TYPE_CHECKING:
     from nbfn.commands.grammar import Nouns
@@ -48,7 +49,7 @@ def _document(call: CallRecord) -> dict[str, object]:
 @app_argument
 @function_argument
 @click.option("--call", "call_id", default="", metavar="ID", help="Only of this call (`list calls`).")
-@click.option("-n", "limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most.")
+@click.option("-n", "limit", type=Integer(1, 1000), default=100, show_default=True, help="At most.")
 @output_option
 @edge
 def logs(edge: Edge, app: str, function: str, call_id: str, limit: int, output: str | None) -> None:

@@ -11,13 +11,14 @@ from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.fromjson import MOVE, from_json
 from nbfn.commands.grammar import HELP, Nouns, Words, output_option, verb
+from nbfn.commands.options import Integer
 from nbfn.commands.terms import on_terms
 
 if TYPE_CHECKING:
     from nbfn.deploy.terms import Terms
 
 limit_option = click.option(
-    "--limit", type=click.IntRange(1), default=10, show_default=True, help="At most so many."
+    "--limit", type=Integer(1), default=10, show_default=True, help="At most so many."
 )
 listing_argument = click.argument("listing", metavar="NAME|OCID")
 
@@ -133,7 +134,7 @@ def move_app(edge: Edge, /, app: str, compartment_id: str, terms: Terms) -> None
 
     verbs.change_compartment(app, compartment_id, terms=terms, session=edge.session)
     edge.show.say(f"App {app} moved to compartment {compartment_id}")
-    edge.show.note(f"`fn update context oracle.compartment-id {compartment_id}` follows it")
+    edge.show.note(f"`nbfn update context oracle.compartment-id {compartment_id}` follows it")
 
 
 change_compartment: Nouns = verb("change-compartment", "Move an application of OCI's to another compartment.")

@@ -101,7 +101,7 @@ def init(
     )
     written = options["runtime"] or init_image
     if options["pbf"]:
-        edge.show.say(f"{function.path.name} created. `fn deploy` makes it of {options['pbf']}.")
+        edge.show.say(f"{function.path.name} created. {edge.line('deploy')} makes it of {options['pbf']}.")
         return
     edge.show.say("Function boilerplate generated." if written else f"Runtime: {function.runtime}")
     edge.show.say(f"{function.path.name} created.")

@@ -11,6 +11,7 @@ from nbfn.commands import complete
 from nbfn.commands.edge import Edge, edge
 from nbfn.commands.grammar import HELP, page_options
 from nbfn.commands.objects import app_argument, function_argument
+from nbfn.commands.options import Integer
 
 if TYPE_CHECKING:
     from nbfn.commands.grammar import Nouns
@@ -39,7 +40,7 @@ def list_revisions(edge: Edge, app: str, function: str, limit: int, output: str 
 @click.argument(
     "revision",
     metavar="[REVISION]",
-    type=click.IntRange(1),
+    type=Integer(1),
     required=False,
     shell_complete=complete.revisions,
 )

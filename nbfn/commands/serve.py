@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nbfn import config
-from nbfn.commands.options import Port, log_level_option, state_option
+from nbfn.commands.options import Number, Port, log_level_option, state_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ _LEVELS = {
 )
 @click.option(
     "--linger",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SECONDS",
     help="Stop after so long without a user. Without this it stays.",
 )

@@ -33,7 +33,7 @@ def start(edge: Edge, detach: bool, port: int | None, log_level: str | None, env
     settings = config.load({**config.variables(), **(environ or {})})
     was_running = running(settings) is not None
     url = verbs.start_executor(port=port, log_level=log_level or "", environ=environ)
-    how = "is running already" if was_running else "was started, and stays until `nbfn stop`"
+    how = "is running already" if was_running else f"was started, and stays until {edge.line('stop')}"
     edge.show.say(f"the executor of {settings.state} {how}: {url}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nbfn import config
-from nbfn.commands.options import state_option
+from nbfn.commands.options import Number, state_option
 from nbfn.running import calls_in_words, running, stop_running
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @state_option
 @click.option(
     "--grace",
-    type=click.FloatRange(0, 3600),
+    type=Number(0, 3600),
     metavar="SECONDS",
     help="Cut off calls that still run then; 0: at once. Without it they have their functions' timeouts.",
 )

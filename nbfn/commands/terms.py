@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbfn.commands.options import Number
 from nbfn.commands.oracle import left_out
 from nbfn.deploy.terms import STATES, USUAL, Terms
 
@@ -26,19 +27,19 @@ _WAITING = (
     ),
     click.option(
         "--max-wait-seconds",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="S",
         help=f"How long that may take. [{USUAL.limit_s:g}]",
     ),
     click.option(
         "--wait-interval-seconds",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="S",
         help=f"How often it is looked at. [{USUAL.every_s:g}]",
     ),
 )
 _MATCHING = click.option(
-    "--if-match", default="", metavar="ETAG", help="Only if `fn inspect` shows this etag of it still (OCI)."
+    "--if-match", default="", metavar="ETAG", help="Only if `nbfn inspect` shows this etag of it still (OCI)."
 )
 
 

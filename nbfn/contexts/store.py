@@ -159,7 +159,7 @@ class Contexts:
             raise BadInput("the context 'default' cannot be deleted")
         if name == self.current_name():
             raise BadInput(
-                f"context {name!r} is the current one", hint="use another first: `fn use context default`"
+                f"context {name!r} is the current one", hint="use another first: `nbfn use context default`"
             )
         with self._locked():
             self.file(name).unlink(missing_ok=True)

@@ -58,15 +58,15 @@ class Rest:
         return self._json(self._send("GET", path, params=params))
 
     def post(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
-        _check(terms)
+        check_terms(terms)
         return self._json(self._send("POST", path, json=dict(body)))
 
     def put(self, path: str, body: Mapping[str, Any], terms: Terms = USUAL) -> dict[str, Any]:
-        _check(terms)
+        check_terms(terms)
         return self._json(self._send("PUT", path, json=dict(body)))
 
     def delete(self, path: str, terms: Terms = USUAL) -> None:
-        _check(terms)
+        check_terms(terms)
         self._send("DELETE", path)
 
     def items(self, path: str, **params: str) -> Iterator[dict[str, Any]]:
@@ -120,7 +120,8 @@ class Rest:
         return value
 
 
-def _check(terms: Terms) -> None:
+def check_terms(terms: Terms) -> None:
+    """Return if they ask for nothing. Raises BadInput."""
     if terms:
         raise BadInput(
             "a Fn server has neither etags nor states to wait for: only OCI Functions has",

@@ -15,7 +15,7 @@ class Terms:
     """What an application or function of OCI's must still be, and what it is waited for to become."""
 
     if_match: str = ""
-    """The etag that ``fn inspect`` shows: what has another one by now is not touched."""
+    """The etag that ``nbfn inspect`` shows: what has another one by now is not touched."""
     state: str = ""
     """Wait until it is in this state, one of :data:`STATES`; empty: until OCI's work request is done."""
     limit_s: float = 1200.0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbfn.errors import NbfnError
+from nbfn.notebook.text import as_magics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,9 +92,9 @@ def draw_from(shell: InteractiveShell, error: BaseException, trace: TracebackTyp
 def short(shell: InteractiveShell, error: NbfnError, line: Line | None = None) -> list[str]:
     """What is shown of ``error``, as lines; ``line`` is the one that asked for it."""
     paint = _painter(shell)
-    lines = [f"{paint(_RED, type(error).__name__)}: {error.message}"]
+    lines = [f"{paint(_RED, type(error).__name__)}: {as_magics(error.message)}"]
     if error.hint:
-        lines.append(f"  → {error.hint}")
+        lines.append(f"  → {as_magics(error.hint)}")
     lines += getattr(error, "__notes__", [])
     if line is not None:
         lines += ["", f"{paint(_BLUE, line.label)}, line {line.number}", *_excerpt(line, paint)]

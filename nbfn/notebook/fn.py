@@ -21,7 +21,7 @@ from nbfn.commands.edge import Edge
 from nbfn.commands.main import cli
 from nbfn.commands.show import Step, aligned, indented, metered
 from nbfn.errors import BadInput
-from nbfn.notebook.text import printable
+from nbfn.notebook.text import as_magics, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Notebook:
         print(text)  # noqa: T201 - lines of progress belong together, in the cell's own output
 
     def note(self, text: str) -> None:
-        print(text)  # noqa: T201 - red, as standard error is shown, would look like a failure
+        print(as_magics(text))  # noqa: T201 - red, as standard error is shown, would look like a failure
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         display({"text/html": _table(heads, rows), "text/plain": printable(aligned(heads, rows))}, raw=True)
@@ -54,9 +54,11 @@ class Notebook:
         display({"text/markdown": f"```json\n{text}\n```", "text/plain": text}, raw=True)
 
     def diagnosis(self, found: Diagnosis) -> None:
-        rows = [(each.status, each.subject, each.message, each.advice) for each in found]
+        rows = [
+            (each.status, each.subject, as_magics(each.message), as_magics(each.advice)) for each in found
+        ]
         table = _table(("", "what", "found", "what to do"), rows)
-        display({"text/html": table, "text/plain": printable(str(found))}, raw=True)
+        display({"text/html": table, "text/plain": printable(as_magics(str(found)))}, raw=True)
 
     def body(self, content: bytes, content_type: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()
@@ -165,7 +167,7 @@ def _words(line: str) -> list[str]:
 
 def _usage(error: click.UsageError) -> str:
     usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
-    return f"{usage}{error.format_message()}"
+    return f"{usage}{as_magics(error.format_message())}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

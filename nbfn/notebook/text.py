@@ -17,6 +17,9 @@ LOG_LINES = 10
 # sent at all: only tabs and newlines stay.
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+# `serve` would never end there, so it stays the terminal's.
+_COMMANDS = re.compile(r"`nbfn (?!serve\b)")
+
 
 def text(card: Card) -> str:
     """``card`` in a few aligned lines."""
@@ -34,6 +37,11 @@ def text(card: Card) -> str:
         lines.append("  log:")
         lines += [f"    {line}" for line in log_lines(card)]
     return printable("\n".join(lines))
+
+
+def as_magics(some: str) -> str:
+    """``some`` with the commands that it names as a notebook has them: ``%fn list apps``."""
+    return _COMMANDS.sub("`%fn ", some)
 
 
 def printable(some: str) -> str:

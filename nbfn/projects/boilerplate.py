@@ -1,4 +1,4 @@
-"""What ``fn init`` writes for each runtime: a function that greets. No network is needed.
+"""What ``nbfn init`` writes for each runtime: a function that greets. No network is needed.
 
 Each greets whoever the body names: ``{"name": "Ana"}`` → ``{"message": "Hello Ana"}``.
 """

@@ -44,7 +44,7 @@ def generate(
     if needed and needed not in present:
         raise BadInput(
             f"{function.folder} has no {needed}, which runtime {function.runtime} needs",
-            hint=f"`fn init --runtime {language}` writes one",
+            hint=f"`nbfn init --runtime {language}` writes one",
         )
     build_image = from_mirror(function.build_image or (known.build_image if known else ""), fn_images)
     run_image = from_mirror(function.run_image or (known.run_image if known else ""), fn_images)

@@ -122,7 +122,7 @@ class FuncFile:
         if not found:
             raise BadInput(
                 f"{self.path} has no schema_version, as before 2018: its keys may mean other things",
-                hint="`fn migrate` in its folder brings it up to date",
+                hint="`nbfn migrate` in its folder brings it up to date",
             )
         raise BadInput(
             f"{self.where('schema_version')}: schema_version is {found}",
@@ -175,7 +175,7 @@ def find_func_file(folder: Path, *, instead: str = "") -> FuncFile:
             return FuncFile(folder / name)
     what = "has no func.yaml" if folder.is_dir() else "is not a folder"
     raise BadInput(
-        f"{folder.absolute()} {what}", hint=instead or "`fn init --runtime python NAME` makes a function"
+        f"{folder.absolute()} {what}", hint=instead or "`nbfn init --runtime python NAME` makes a function"
     )
 
 

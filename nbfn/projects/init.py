@@ -1,4 +1,4 @@
-"""``fn init``: a new function's folder, written without a network (but for an init image's)."""
+"""``nbfn init``: a new function's folder, written without a network (but for an init image's)."""
 
 from __future__ import annotations
 

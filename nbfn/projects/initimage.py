@@ -1,4 +1,4 @@
-"""``fn init --init-image``: the files of a new function, as an image that is run prints them, in a tar."""
+"""``nbfn init --init-image``: the files of a new function, as an image that is run prints them, in a tar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fn migrate``: a ``func.yaml`` from before 2018 becomes one of today's schema, its comments kept."""
+"""``nbfn migrate``: a ``func.yaml`` from before 2018 becomes one of today's schema, its comments kept."""
 
 from __future__ import annotations
 

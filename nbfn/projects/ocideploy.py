@@ -1,7 +1,7 @@
 """``deploy.oci`` in ``func.yaml``: what OCI Functions shall do beyond what Fn has.
 
 It becomes the annotations that the Fn CLI's Oracle provider has for it, so that a file, a line of ``fn`` and
-``fn inspect`` say the same by the same names.
+``nbfn inspect`` say the same by the same names.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def pre_built(document: Document) -> str:
     at = (*_AT, "pbf")
     listing = fields.text(document, *at, "listing_id")
     if fields.mapping(document, *at) and not listing:
-        raise _wrong(document, at, "has no listing_id", "`fn list pbfs` has the ids: 'listing_id: ocid1.…'")
+        raise _wrong(document, at, "has no listing_id", "`nbfn list pbfs` has the ids: 'listing_id: ocid1.…'")
     return listing
 
 

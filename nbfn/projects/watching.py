@@ -1,4 +1,4 @@
-"""What ``fn watch`` looks at, and when it has seen enough. Who watches brings the clock."""
+"""What ``nbfn watch`` looks at, and when it has seen enough. Who watches brings the clock."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def find_endpoint(context: Context, settings: Settings) -> tuple[Endpoint, bool]
     if not context.api_url:
         raise BadInput(
             f"context {context.name!r} has no api-url",
-            hint="`fn update context api-url http://HOST:PORT`",
+            hint="`nbfn update context api-url http://HOST:PORT`",
         )
     own = _own_at(context, settings)
     return (own, True) if own else (Endpoint(url=context.api_url, token=context.token), False)

@@ -185,13 +185,13 @@ def find_built(session: Session, function: FuncFile) -> ImageRef:
     digests = {found[own]} if own in found else set(found.values())
     if len(digests) != 1:
         what = f"{len(digests)} images, of several applications" if digests else "no image yet"
-        raise ImageError(f"{function.name!r} has {what}", hint="`fn build` builds one; then push it")
+        raise ImageError(f"{function.name!r} has {what}", hint="`nbfn build` builds one; then push it")
     ref = ImageRef("", digest=digests.pop())
     if HOST_LABEL in layout.get(ref).labels:
         raise ImageError(
             f"{function.name!r} is built for this machine's Python: not pushed, it would run nowhere else",
-            hint="`fn build --base fn` or `fn build --docker` builds it to run anywhere; or deploy to this "
-            "machine's executor",
+            hint="`nbfn build --base fn` or `nbfn build --docker` builds it to run anywhere; or deploy to "
+            "this machine's executor",
         )
     return ref
 
@@ -212,7 +212,7 @@ def push_image(
     if not session.context.registry:
         raise ImageError(
             f"{function.name!r} has no registry to go to: context {session.context.name!r} names none",
-            hint="`fn update context registry HOST/NAME`, or --registry",
+            hint="`nbfn update context registry HOST/NAME`, or --registry",
         )
     where = session.context.image_name(_last_part(function), tag or "latest")
     session.server.prepare(where)
@@ -227,7 +227,7 @@ def check_own(function: FuncFile) -> None:
     if function.pre_built:
         raise BadInput(
             f"{function.name!r} is a pre-built function of OCI's: there is nothing to build or push",
-            hint="`fn deploy` makes it as it is, in a context of OCI",
+            hint="`nbfn deploy` makes it as it is, in a context of OCI",
         )
 
 

@@ -38,7 +38,7 @@ def set_config(
 ) -> None:
     """Set a key of the configuration. Raises BadInput for an empty key or value: Fn has none of those."""
     if not key or not value:
-        raise BadInput("a key and its value are not empty", hint="`fn unset config` removes one")
+        raise BadInput("a key and its value are not empty", hint="`nbfn unset config` removes one")
     collection, held = _find(app, function, session)
     collection.update(held["id"], {"config": {key: value}})
 

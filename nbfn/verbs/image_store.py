@@ -157,7 +157,7 @@ def _place_of(image: Named, found: Image, ours: Session) -> str:
         what = "has no name" if ours.context.registry else "has no registry to go to"
         raise BadInput(
             f"the image {found.digest[:19]} {what}",
-            hint="say where: HOST/NAME:TAG; or `fn update context registry HOST/NAME`",
+            hint="say where: HOST/NAME:TAG; or `nbfn update context registry HOST/NAME`",
         )
     return ours.context.image_name(own.rpartition("/")[2], "latest")
 

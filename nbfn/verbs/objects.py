@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from nbfn import session as sessions
 from nbfn.contexts import endpoints
 from nbfn.deploy.plan import ENDPOINT_ANNOTATION
+from nbfn.deploy.rest import check_terms
 from nbfn.deploy.terms import USUAL
-from nbfn.errors import BadInput, NotFound
+from nbfn.errors import BadInput, Changed, NotFound
 from nbfn.runtime.wire import KEY_VARIABLE
 from nbfn.scale import MAX_ANNOTATION, MIN_ANNOTATION
 from nbfn.spec import ImageRef, check_app_name, check_function_name
@@ -136,6 +137,7 @@ def delete_app(
     control = _control(session)
     held = control.app(name)
     if recursive:
+        _check_still(held, terms)
         for fn in control.functions.list(app_id=held["id"]):
             remove_function(control, fn)
     control.apps.delete(held["id"], terms)
@@ -281,6 +283,7 @@ def delete_trigger(app: str, function: str, name: str, *, session: Session | Non
 
 def remove_function(control: Control, fn: Object, terms: Terms = USUAL) -> None:
     """Remove a function with its triggers."""
+    _check_still(fn, terms)
     try:
         held = control.triggers.list(app_id=fn["app_id"], fn_id=fn["id"])
     except NotFound:  # a server without triggers
@@ -302,6 +305,18 @@ def check_names(app: str, name: str) -> None:
     """Return if both names can be. Raises NameRefused."""
     check_app_name(app)
     check_function_name(name)
+
+
+def _check_still(held: Object, terms: Terms) -> None:
+    """Before what is in it goes: the server is asked last. Raises Changed, or BadInput if it has no terms."""
+    if "etag" not in held:
+        check_terms(terms)
+    elif terms.if_match not in ("", held["etag"]):
+        raise Changed(
+            f"{held['name']!r} has the etag {held['etag']} now, not {terms.if_match} (412)",
+            hint="somebody else changed it meanwhile: look at it again, and repeat",
+            status=412,
+        )
 
 
 def _check_tag(image: str) -> None:

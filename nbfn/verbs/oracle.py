@@ -214,7 +214,7 @@ def _api(session: Session, what: str) -> Api:
     if not isinstance(server, OciServer):
         raise BadInput(
             f"context {session.context.name!r} is no context of OCI, which alone has {what}",
-            hint="`fn create context NAME --provider oracle`, then `fn use context NAME`",
+            hint="`nbfn create context NAME --provider oracle`, then `nbfn use context NAME`",
         )
     return server.target.api
 
@@ -226,7 +226,7 @@ def _id_of(api: Api, name: str) -> str:
     if found is None:
         raise NotFound(
             f"{api.where} has no pre-built function {name!r}",
-            hint="`fn list pbfs --search PART` looks for one",
+            hint="`nbfn list pbfs --search PART` looks for one",
             status=404,
         )
     return str(found["id"])

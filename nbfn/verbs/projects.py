@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 init_project = projects.init
 migrate_project = projects.migrate
 
-_ALL = "`fn deploy --all` (nbfn.deploy_all) deploys every function below a folder with an app.yaml"
+_ALL = "`nbfn deploy --all` (nbfn.deploy_all) deploys every function below a folder with an app.yaml"
 # What Fn takes if nobody says.
 _FN_LIMITS = Limits(memory_mb=128, timeout_s=30, idle_timeout_s=30)
 
@@ -223,7 +223,7 @@ def _application(
     if held is None and not create:
         raise NotFound(
             f"{ours.control.where} has no application {name!r}",
-            hint=f"`fn create app {name}` makes it, and so does --create-app",
+            hint=f"`nbfn create app {name}` makes it, and so does --create-app",
             status=404,
         )
     if held is None:

@@ -116,8 +116,8 @@ def stats(
     if not ours.server.own:
         raise TargetError(
             f"the server of context {ours.context.name!r} does not show its calls",
-            hint="`nbfn.counts(app, name)` has OCI's own numbers; `fn use context default` goes back to this "
-            "machine's executor",
+            hint="`nbfn.counts(app, name)` has OCI's own numbers; `nbfn use context default` goes back to "
+            "this machine's executor",
         )
     return Stats([_of(each, ours) for each in sorted(found, key=lambda each: (each.app, each.name))])
 

@@ -155,6 +155,25 @@ def test_a_failed_call_says_where_its_output_is(
     assert "ValueError: no luck" in capsys.readouterr().out
 
 
+def test_what_to_do_is_said_in_the_words_of_a_notebook(
+    shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(line: str) -> str:
+        with capture_output() as captured:
+            shell.run_cell(line)
+        return (
+            captured.stdout
+            + captured.stderr
+            + "".join(output.data["text/html"] for output in captured.outputs)
+        )
+
+    shell.run_cell("%fn create context cloud --provider oracle --api-url http://127.0.0.1:1")
+    assert "`%fn init --runtime python NAME` makes a function" in said("%fn deploy --app a")
+    assert "`%fn unset config` removes one" in said("%fn config app a KEY ''")
+    assert "stays until `%fn stop`" in said("%fn start")
+    assert "`%fn update context oracle.compartment-id" in said("%fn --context cloud doctor")
+
+
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%fn")
     assert "Usage: %fn [OPTIONS] COMMAND" in capsys.readouterr().out

@@ -71,7 +71,7 @@ def test_an_encrypted_key_without_a_pass_phrase(
     said = refused("list", "apps")
     assert "is encrypted, and there is no pass phrase for it" in said
     assert "give it as OCI_CLI_PASSPHRASE, as oracle.pass-phrase of the context" in said
-    assert "`fn update context oracle.pass-phrase" in said
+    assert "`nbfn update context oracle.pass-phrase" in said
     assert f"as {in_file}" in said
     nbfn.update_context("oracle.pass-phrase", "hush")
     assert fn("list", "apps").code == 0
@@ -132,7 +132,7 @@ def test_a_region_that_is_not_known(home: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("OCI_CLI_REGION", "mars-1")
     said = refused_anew("list", "apps")
     assert "'mars-1' is not a region of OCI that is known here (it is OCI_CLI_REGION)" in said
-    assert "`fn update context api-url https://functions.REGION" in said
+    assert "`nbfn update context api-url https://functions.REGION" in said
 
 
 def test_a_region_that_is_newer_than_the_table_needs_an_endpoint(home: Path) -> None:

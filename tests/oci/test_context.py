@@ -153,7 +153,7 @@ def test_repositories_are_made_where_the_context_says(home: Path, cloud: Cloud, 
         ("create f app01 f iad.ocir.io/ns/f:1 -c A-B=1", "letters, digits"),
         ("update app app01 --annotation x=1", "keeps no annotation 'x'"),
         ("create app app01 --annotation oracle.com/oci/subnetIds=[a] --shape ARM", "'ARM' is none of OCI's"),
-        ("create app app01", "`fn create app app01 --subnet-id"),
+        ("create app app01", "`nbfn create app app01 --subnet-id"),
         ("create app app01" + " --subnet-id ocid1.subnet.oc1..a" * 4, "4 subnets are given"),
     ],
 )

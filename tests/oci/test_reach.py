@@ -76,7 +76,7 @@ def test_nobody_listens(home: Path) -> None:
         ):
             said = refused(home, url, *line)
             assert "nobody listens there" in said
-            assert "`fn update context api-url https://functions.us-ashburn-1.oci.oraclecloud.com`" in said
+            assert "`nbfn update context api-url https://functions.us-ashburn-1.oci.oraclecloud.com`" in said
 
 
 def test_a_host_that_is_not_there(home: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_certificate_that_is_not_trusted(home: Path, tmp_path: Path) -> None:
         said = refused(home, url)
         assert "its certificate is not trusted" in said
         assert "CERTIFICATE_VERIFY_FAILED" in said
-        assert "`fn update context oracle.disable-certs true`" in said
+        assert "`nbfn update context oracle.disable-certs true`" in said
         nbfn.update_context("oracle.disable-certs", "true")
         assert fn("list", "apps").err == "No apps found\n"
 

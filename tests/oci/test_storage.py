@@ -220,7 +220,7 @@ def test_by_line(cloud: Cloud, tmp_path: Path, state: Path, monkeypatch: pytest.
         (home / "hello" / "table.bin").write_bytes(NOISE)
         done = fn("deploy", "--app", "app01", "hello")
         assert done.code == 1
-        assert "`fn update context oracle.bucket NAME`" in done.err
+        assert "`nbfn update context oracle.bucket NAME`" in done.err
         nbfn.update_context("oracle.bucket", "code")
         done = fn("deploy", "--app", "app01", "hello")
         assert done.code == 0, done.err

@@ -81,6 +81,11 @@ def test_what_has_changed_since_is_not_touched(home: Path, cloud: Cloud) -> None
     (held,) = cloud.store.fns.values()
     assert held.document["memoryInMBs"] == 256
 
+    whole = fn("delete", "app", "shop", "--recursive", "--if-match", app)
+    assert (whole.code, "412" in whole.err) == (1, True)
+    assert cloud.store.fns, "what is in it stays, too"
+    assert "`nbfn delete app NAME --recursive`" in fn("delete", "app", "shop").err
+
     ok("delete", "f", "shop", "f", "--if-match", etag("shop", "f"))
     assert fn("delete", "app", "shop", "--if-match", app).code == 1
     ok("delete", "app", "shop", "--from-json", json.dumps({"ifMatch": etag("shop")}))
@@ -136,6 +141,7 @@ def test_an_application_has_all_that_oci_has(home: Path, cloud: Cloud, tmp_path:
     bad = [
         (1, "--network-security-group-ids", "here", 'give their ids, as in ["ocid1.…"]'),
         (1, "--trace-config", "{}", '{"isEnabled": true}'),
+        (2, "--max-wait-seconds", "soon", "'soon' is not a valid number."),
         (2, "--trace-config", "[1]", "it is [1], and no JSON object"),
         (2, "--trace-config", '{"isEnabled": yes}', "line 1, column 15"),
         (2, "--security-attributes", f"file://{tmp_path}/nosuch", "No such file"),
@@ -226,6 +232,8 @@ def test_all_of_it_in_one_object(home: Path, cloud: Cloud, tmp_path: Path) -> No
     }
     assert images["g"]["image"] == "iad.ocir.io/ns/g:1"
     assert images["h"]["image"] == "iad.ocir.io/ns/h:1"
+    shaped = ok("update", "app", "shop", "--from-json", '{"shape": "GENERIC_ARM"}')
+    assert "shape: nothing that `cli update app` takes; left out" in shaped.err
     change = {"config": {"B": ""}, "memoryInMBs": 256, "provisionedConcurrencyConfig": {"strategy": "NONE"}}
     ok("update", "function", "shop", "f", "--from-json", json.dumps(change))
     changed = next(each.document for each in cloud.store.fns.values() if each.document["displayName"] == "f")
@@ -293,6 +301,9 @@ def test_elsewhere_it_is_said_and_left_out(
             "--trace-config: only OCI Functions has that; left out",
         ]
         assert ok("list", "apps", "--lifecycle-state", "ACTIVE").out.splitlines()[1].startswith("a")
-        with pytest.raises(BadInput, match="neither etags nor states"):
-            nbfn.delete_app("a", terms=nbfn.Terms(if_match="x"))
+        ok("create", "function", "a", "f", "here/f:1")
+        for recursive in (False, True):
+            with pytest.raises(BadInput, match="neither etags nor states"):
+                nbfn.delete_app("a", recursive=recursive, terms=nbfn.Terms(if_match="x"))
+        assert [each.name for each in nbfn.functions("a")] == ["f"]
         ok("delete", "app", "a", "--wait-for-state", "DELETED")

@@ -51,7 +51,7 @@ triggers:
 
 def test_the_file_is_brought_up_to_date_and_kept(tmp_path: Path) -> None:
     (tmp_path / "func.yaml").write_text(OLD)
-    with pytest.raises(BadInput, match="`fn migrate`"):
+    with pytest.raises(BadInput, match="`nbfn migrate`"):
         find_func_file(tmp_path)
     found = migrate(tmp_path)
     assert (tmp_path / "func.yaml").read_text() == NEW

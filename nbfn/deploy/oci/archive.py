@@ -180,7 +180,7 @@ def _check_size(data: bytes, entries: Iterable[Entry], spec: FunctionSpec, *, st
     bucket = len(data) <= STORED_ARCHIVE_MAX_BYTES
     raise LimitError(
         f"the archive of {spec.name} is {len(data) / 2**20:.1f} MB, and OCI takes {takes} (unpacked: {told})",
-        hint="let it go by way of a bucket, up to 250 MB: `fn update context oracle.bucket NAME`; or "
+        hint="let it go by way of a bucket, up to 250 MB: `nbfn update context oracle.bucket NAME`; or "
         "deploy it as an image, or let it need less"
         if bucket
         else "deploy it as an image, or let it need less",

@@ -140,7 +140,7 @@ def hint(failure: Failure, place: Place, now: float) -> str:
         return (
             "more was sent than OCI takes. An archive that is sent directly holds 25 MB: leave packages out, "
             "deploy an image, or let it go "
-            "by way of a bucket (`fn update context oracle.bucket NAME`), which takes 250 MB"
+            "by way of a bucket (`nbfn update context oracle.bucket NAME`), which takes 250 MB"
         )
     if failure.status == 429 and failure.operation not in ("", "InvokeFunction"):
         return "OCI takes so many requests of a tenancy in a while: wait a minute, then go on more slowly"

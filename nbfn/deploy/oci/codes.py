@@ -89,7 +89,8 @@ BY_CODE = {
     "LockConflict": "somebody else is changing it at the same moment: wait, and repeat",
     "NotAllowed": "a policy forbids it, or this kind of tenancy has it not: ask an administrator",
     "NotAuthorized": "you are known, and may not do this: ask an administrator for the policy statement",
-    "Conflict": "something else has that name, or still needs what should go",
+    "Conflict": "something else has that name, or still needs what should go: what is in an application goes "
+    "with it by `nbfn delete app NAME --recursive`",
     "InvalidatedRetryToken": "the thing was deleted since the first try: begin anew",
     "ResourceLocked": "somebody has locked it: have the lock removed first",
     "MethodNotImplemented": "OCI knows this request and cannot do it (yet) in this region",
@@ -104,10 +105,10 @@ BY_MESSAGE = {
     "combined uncompressed size": "an application's images are too large together: build smaller ones, or "
     "use two applications",
     "unsupported image manifest": "OCI could not read the image's manifest: it takes an image of one "
-    "platform (an index of two for GENERIC_X86_ARM). Push it by `fn deploy` or `nbfn push`; with Docker: "
+    "platform (an index of two for GENERIC_X86_ARM). Push it by `nbfn deploy` or `nbfn push`; with Docker: "
     "docker buildx build --provenance=false --platform linux/amd64",
-    "missing subnets annotation": "an application is in 1 to 3 subnets: `fn create app APP --annotation "
-    "'oracle.com/oci/subnetIds=[\"ocid1.subnet.…\"]'`, or `fn update context oracle.subnet-ids …`",
+    "missing subnets annotation": "an application is in 1 to 3 subnets: `nbfn create app APP --annotation "
+    "'oracle.com/oci/subnetIds=[\"ocid1.subnet.…\"]'`, or `nbfn update context oracle.subnet-ids …`",
 }
 """The same for errors that have no code of their own, by a part of what OCI says (in lower case)."""
 

@@ -41,7 +41,7 @@ def settings_of(context: Context, environ: Mapping[str, str] | None = None) -> O
     if not compartment:
         raise BadInput(
             f"context {context.name!r} does not say which compartment functions are in",
-            hint="`fn update context oracle.compartment-id ocid1.compartment.oc1..…` (console: Identity > "
+            hint="`nbfn update context oracle.compartment-id ocid1.compartment.oc1..…` (console: Identity > "
             "Compartments)",
         )
     try:

@@ -84,7 +84,7 @@ def check_version(version: ApiVersion, source: Source) -> None:
     if version == OLD and not isinstance(source, ImageSource):
         raise BadInput(
             f"API version {OLD} knows no archives",
-            hint="use 20260325 (`fn update context oracle.api-version 20260325`), or deploy an image",
+            hint="use 20260325 (`nbfn update context oracle.api-version 20260325`), or deploy an image",
         )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DEFAULT_MEMORY_MB = 128
 _READ_ONLY = (notes.COMPARTMENT, notes.DIGEST, ENDPOINT_ANNOTATION)
 _TAKEN = (*notes.OF_APPS, *notes.OF_BOTH, *notes.OF_FUNCTIONS)
-_INSTEAD = "call it by `fn invoke`, or put an API Gateway before it"
+_INSTEAD = "call it by `nbfn invoke`, or put an API Gateway before it"
 _APPS, _FNS, _TRIGGERS = "/v2/apps", "/v2/fns", "/v2/triggers"
 _KINDS = {_APPS: "applications", _FNS: "functions"}
 

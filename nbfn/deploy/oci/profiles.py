@@ -83,7 +83,7 @@ def read_profile(
 
 def _phrase(text: str, given: Mapping[str, str], environ: Mapping[str, str], in_file: str) -> PassPhrase:
     variable = _VARIABLES["pass_phrase"]
-    places = f"as {variable}, as {_OF_CONTEXT} (`fn update context oracle.pass-phrase …`), or as {in_file}"
+    places = f"as {variable}, as {_OF_CONTEXT} (`nbfn update context oracle.pass-phrase …`), or as {in_file}"
     if environ.get(variable):
         return PassPhrase(text, variable, places)
     return PassPhrase(text, _OF_CONTEXT if "pass_phrase" in given else in_file, places)

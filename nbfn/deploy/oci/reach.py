@@ -33,12 +33,14 @@ def is_lasting(error: httpx.TransportError) -> bool:
 
 def _hint(error: httpx.TransportError, where: str, place: Place) -> str:
     right = place.functions_url or "https://functions.REGION.oci.oraclecloud.com"
-    own = f"OCI's own is set by `fn update context api-url {right}`" if place.context else f"OCI's is {right}"
+    own = (
+        f"OCI's own is set by `nbfn update context api-url {right}`" if place.context else f"OCI's is {right}"
+    )
     if _cause(error, ssl.SSLCertVerificationError) is not None:
         return (
             f"its certificate is not trusted. Is {where} really OCI's address, or does a company's proxy "
             "stand before it? Its authority goes into SSL_CERT_FILE; for an emulator with one of its "
-            "own: `fn update context oracle.disable-certs true`"
+            "own: `nbfn update context oracle.disable-certs true`"
         )
     if _cause(error, ssl.SSLError) is not None:
         return (

@@ -146,7 +146,7 @@ def find_region(text: str, metadata: str = "", where: str = "") -> Region:
         near = f"did you mean {close[0]}? " if close else ""
         raise BadInput(
             f"{text!r} is not a region of OCI that is known here{f' (it is {where})' if where else ''}",
-            hint=f"{near}One that is newer than this version of nbfn is reached by its address, `fn update "
+            hint=f"{near}One that is newer than this version of nbfn is reached by its address, `nbfn update "
             "context api-url https://functions.REGION.oci.oraclecloud.com`, or told by OCI_REGION_METADATA",
         )
     return found

@@ -37,7 +37,7 @@ def prepare_repository(api: Api, compartment_id: str, repository: str) -> bool:
         raise NotFound(
             f"the repository {name!r} cannot be made in compartment {compartment_id}: {error.message}",
             hint=f"`Allow group … to manage repos in compartment id {compartment_id}`, or leave it to the "
-            "registry: `fn update context oracle.image-compartment-id --delete`",
+            "registry: `nbfn update context oracle.image-compartment-id --delete`",
             status=error.status,
         ) from error
     return True

@@ -128,7 +128,7 @@ class Storage:
             raise Conflict(
                 f"there is a bucket {self.bucket!r} which this user may not see, in another compartment: "
                 f"{error.message}",
-                hint="use another name (`fn update context oracle.bucket …`), or have an administrator add "
+                hint="use another name (`nbfn update context oracle.bucket …`), or have an administrator add "
                 '"Allow group YOUR-GROUP to manage object-family in compartment ITS-COMPARTMENT"',
                 status=error.status,
                 code=error.code,

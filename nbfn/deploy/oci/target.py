@@ -220,8 +220,8 @@ class OciTarget(Absent):
         if not subnets:
             raise BadInput(
                 f"application {name!r} is not there, and making it needs a subnet",
-                hint=f"`fn create app {name} --subnet-id ocid1.subnet.…` makes it (1 to 3 subnets); "
-                "`fn update context oracle.subnet-ids …` says it for all",
+                hint=f"`nbfn create app {name} --subnet-id ocid1.subnet.…` makes it (1 to 3 subnets); "
+                "`nbfn update context oracle.subnet-ids …` says it for all",
             )
         check_subnets(subnets)
         body: dict[str, Any] = {

@@ -42,7 +42,7 @@ class Uploads:
         if size <= STORED_ARCHIVE_MAX_BYTES:
             raise LimitError(
                 f"the archive is {size / 2**20:.1f} MB, and OCI takes 25 MB directly",
-                hint="say which bucket it may go by way of: `fn update context oracle.bucket NAME`, or "
+                hint="say which bucket it may go by way of: `nbfn update context oracle.bucket NAME`, or "
                 "bucket= of OciSettings",
             )
         raise LimitError(

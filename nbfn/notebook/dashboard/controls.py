@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from nbfn.errors import NbfnError
 from nbfn.notebook.dashboard.acts import Acts, Held
 from nbfn.notebook.dashboard.form import Form
+from nbfn.notebook.text import as_magics
 from nbfn.notebook.threads import in_context
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Controls:
             try:
                 self._say(act(acts))
             except NbfnError as error:
-                self._say(f"{error.message}\n→ {error.hint}" if error.hint else error.message)
+                self._say(as_magics(f"{error.message}\n→ {error.hint}" if error.hint else error.message))
             finally:
                 button.disabled = False
 
