@@ -21,6 +21,7 @@ async def test_a_root_of_an_images_own_takes_overlayfs(state: Path) -> None:
     settings = config.load({"NBFN_STATE": str(state)})
     driver = Guarded(SandboxDriver(settings))
     assert driver.isolation.tier == "T2"
+    assert any("overlayfs, for images" in gap for gap in driver.isolation.missing)
     own = make_image(settings.images, host="")
     for attempt in (driver.prepare(own), driver.start(make_request(own), Output())):
         with pytest.raises(StartFailed, match=r"takes overlayfs: mount overlay .*: No such device") as found:

@@ -235,6 +235,54 @@ async def test_an_import_that_fails_is_left_to_the_function(
     assert found.instances == 1
 
 
+LIES = """
+import sys
+passing = sys.modules["confine.passing"]
+send = passing.send
+
+def lie(to, message, descriptors=()):
+    send(to, {lie} if {when} else message, descriptors)
+
+passing.send = lie
+"""
+
+
+IMPORTED = "'not_imported' in message"
+GROWN = "not message"
+
+
+@pytest.mark.parametrize(
+    ("when", "lie"),
+    [(IMPORTED, "7"), (IMPORTED, "['not_imported']"), (IMPORTED, "{'not_imported': 7}"), (GROWN, "7")],
+)
+async def test_a_package_that_has_its_zygote_talk_nonsense_does_without(
+    driver: Guarded,
+    settings: Settings,
+    when: str,
+    lie: str,
+    caplog: pytest.LogCaptureFixture,
+    function: Function,
+) -> None:
+    image = function("one", "liar", python={"liar.py": LIES.format(when=when, lie=lie)})
+    instance = await driver.start(make_request(image), Output())
+    assert await call(instance, "echo", 1) == 1
+    assert re.search("it told what no (zygote|stem cell) tells", caplog.text)
+
+
+@pytest.mark.parametrize(
+    "lie", ["7", "{'status': 'x'}", "{'status': 1 << 40}", "{'status': 127}", "{'status': [], 'over': 5}"]
+)
+async def test_a_package_that_has_its_watchers_talk_nonsense_does_not_keep_them(
+    driver: Guarded, settings: Settings, lie: str, function: Function
+) -> None:
+    image = function("one", "liar", python={"liar.py": LIES.format(when="'status' in message", lie=lie)})
+    instance = await driver.start(make_request(image), Output())
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        await call(instance, "leave", 3)
+    await instance.wait()
+    assert list(ground_of(settings).run.iterdir()) == []
+
+
 async def test_settings_that_are_read_at_the_start_of_a_process_take_one(
     driver: Guarded, settings: Settings, function: Function
 ) -> None:

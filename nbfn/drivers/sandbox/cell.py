@@ -95,7 +95,7 @@ class Cell:
             return
         try:
             self._meet(data, beside)
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, OSError) as error:
             self.grown.set_exception(CellFailed(str(error)))
         else:
             self.grown.set_result(None)
@@ -104,6 +104,8 @@ class Cell:
         if not data:
             raise ValueError("it ended before it was ready")
         told = json.loads(data)
+        if not isinstance(told, dict):
+            raise TypeError("it told what no stem cell tells")
         if "failed" in told:
             raise ValueError(told["failed"])
         for level, kind, value in beside:

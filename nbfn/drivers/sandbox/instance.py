@@ -202,9 +202,8 @@ class SandboxInstance:
     async def _finish(self) -> None:
         """The supervisor has gone: read the rest, leave nothing, and tell how it ended."""
         code = await asyncio.to_thread(self._supervisor.watcher.wait)
-        try:
-            report: Report = json.loads(self._told)
-        except ValueError:
+        report = _read(self._told)
+        if report is None:
             # It did not get to say how: it was killed itself, and may have left processes behind.
             report = {"status": -code if code < 0 else code << 8}
             await asyncio.to_thread(leftovers.kill_marked, {self.id})
@@ -242,3 +241,18 @@ class SandboxInstance:
         if not killed:
             return exits.from_status(status)
         return exits.from_status(status, over=limit, out_of_memory=over in ("memory", "machine"), hint=hint)
+
+
+def _read(told: bytes) -> Report | None:
+    """A supervisor's report; None if it is none. Packages in a zygote may have it say anything."""
+    try:
+        found = json.loads(told)
+        report: Report = {
+            "failed": str(found.get("failed", "")),
+            "status": int(found.get("status", 127 << 8)),
+            "over": str(found.get("over", "")),
+        }
+        exits.from_status(report["status"])
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        return None
+    return report

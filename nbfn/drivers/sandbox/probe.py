@@ -48,7 +48,7 @@ def probe(interpreter: Interpreter, highest: str) -> Isolation:
             continue
         reason = attempt(interpreter, tier)
         if not reason:
-            return Isolation(tier, _mechanisms(tier), (*missing, *_gaps(tier)))
+            return Isolation(tier, _mechanisms(tier), (*missing, *_gaps(tier, interpreter)))
         missing.append(f"{tier} ({', '.join(_GAINS[tier])}): {reason}")
     # Nothing ran, not even unconfined: starts will say so themselves, each with its reason.
     return Isolation("T0", (), tuple(missing))
@@ -147,9 +147,11 @@ def _mechanisms(tier: str) -> tuple[str, ...]:
     )
 
 
-def _gaps(tier: str) -> tuple[str, ...]:
+def _gaps(tier: str, interpreter: Interpreter) -> tuple[str, ...]:
     gaps = []
     version = landlock.abi()
     if tier != "T0" and version < 6:
         gaps.append(f"Landlock 6 (no signals to processes outside): this kernel has {version}")
+    if tier == "T2" and (reason := layered(interpreter)):
+        gaps.append(f"overlayfs, for images with a root of their own: {reason}")
     return tuple(gaps)

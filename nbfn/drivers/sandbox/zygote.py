@@ -197,12 +197,12 @@ class Zygote:
             raise ZygoteFailed(f"importing took more than {timeout_s:g} s") from None
         if not told:
             raise ZygoteFailed("it died while it imported")
-        report = json.loads(told)
-        if "failed" in report:
-            raise ZygoteFailed(report["failed"])
+        failed, not_imported = _read(told)
+        if failed:
+            raise ZygoteFailed(failed)
         loop.add_reader(control.fileno(), self._ended)
-        if report["not_imported"]:
-            _log.info("%r could not import %s", self, ", ".join(report["not_imported"]))
+        if not_imported:
+            _log.info("%r could not import %s", self, ", ".join(not_imported))
 
     def _make_folders(self, ground: Ground) -> None:
         for folder in (self.folder, self.folder / "code", self.folder / "root"):
@@ -240,3 +240,16 @@ class Zygote:
             self._cells.appendleft(cell)
         else:
             self.drop(cell)
+
+
+def _read(told: bytes) -> tuple[str, list[str]]:
+    """What a zygote tells: why it cannot be one, or what it could not import.
+
+    Raises:
+        ZygoteFailed: it is no zygote of ours that talks: what runs there may say anything.
+    """
+    try:
+        report = json.loads(told)
+        return str(report.get("failed", "")), [str(name) for name in report.get("not_imported", ())]
+    except (ValueError, AttributeError, TypeError):
+        raise ZygoteFailed("it told what no zygote tells") from None
