@@ -131,7 +131,8 @@ def verify(edge: Edge, output: str | None) -> None:
     if found:
         raise ImageError(
             f"damaged: {', '.join(found)}",
-            hint="deploy its function again: that builds it anew; what nothing needs is pruned",
+            hint="remove the files that are damaged, and deploy the functions again, or pull: what is "
+            "missing is made anew; what nothing needs is pruned",
         )
 
 

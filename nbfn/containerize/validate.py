@@ -169,7 +169,7 @@ def layer_problems(layer: Layer, *, root: bool = False) -> list[str]:
         with layer.open() as file:
             digest, _ = digest_of_file(file)
         if digest != descriptor.digest:
-            problems.append(f"the blob has the digest {digest}, not {descriptor.digest}")
+            problems.append(f"{layer.path} has the digest {digest}, not the one in its name")
         if not problems:
             problems += contents_problems(layer, root=root)
     except ImageError as error:

@@ -16,10 +16,12 @@ from nbfn.containerize import Layer, Layout, build, validate
 from nbfn.containerize.changes import changes
 from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of
 from nbfn.containerize.manage import drop_partials, listed, prune, tag, untag, verify
+from nbfn.containerize.places import Folder
 from nbfn.containerize.requirements import read_requirements
 from nbfn.errors import BadInput, ImageError, RequirementError, StateError
 from nbfn.function import function
 from tests.containerize.conftest import SOURCE, make_capture, make_spec
+from tests.containerize.test_bases import made_base
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,11 +153,28 @@ def test_what_is_damaged_is_found(layout: Layout) -> None:
     code.path.write_bytes(code.path.read_bytes().replace(b"Hello", b"HELLO"))
     found = verify(layout)
     assert list(found) == ["nbfn.local/notebook/bad:latest"]
-    assert "has the digest" in found["nbfn.local/notebook/bad:latest"][0]
+    assert f"{code.path} has the digest" in found["nbfn.local/notebook/bad:latest"][0]
     layout.blob(bad.digest).unlink()
     assert "not in" in verify(layout)["nbfn.local/notebook/bad:latest"][0]
     assert [bool(x.problem) for x in listed(layout)] == [True, False]
     assert validate(layout.get(good)) == []
+
+
+@pytest.mark.parametrize("number", [0, -1], ids=["of the base", "the code"])
+def test_a_damaged_file_that_is_removed_is_made_anew(layout: Layout, tmp_path: Path, number: int) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    image = made_base(source, {"usr/bin/python3": b""}, env={"PYTHON_VERSION": str(make_capture().python)})
+    Folder(tmp_path / "base").store(image)
+    spec = make_spec(base=f"oci:{tmp_path / 'base'}")
+    built = build(spec, make_capture(), layout).image
+    damaged = layout.get(built).layers[number].path
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    for problems in verify(layout).values():
+        assert f"{damaged} has the digest" in problems[0]
+    damaged.unlink()
+    assert build(spec, make_capture(), layout).image == built
+    assert verify(layout) == {}
 
 
 def test_revisions_without_a_name_are_verified(layout: Layout) -> None:

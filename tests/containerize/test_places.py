@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbfn.containerize.places import Place
+    from nbfn.containerize.places.tarball import Form
     from tests.containerize.registries import Registry
 
     MakePlace = Callable[[str], Place]
@@ -294,6 +295,19 @@ class TestTarballs:
         with pytest.raises(ImageError, match=r"a\.tar cannot be read as an image: it is no tar\n") as caught:
             Tarball(tmp_path / "a.tar").fetch(other)
         assert "docker save" in caught.value.hint
+
+    @pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+    def test_a_file_that_is_not_there(self, tmp_path: Path, form: Form) -> None:
+        with pytest.raises(ImageError, match=r"a\.tar cannot be read: No such file") as caught:
+            Tarball(tmp_path / "a.tar", form=form).state()
+        assert "docker save" in caught.value.hint
+
+    def test_which_of_several_is_to_be_said(self, built: Image, tmp_path: Path, other: Layout) -> None:
+        place = Tarball(tmp_path / "a.tar", "team/a:1", "docker-archive")
+        place.store(built)
+        with pytest.raises(ImageError, match=r"has 0 images of that name; there are: team/a:1") as caught:
+            Tarball(place.path, "team/b:1", "docker-archive").fetch(other)
+        assert "PATH:NAME" in caught.value.hint
 
     @pytest.mark.parametrize("zipped", [False, True])
     def test_a_whole_file_that_is_a_bomb(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nbfn.spec import Progress
 
 Form = Literal["oci-archive", "docker-archive"]
+_GIVE = "give a file that `docker save` or `skopeo copy … oci-archive:FILE` has written"
 _UNREADABLE = (tarfile.TarError, OSError, ValueError, EOFError, zlib.error)
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINKS_MAX = 8
@@ -68,7 +69,7 @@ class Tarball:
         try:
             status = self.path.stat()
         except OSError as error:
-            raise ImageError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise ImageError(f"{self.path} cannot be read: {error.strerror}", hint=_GIVE) from error
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
     def fetch(
@@ -141,7 +142,7 @@ class _Archive:
             reason = said if "\n" not in said else "it is no tar"  # tarfile tells of each way it has tried
             raise ImageError(
                 f"{path} cannot be read as an image: {reason}",
-                hint="give a file that `docker save` or `skopeo copy … oci-archive:FILE` has written",
+                hint=_GIVE,
             ) from error
 
     def has(self, name: str) -> bool:
@@ -198,7 +199,8 @@ def _saved(
     found = [entry for entry in entries if not name or _full(name) in map(_full, entry[2])]
     if len(found) != 1:
         names = ", ".join(sorted(tag for _, _, tags in entries for tag in tags)) or "none with a name"
-        raise ImageError(f"{what} has {len(found)} images of that name; there are: {names}")
+        asked = f"{len(found)} images {'of that name' if name else 'in it, and no name was given'}"
+        raise ImageError(f"{what} has {asked}; there are: {names}", hint="name one of them: PATH:NAME")
     config_name, layer_names, _ = found[0]
     config_bytes = archive.read(config_name)
     config = decode(config_bytes, f"the config of {what}")

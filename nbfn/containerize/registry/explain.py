@@ -40,7 +40,10 @@ def refused(
             status=status,
         )
     if "DIGEST_INVALID" in said:
-        hint = "what was sent is damaged here: deploy the function again, that builds it anew"
+        hint = (
+            "what was sent is damaged here: remove the file that `images verify` names, and deploy the "
+            "function again"
+        )
         return RegistryError(text, hint=hint, status=status)
     if status == TOO_MANY:
         hint = "wait, or log in: many registries let those who do have more"
