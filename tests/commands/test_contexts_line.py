@@ -63,7 +63,8 @@ def test_a_context_that_cannot_be_is_diagnosed_however_it_is_named(
     with_registry = fn("--context", name, "--registry", "me", "doctor", "--output", "json")
     monkeypatch.setenv("FN_CONTEXT", name)
     by_variable = fn("doctor")
-    assert (by_option.code, by_option.out, by_option.err) == (1, by_variable.out, "")
+    unnamed = by_variable.out.replace("FN_CONTEXT: ", "")
+    assert (by_option.code, by_option.out, by_option.err) == (1, unnamed, "")
     assert said in by_option.out
     assert any(said in each["message"] for each in json.loads(with_registry.out))
 
