@@ -18,7 +18,12 @@ name_argument = click.argument("name", metavar="CONTEXT", shell_complete=complet
 
 @click.command("context", context_settings=HELP)
 @click.argument("name", metavar="CONTEXT")
-@click.option("--provider", default="default", help=f"One of: {', '.join(PROVIDERS)}.")
+@click.option(
+    "--provider",
+    default="default",
+    shell_complete=complete.providers,
+    help=f"One of: {', '.join(PROVIDERS)}.",
+)
 @click.option("--api-url", default="", metavar="URL", help="The server.")
 @click.option("--registry", default="", help="Prefix of image names.")
 @edge
