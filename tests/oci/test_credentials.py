@@ -189,6 +189,10 @@ def test_a_token_that_has_ended(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match=r"ended 10 minute\(s\) ago") as caught:
         session_token(profile, {}).identity()
     assert "oci session refresh" in caught.value.hint
+    (tmp_path / "token").unlink()
+    with pytest.raises(CredentialsError, match="token cannot be read") as caught:
+        session_token(profile, {}).identity()
+    assert "oci session authenticate" in caught.value.hint
 
 
 def test_a_token_is_read_again_before_it_ends(tmp_path: Path) -> None:

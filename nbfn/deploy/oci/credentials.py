@@ -141,9 +141,10 @@ def read_token(path: Path) -> str:
     Raises:
         CredentialsError: it is not there, or empty.
     """
-    token = _bytes_of(path).decode("ascii", "replace").strip()
+    hint = "`oci session authenticate` writes a token there"
+    token = _bytes_of(path, hint).decode("ascii", "replace").strip()
     if not token:
-        raise CredentialsError(f"{path} is empty", hint="`oci session authenticate` writes a token there")
+        raise CredentialsError(f"{path} is empty", hint=hint)
     return token
 
 
@@ -156,8 +157,8 @@ def _text_of(text: str) -> str:
     return _bytes_of(Path(text)).decode().strip() if text and Path(text).is_absolute() else text
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, hint: str = "") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CredentialsError(f"{path} cannot be read: {error.strerror}") from error
+        raise CredentialsError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
