@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from click.shell_completion import CompletionItem
 
+from nbfn.commands.edge import Edge
 from nbfn.errors import NbfnError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nbfn.contexts import Context
     from nbfn.deploy.control import Control
 
+T = TypeVar("T")
 _TIMEOUT_S = 2.0
 
 
@@ -35,6 +37,20 @@ def keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
     from nbfn.contexts.context import KEYS, ORACLE_KEYS
 
     return _items([*KEYS, *ORACLE_KEYS], incomplete)
+
+
+def providers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What contexts can have as provider."""
+    from nbfn.contexts import PROVIDERS
+
+    return _items(PROVIDERS, incomplete)
+
+
+def shapes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shapes of OCI's applications."""
+    from nbfn.deploy.oci.limits import SHAPES
+
+    return _items(SHAPES, incomplete.upper())
 
 
 def runtimes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -109,13 +125,7 @@ def revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def _names(ctx: click.Context, app: str, function: str) -> list[str]:
-    def names(client: httpx.Client) -> list[str]:
-        from nbfn.deploy.control import Control
-        from nbfn.deploy.rest import Rest
-
-        return _asked(Control(Rest(client)), app, function)
-
-    return _ask(ctx, names, lambda context: _of_oci(context, app, function))
+    return _look(ctx, lambda control: _asked(control, app, function))
 
 
 def _image_names() -> list[str]:
@@ -130,41 +140,58 @@ def _image_names() -> list[str]:
 
 def _held(ctx: click.Context) -> dict[str, Any]:
     """The application, function or trigger that was named before, if its server is at hand."""
+    from nbfn.commands.modes import with_modes
     from nbfn.verbs.objects import shown
 
     app, function, trigger = (str(ctx.params.get(each) or "") for each in ("app", "function", "trigger"))
-    found: list[dict[str, Any]] = []
 
-    def look(client: httpx.Client) -> list[str]:
+    def named(control: Control) -> list[dict[str, Any]]:
+        if trigger:
+            return [control.trigger(app, function, trigger)]
+        return [with_modes(shown(control.function(app, function)) if function else control.app(app))]
+
+    found = _look(ctx, named)
+    return found[0] if found else {}
+
+
+def _look(ctx: click.Context, question: Callable[[Control], list[T]]) -> list[T]:
+    """What is found out at the server that is meant, be it Fn's or OCI's; nothing if it is not there."""
+
+    def at_fn(client: httpx.Client) -> list[T]:
         from nbfn.deploy.control import Control
         from nbfn.deploy.rest import Rest
 
-        control = Control(Rest(client))
-        if trigger:
-            found.append(control.trigger(app, function, trigger))
-        else:
-            found.append(shown(control.function(app, function)) if function else control.app(app))
-        return []
+        return question(Control(Rest(client)))
 
-    _ask(ctx, look)
-    return found[0] if found else {}
+    def at_oci(context: Context) -> list[T]:
+        from nbfn.deploy.control import Control
+        from nbfn.deploy.oci import OciTarget, settings_of
+        from nbfn.deploy.oci.face import FnFace
+        from nbfn.deploy.oci.retry import Backoff
+
+        target = OciTarget(settings_of(context), backoff=Backoff(attempts=1))
+        target.client.timeout = _TIMEOUT_S
+        try:
+            return question(Control(FnFace(target)))
+        finally:
+            target.close()
+
+    return _ask(ctx, at_fn, at_oci)
 
 
 def _ask(
     ctx: click.Context,
-    question: Callable[[httpx.Client], list[str]],
-    elsewhere: Callable[[Context], list[str]] = lambda _: [],
-) -> list[str]:
+    question: Callable[[httpx.Client], list[T]],
+    elsewhere: Callable[[Context], list[T]] = lambda _: [],
+) -> list[T]:
     """What the server that is meant says; nothing if it is not there. ``elsewhere`` asks one in OCI."""
     import httpx
 
     from nbfn import config, local
-    from nbfn.contexts import Contexts
     from nbfn.transport import Endpoint
 
     try:
-        asked = ctx.find_root().params.get("context") or ""
-        context = Contexts().current(asked)
+        context = _meant(ctx)
         if context.is_oracle:
             return elsewhere(context)
         found = (
@@ -182,18 +209,15 @@ def _ask(
         return []
 
 
-def _of_oci(context: Context, app: str, function: str) -> list[str]:
-    from nbfn.deploy.control import Control
-    from nbfn.deploy.oci import OciTarget, settings_of
-    from nbfn.deploy.oci.face import FnFace
-    from nbfn.deploy.oci.retry import Backoff
+def _meant(ctx: click.Context) -> Context:
+    """A notebook stays in the context of its session, whatever another tool has chosen since."""
+    from nbfn.contexts import Contexts
 
-    target = OciTarget(settings_of(context), backoff=Backoff(attempts=1))
-    target.client.timeout = _TIMEOUT_S
-    try:
-        return _asked(Control(FnFace(target)), app, function)
-    finally:
-        target.close()
+    root = ctx.find_root()
+    asked = str(root.params.get("context") or "")
+    if not asked and isinstance(root.obj, Edge) and root.obj.in_notebook:
+        return root.obj.session.context
+    return Contexts().current(asked)
 
 
 def _asked(control: Control, app: str, function: str) -> list[str]:

@@ -18,7 +18,12 @@ name_argument = click.argument("name", metavar="CONTEXT", shell_complete=complet
 
 @click.command("context", context_settings=HELP)
 @click.argument("name", metavar="CONTEXT")
-@click.option("--provider", default="default", help=f"One of: {', '.join(PROVIDERS)}.")
+@click.option(
+    "--provider",
+    default="default",
+    shell_complete=complete.providers,
+    help=f"One of: {', '.join(PROVIDERS)}.",
+)
 @click.option("--api-url", default="", metavar="URL", help="The server.")
 @click.option("--registry", default="", help="Prefix of image names.")
 @edge
@@ -86,11 +91,9 @@ def update(edge: Edge, key: str, value: str | None, delete: bool) -> None:
     if (value is None) != delete:
         raise click.UsageError("give a value, or --delete")
     update_context(key, value, name=edge.context)
-    edge.show.say(
-        f"Current context deleted {key}"
-        if delete
-        else f"Current context updated {key} with {_shown(key, value)}"
-    )
+    which = f"Context {edge.context}" if edge.context else "Current context"
+    done = f"deleted {key}" if delete else f"updated {key} with {_shown(key, value)}"
+    edge.show.say(f"{which} {done}")
 
 
 @click.command("context", context_settings=HELP)

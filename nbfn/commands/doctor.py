@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 
@@ -26,6 +27,7 @@ def doctor(edge: Edge, app: str | None, function: str | None, code: str, output:
     code 1 if there is a problem.
     """
     from nbfn import verbs
+    from nbfn.verbs.diagnosis import Diagnosis
 
     if code:
         text = verbs.explain(code)
@@ -36,7 +38,8 @@ def doctor(edge: Edge, app: str | None, function: str | None, code: str, output:
         return
     if app and not function:
         app, function = "", app
-    found = verbs.doctor(function or "", app=app or "", session=edge.session)
+    told = verbs.doctor(function or "", app=app or "", session=edge.session)
+    found = Diagnosis(replace(each, advice=edge.of_context(each.advice)) for each in told)
     if output:
         edge.show.document(found.document)
     else:

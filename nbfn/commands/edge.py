@@ -64,6 +64,11 @@ class Edge:
         """How ``words`` are said here, to be copied."""
         return f"`{'%fn' if self.in_notebook else 'nbfn'} {words}`"
 
+    def of_context(self, advice: str) -> str:
+        """``advice`` for the context that was asked for this time: what it says to update is that one."""
+        meant = f"`nbfn --context {self.context} update context "
+        return advice.replace("`nbfn update context ", meant) if self.context else advice
+
     def close(self) -> None:
         """End the session that was made for one line. The current one stays."""
         if self._own is not None:

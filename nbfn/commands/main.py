@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from typing import Any
 
 import click
 
@@ -32,7 +33,18 @@ from nbfn.errors import NbfnError
 _INTERRUPTED = 128 + signal.SIGINT
 
 
-@click.group(cls=Words, context_settings=HELP)
+class _Root(Words):
+    """All of it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NbfnError as error:
+            error.hint = ctx.ensure_object(Edge).of_context(error.hint)
+            raise
+
+
+@click.group(cls=_Root, context_settings=HELP)
 @click.version_option(__version__, prog_name="nbfn")
 @click.option("--context", default="", shell_complete=complete_contexts, help="Context, for this time.")
 @click.option("--registry", default="", help="Registry, for this time.")

@@ -62,6 +62,7 @@ _INVOKE_URL = "fnproject.io/fn/invokeEndpoint"
     "--shape",
     default="",
     metavar="SHAPE",
+    shell_complete=complete.shapes,
     help="OCI's: GENERIC_X86 (default), GENERIC_ARM or GENERIC_X86_ARM.",
 )
 @subnet_option

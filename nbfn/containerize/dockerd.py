@@ -42,11 +42,11 @@ def _speaking(what: str, place: engines.Engine, *, from_environment: bool) -> It
         yield client
     except docker.errors.ImageNotFound as error:
         raise ImageError(
-            f"{what}: the {place.name} daemon has no such image: {_said(error)}",
+            f"{what}: the {place.name} daemon has no such image: {said(error)}",
             hint=f"`{place.name.lower()} pull` it, or make it",
         ) from error
     except docker.errors.DockerException as error:
-        raise ImageError(f"{what}: the {place.name} daemon refused: {_said(error)}") from error
+        raise ImageError(f"{what}: the {place.name} daemon refused: {said(error)}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
         raise ImageError(
             f"{what}: the {place.name} daemon went away: {error}",
@@ -56,6 +56,6 @@ def _speaking(what: str, place: engines.Engine, *, from_environment: bool) -> It
         client.close()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """In the daemon's words, without the request that it is about."""
     return str(getattr(error, "explanation", "") or error).strip()

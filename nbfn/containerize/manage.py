@@ -109,13 +109,14 @@ def find(layout: Layout, text: str) -> Image:
     for name in (text, tagged, f"{LOCAL}/{tagged}"):
         if name in names:
             return layout.get(ImageRef("", digest=names[name]))
-    found = {digest for name, digest in names.items() if name.endswith(f"/{tagged}")}
+    meant = [name for name in names if name.endswith(f"/{tagged}")]
+    found = {names[name] for name in meant}
     digits = text.rpartition("@")[2].removeprefix("sha256:")
     if not found and _DIGITS.fullmatch(digits):
         found = {digest for digest in layout.manifests() if digest.startswith(f"sha256:{digits}")}
     if len(found) > 1:
-        told = sorted(name for name, digest in names.items() if digest in found) or sorted(found)
-        raise BadInput(f"{text!r} could be any of {', '.join(told)}", hint="say more of it")
+        told = meant or [name for name, digest in names.items() if digest in found] or found
+        raise BadInput(f"{text!r} could be any of {', '.join(sorted(told))}", hint="give one of those")
     if not found:
         raise ImageError(
             f"there is no image {text!r} in {layout.path}", hint="`nbfn images list` shows what is there"

@@ -19,7 +19,7 @@ from nbfn.contexts.context import (
     overridden,
     variable_of,
 )
-from nbfn.errors import BadInput, NameRefused, NbfnError, StateError
+from nbfn.errors import BadInput, NbfnError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,12 +66,13 @@ class Contexts:
         Raises:
             BadInput: there is no such context, or its file cannot be understood.
         """
+        meant = name or self.current_name() or DEFAULT
         try:
-            return self.get(name or self.current_name() or DEFAULT, overrides=True)
-        except NameRefused as error:
-            if name:
+            return self.get(meant, overrides=True)
+        except BadInput as error:
+            if name or meant in self.names():
                 raise
-            raise NameRefused(f"{self._where_chosen()}: {error.message}", hint=error.hint) from None
+            raise type(error)(f"{self._where_chosen()}: {error.message}", hint=error.hint) from None
 
     def get(self, name: str, *, overrides: bool = False) -> Context:
         """The context as its file says, or with the environment's overrides. Raises as :meth:`current`."""

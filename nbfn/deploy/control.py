@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 """One application, function or trigger as the server sends it."""
 
+_NOUNS = {"application": "apps", "function": "functions", "trigger": "triggers"}
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -45,7 +47,11 @@ class Collection:
         found = self.find(name, **filters)
         if found is None:
             place = f" in {within}" if within else ""
-            raise NotFound(f"{self._rest.where} has no {self.what} {name!r}{place}", status=404)
+            raise NotFound(
+                f"{self._rest.where} has no {self.what} {name!r}{place}",
+                hint=f"`nbfn list {f'{_NOUNS[self.what]} {within}'.rstrip()}` shows what is there",
+                status=404,
+            )
         return found
 
     def create(self, body: Mapping[str, Any], terms: Terms = USUAL) -> Object:

@@ -185,7 +185,7 @@ def test_triggers_keep_what_is_not_changed(deployed: Path) -> None:
     ("variable", "line", "said"),
     [
         ("FN_CONTEXT=mine", "list contexts", "*        mine"),
-        ("FN_CONTEXT=gone", "list apps", "there is no context 'gone'"),
+        ("FN_CONTEXT=gone", "list apps", "FN_CONTEXT: there is no context 'gone'"),
         ("FN_API_URL=http://127.0.0.1:1", "list apps", "nothing answers at http://127.0.0.1:1"),
         ("FN_API_URL=127.0.0.1:1", "list apps", "nothing answers at http://127.0.0.1:1"),
         ("FN_PROVIDER=azure", "list apps", "provider is 'azure'"),

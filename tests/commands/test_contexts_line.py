@@ -63,9 +63,22 @@ def test_a_context_that_cannot_be_is_diagnosed_however_it_is_named(
     with_registry = fn("--context", name, "--registry", "me", "doctor", "--output", "json")
     monkeypatch.setenv("FN_CONTEXT", name)
     by_variable = fn("doctor")
-    assert (by_option.code, by_option.out, by_option.err) == (1, by_variable.out, "")
+    unnamed = by_variable.out.replace("FN_CONTEXT: ", "")
+    assert (by_option.code, by_option.out, by_option.err) == (1, unnamed, "")
     assert said in by_option.out
     assert any(said in each["message"] for each in json.loads(with_registry.out))
+
+
+def test_what_to_do_is_said_of_the_context_that_is_meant(home: Path) -> None:
+    fn("create", "context", "cloud", "--provider", "oracle")
+    meant = "`nbfn --context cloud update context oracle.compartment-id"
+    assert meant in fn("--context", "cloud", "list", "apps").err
+    assert meant in " ".join(fn("--context", "cloud", "doctor").out.split())
+    line = ("update", "context", "oracle.compartment-id", "ocid1.compartment.oc1..c")
+    assert fn("--context", "cloud", *line).out.startswith("Context cloud updated oracle.compartment-id")
+    fn("use", "context", "cloud")
+    fn("update", "context", "oracle.compartment-id", "--delete")
+    assert "`nbfn update context oracle.compartment-id" in fn("list", "apps").err
 
 
 def test_a_variable_that_outweighs_the_choice_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

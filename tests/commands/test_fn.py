@@ -33,7 +33,9 @@ def test_the_tutorial_line_by_line(home: Path) -> None:
     assert "has no application 'app01'" in done.err
     assert "version: 0.0.1\n" in (home / "hello-func" / "func.yaml").read_text()
 
+    assert "`nbfn list apps` shows what is there" in fn("invoke", "app01", "hello-func").err
     assert fn("create", "app", "app01").out == "Successfully created app: app01\n"
+    assert "`nbfn list functions app01` shows what is there" in fn("invoke", "app01", "hello-func").err
     assert fn("create", "app", "app01").code == 1
     assert fn("deploy", "--app", "app01", "hello-func").code == 0
     assert "version: 0.0.2\n" in (home / "hello-func" / "func.yaml").read_text()

@@ -238,6 +238,8 @@ def test_a_shell_completes(home: Path) -> None:
     assert completed("nbfn list pbfs v") == ["versions"]
     assert completed("nbfn change-compartment app --comp") == ["--compartment-id"]
     assert "--iofs-dir" not in completed("nbfn start --"), "what is refused is not offered"
+    assert completed("nbfn create context x --provider oracle-") == ["oracle-ip", "oracle-cs"]
+    assert completed("nbfn create app x --shape GENERIC_A") == ["GENERIC_ARM"]
     assert [each.upper() for each in completed("nbfn create app --wait-for-state ACTI")] == ["ACTIVE"]
 
 

@@ -212,7 +212,7 @@ def test_the_base_of_containers_that_cannot_be_had(
 ) -> None:
     minor = make_capture().python
     for where, message, also in (
-        ("127.0.0.1:1", "cannot be reached", "is it running"),
+        ("127.0.0.1:1", "cannot be reached", "does this machine reach it"),
         (registry.host, "is not in the registry", "Fn has images of Python 3.11 and 3.12"),
     ):
         settings = config.load({"NBFN_STATE": str(tmp_path), "NBFN_BASE": f"{where}/fn/python:{{python}}"})

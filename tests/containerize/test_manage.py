@@ -15,7 +15,7 @@ import pytest
 from nbfn.containerize import Layer, Layout, build, validate
 from nbfn.containerize.changes import changes
 from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of
-from nbfn.containerize.manage import drop_partials, listed, prune, tag, untag, verify
+from nbfn.containerize.manage import drop_partials, find, listed, prune, tag, untag, verify
 from nbfn.containerize.places import Folder
 from nbfn.containerize.requirements import read_requirements
 from nbfn.errors import BadInput, ImageError, RequirementError, StateError
@@ -67,6 +67,16 @@ def test_names_are_listed_and_given(layout: Layout) -> None:
     assert found[0].python == str(make_capture().python)
     with pytest.raises(ImageError, match="nobody"):
         tag(layout, "nobody", "x")
+
+
+def test_of_several_images_those_that_can_be_meant_are_named(layout: Layout) -> None:
+    refs = [build(make_spec(), make_capture(), layout).image]
+    refs.append(build(make_spec(), make_capture(f"{SOURCE}\n# another\n"), layout).image)
+    for ref, app in zip(refs, ("one", "two"), strict=True):
+        tag(layout, ref, f"{app}/f")
+        tag(layout, ref, f"{app}/other")
+    with pytest.raises(BadInput, match=r"'f' could be any of one/f:latest, two/f:latest\n"):
+        find(layout, "f")
 
 
 @pytest.mark.parametrize(

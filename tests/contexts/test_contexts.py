@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_understood_is_named_with_its_line(home: Path, tex
     [
         ("current-context: a: b\n", "config.yaml:1:19: mapping values are not allowed here"),
         ("- current-context\n", "config.yaml:1:1: expected 'key: value' lines"),
-        ("current-context: gone\n", "there is no context 'gone'"),
+        ("current-context: gone\n", "config.yaml:1:18: there is no context 'gone'"),
         ("current-context: a/b\n", "'a/b' cannot name a context"),
     ],
 )

@@ -208,6 +208,16 @@ def test_tab_completes(shell: InteractiveShell, at_home: Path) -> None:
     assert completed("%fn inspect app nosuch") == ["nosuch"], "Python's names are not offered instead"
 
 
+def test_tab_asks_where_the_notebook_is(shell: InteractiveShell, at_home: Path) -> None:
+    shell.run_line_magic("fn", "create app app01")
+    shell.run_line_magic("fn", "create context gone --api-url http://127.0.0.1:1")
+    # What another tool chooses meanwhile does not move a notebook.
+    (at_home / ".fn" / "config.yaml").write_text("current-context: gone\n")
+    with provisionalcompleter():
+        found = [each.text for each in shell.Completer.completions("%fn inspect app ap", 18)]
+    assert found == ["app01"]
+
+
 def test_watching_ends_with_the_interrupt_of_its_cell(
     shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

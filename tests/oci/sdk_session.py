@@ -89,9 +89,22 @@ counted = oci.monitoring.MonitoringClient(config, **options).summarize_metrics_d
     ),
 )  # fmt: skip
 told["counted"] = [point.value for stream in counted.data for point in stream.aggregated_datapoints]
+told["too large"] = refused(caller.invoke_function, fn.id, invoke_function_body=bytes(6 * 1024 * 1024 + 1))
+told["planned"] = [refused(client.get_application, app.id) for _ in range(3)]
 told["raised"] = refused(caller.invoke_function, fn.id, invoke_function_body='"raise"')
 
 if version == "20260325":
+    asked_for = client.update_application(app.id, models.UpdateApplicationDetails(config={"LEVEL": "2"}))
+    work = oci.functions.WorkRequestManagementClient(config, **options)
+    failing = asked_for.headers["opc-work-request-id"]
+    ended = oci.wait_until(
+        work, work.get_work_request(failing), evaluate_response=lambda seen: seen.data.status == "FAILED",
+        max_interval_seconds=0,
+    )  # fmt: skip
+    (problem,) = work.list_work_request_errors(failing).data.items
+    told["failed"] = [ended.data.operation_type, problem.code, problem.message]
+    told["kept"] = client.get_application(app.id).data.config
+
     archive = models.CreateArchiveFunctionSourceDetails(
         handler=asked["handler"],
         archive_source_details=models.CreateDirectArchiveSourceDetails(archive_file=asked["archive"]),

@@ -117,8 +117,8 @@ def test_a_profile_that_lacks_a_line(home: Path) -> None:
     kept = [line for line in profile.read_text().splitlines() if not line.startswith("user=")]
     profile.write_text("\n".join(kept) + "\n")
     said = refused("list", "apps")
-    assert "the profile has no user" in said
-    assert "add user=… to it in ~/.oci/config" in said
+    assert f"the profile [DEFAULT] of {profile} has no user" in said
+    assert "add user=… to it there" in said
 
 
 def test_a_region_that_is_not_known(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_a_key_in_a_variable(tmp_path: Path) -> None:
 def test_keys_that_are_unfit(tmp_path: Path) -> None:
     config = Person(KEY).write(tmp_path, "hush")
     cases = [
-        ({"fingerprint": "aa:bb"}, "the profile's fingerprint is aa:bb, and its key's is"),
+        ({"fingerprint": "aa:bb"}, "the fingerprint is aa:bb, and that of the key in"),
         ({"pass_phrase": "wrong"}, "the pass phrase does not open"),
         ({"key_file": str(tmp_path / "nope")}, "nope cannot be read"),
         ({"key_file": str(config)}, "is open to others|cannot be read as a private key"),
@@ -189,6 +189,10 @@ def test_a_token_that_has_ended(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match=r"ended 10 minute\(s\) ago") as caught:
         session_token(profile, {}).identity()
     assert "oci session refresh" in caught.value.hint
+    (tmp_path / "token").unlink()
+    with pytest.raises(CredentialsError, match="token cannot be read") as caught:
+        session_token(profile, {}).identity()
+    assert "oci session authenticate" in caught.value.hint
 
 
 def test_a_token_is_read_again_before_it_ends(tmp_path: Path) -> None:

@@ -180,6 +180,15 @@ def test_work_that_fails_later(target_of: MakeTarget, cloud: Cloud, operation: s
     assert "--platform linux/amd64" in caught.value.hint
 
 
+def test_work_that_fails_for_no_reason_that_is_known(target_of: MakeTarget, cloud: Cloud) -> None:
+    target = target_of()
+    target.apply(SPEC, IMAGE, PRINT)
+    cloud.fail_work("UPDATE_FUNCTION", "InternalError", "it is gone")
+    with pytest.raises(WorkFailed, match=r"failed: it is gone \(InternalError\)") as caught:
+        target.apply(replace(SPEC, limits=Limits(512, 30, 30)), IMAGE, PRINT)
+    assert "`nbfn inspect function APP FUNCTION`" in caught.value.hint
+
+
 def test_an_image_for_another_processor(target_of: MakeTarget, cloud: Cloud) -> None:
     cloud.store.architectures[IMAGE.digest] = "arm"
     with pytest.raises(TargetError, match="incompatible") as caught:

@@ -34,6 +34,10 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
         "archive": base64.b64encode(archive.source.data).decode(),
         "handler": archive.source.handler, "runtime": archive.source.runtime,
     }  # fmt: skip
+    planned = [(429, "TooManyRequests"), (502, "BadGateway"), (504, "GatewayTimeout")]
+    for status, code in planned:
+        cloud.fail("GetApp", status, code)
+    cloud.fail_work("UPDATE_APPLICATION", "InternalError", "no room")
     done = subprocess.run(
         [SDKS[version], "-B", "-m", "tests.oci.sdk_session"],
         input=json.dumps(asked),
@@ -57,6 +61,8 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
     served = ["Served function invocation request", "called for Ana", "Received function invocation request"]
     assert told.pop("logged") == [served[0], "called for None", served[2], *served]
     assert told.pop("counted") == [1.0, 1.0]
+    assert told.pop("too large") == [413, "FunctionInvokeRequestContentTooLarge"]
+    assert told.pop("planned") == [list(each) for each in planned]
     assert told.pop("raised") == [502, "FunctionInvokeExecutionFailed"]
     assert told.pop("in use") == [409, "Conflict"]
     assert told.pop("left") == 0
@@ -64,6 +70,8 @@ def test_a_session_of_the_sdk(version: str, cloud: Cloud, tmp_path: Path, state:
     if version == "20260325":
         assert told.pop("sha256") == archive.source.sha256
         assert told.pop("coded") == '"Hello, Bo! code"'
+        assert told.pop("failed") == ["UPDATE_APPLICATION", "InternalError", "no room"]
+        assert told.pop("kept") == {"LEVEL": "1"}
         works = told.pop("works")
         assert {status for _, status in works} == {"SUCCEEDED"}
         assert {kind for kind, _ in works} == {

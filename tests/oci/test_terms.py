@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import ShellComplete
 
 import nbfn
+from nbfn.commands.main import cli
 from nbfn.errors import BadInput, Changed, TargetError, TargetUnavailable
 from tests.commands.fnline import Done, at_home, fn
 from tests.oci.home import VERSIONS, at_oracle, use_oracle
@@ -259,6 +261,21 @@ def test_fields_that_cannot_be(told: str, said: str, cloud: Cloud) -> None:
     assert (done.code, done.out) == (1, "")
     assert f"--from-json: {said}" in done.err
     assert not cloud.requests
+
+
+def test_tab_knows_what_is_in_oci(home: Path, cloud: Cloud) -> None:
+    ok("create", "app", "shop", "--subnet-id", SUBNET, "--trace-config", json.dumps(TRACE))
+    ok("create", "function", "shop", "greet", IMAGE, "--config", "COLOUR=red")
+
+    def completed(*words: str) -> list[str]:
+        return [each.value for each in ShellComplete(cli, {}, "nbfn", "_X").get_completions(list(words), "")]
+
+    assert completed("inspect", "app") == ["shop"]
+    assert completed("invoke", "shop") == ["greet"]
+    assert completed("get", "config", "function", "shop", "greet") == ["COLOUR"]
+    assert {"etag", "traceConfig"} <= set(completed("inspect", "app", "shop"))
+    assert "memory" in completed("inspect", "function", "shop", "greet")
+    assert completed("inspect", "function", "shop", "none") == []
 
 
 def test_lists_by_state(home: Path, cloud: Cloud) -> None:

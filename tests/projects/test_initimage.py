@@ -136,7 +136,8 @@ def test_one_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     done = fn("init", "--init-image", "127.0.0.1:1/none-such:0", "hello")
     assert done.code == 1
-    assert "running 127.0.0.1:1/none-such:0: the Docker daemon" in done.err
+    assert "running 127.0.0.1:1/none-such:0: it is not here and cannot be pulled: " in done.err
+    assert "does the daemon reach its registry" in done.err
     assert not (tmp_path / "hello").exists()
 
 

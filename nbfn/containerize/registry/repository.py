@@ -354,7 +354,8 @@ def unreachable(ref: Reference, doing: str, error: httpx.HTTPError) -> RegistryE
     what = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return RegistryError(
-            f"the registry {ref.host} cannot be reached: {what}", hint="is it running, and its name right?"
+            f"the registry {ref.host} cannot be reached: {what}",
+            hint="is its name right, does it run, and does this machine reach it (network, proxy)?",
         )
     return RegistryError(
         f"the connection to {ref.host} broke while {doing} {ref.repository}: {what}",

@@ -35,8 +35,8 @@ class ApiKey:
             missing.append("key_file")
         if missing:
             raise CredentialsError(
-                f"the profile has no {', '.join(missing)}",
-                hint=f"add {missing[0]}=… to it in ~/.oci/config; `oci setup config` writes a whole one",
+                f"the profile {profile.place} has no {', '.join(missing)}",
+                hint=f"add {missing[0]}=… to it there; `oci setup config` writes a whole one",
             )
         pass_phrase = profile.phrase
         if profile.get("key_content"):
@@ -46,8 +46,10 @@ class ApiKey:
         told, found = profile["fingerprint"].lower(), fingerprint(key)
         if told != found:
             raise CredentialsError(
-                f"the profile's fingerprint is {told}, and its key's is {found}",
-                hint="take the fingerprint that the console shows for this key, or that key's file",
+                f"the fingerprint is {told}, and that of the key in "
+                f"{profile.get('key_file', 'key_content')} is {found}",
+                hint="take the fingerprint that the console shows for this key, or that key's file. Both may "
+                f"be told by {profile.place}, the context (oracle.…) and OCI_CLI_*",
             )
         self._identity = Identity(f"{profile['tenancy']}/{profile['user']}/{told}", key, _delegation(profile))
 
@@ -98,7 +100,8 @@ def session_token(profile: Profile, environ: Mapping[str, str]) -> TokenFiles:
     missing = [name for name in ("security_token_file", "key_file") if not profile.get(name)]
     if missing:
         raise CredentialsError(
-            f"the profile has no {', '.join(missing)}", hint="`oci session authenticate` writes one that has"
+            f"the profile {profile.place} has no {', '.join(missing)}",
+            hint="`oci session authenticate` writes one that has",
         )
 
     def read() -> Identity:
@@ -138,9 +141,10 @@ def read_token(path: Path) -> str:
     Raises:
         CredentialsError: it is not there, or empty.
     """
-    token = _bytes_of(path).decode("ascii", "replace").strip()
+    hint = "`oci session authenticate` writes a token there"
+    token = _bytes_of(path, hint).decode("ascii", "replace").strip()
     if not token:
-        raise CredentialsError(f"{path} is empty", hint="`oci session authenticate` writes a token there")
+        raise CredentialsError(f"{path} is empty", hint=hint)
     return token
 
 
@@ -153,8 +157,8 @@ def _text_of(text: str) -> str:
     return _bytes_of(Path(text)).decode().strip() if text and Path(text).is_absolute() else text
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, hint: str = "") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CredentialsError(f"{path} cannot be read: {error.strerror}") from error
+        raise CredentialsError(f"{path} cannot be read: {error.strerror}", hint=hint) from error

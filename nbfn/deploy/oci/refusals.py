@@ -98,6 +98,12 @@ def call_failure(failure: Failure, function: str, place: Place, now: float, call
     return CallRefused(told, hint=hint, call_id=found, status=status)
 
 
+_AFTER_WORK = (
+    "look at how it is now (`nbfn inspect app APP`, `nbfn inspect function APP FUNCTION`), then ask for it "
+    "again; OCI's console has the work request with its log"
+)
+
+
 def work_failure(
     status: str, errors: Sequence[Mapping[str, object]], operation: str, place: Place, now: float
 ) -> WorkFailed:
@@ -108,7 +114,7 @@ def work_failure(
     return WorkFailed(
         f"{operation} was accepted and then {status.lower()}: {failure.message}"
         + (f" ({code})" if code else ""),
-        hint=causes.hint(failure, place, now),
+        hint=causes.hint(failure, place, now) or _AFTER_WORK,
         code=code,
         problems=[f"{each.get('code')}: {each.get('message')}" for each in errors],
     )
