@@ -142,7 +142,7 @@ def test_a_context_of_oci_that_is_not_whole_says_what_is_missing() -> None:
     done = fn("--context", "cloud", "list", "apps")
     assert done.code == 1
     assert "context 'cloud' does not say which compartment" in done.err
-    assert "fn update context oracle.compartment-id" in done.err
+    assert "`nbfn --context cloud update context oracle.compartment-id" in done.err
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_what_to_do_is_said_in_the_words_of_a_notebook(
     assert "`%fn init --runtime python NAME` makes a function" in said("%fn deploy --app a")
     assert "`%fn unset config` removes one" in said("%fn config app a KEY ''")
     assert "stays until `%fn stop`" in said("%fn start")
-    assert "`%fn update context oracle.compartment-id" in said("%fn --context cloud doctor")
+    assert "`%fn --context cloud update context oracle." in said("%fn --context cloud doctor")
 
 
 def test_help_is_shown(shell: InteractiveShell, at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
