@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbfn import yamlfile
-from nbfn.errors import BadInput
+from nbfn.errors import BadInput, LimitError
 from nbfn.projects import fields
 from nbfn.projects.ocideploy import oci_annotations, pre_built
 from nbfn.projects.version import bumped, check_version
-from nbfn.spec import NAME_MAX_BYTES
+from nbfn.spec import NAME_MAX_BYTES, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nbfn.projects.version import Part
     from nbfn.yamlfile import Document, Key
@@ -65,9 +65,9 @@ class FuncFile:
         self.entrypoint = fields.text(document, "entrypoint")
         self.cmd = fields.text(document, "cmd")
         self.content_type = fields.text(document, "content_type")
-        self.memory = fields.number(document, "memory")
-        self.timeout = fields.number(document, "timeout")
-        self.idle_timeout = fields.number(document, "idle_timeout")
+        self.memory = self._limit("memory", lambda value: Limits(memory_mb=value))
+        self.timeout = self._limit("timeout", lambda value: Limits(timeout_s=value))
+        self.idle_timeout = self._limit("idle_timeout", lambda value: Limits(idle_timeout_s=value))
         self.config: Mapping[str, str] = fields.texts(document, "config")
         self.annotations: Mapping[str, Any] = fields.plain(fields.mapping(document, "annotations"))
         self.oci: Mapping[str, Any] = oci_annotations(document)
@@ -114,6 +114,16 @@ class FuncFile:
             yamlfile.write_text(self.path, json.dumps(fields.plain(data), indent=2) + "\n")
         else:
             yamlfile.write(self._document)
+
+    def _limit(self, key: str, check: Callable[[int], object]) -> int | None:
+        """A number that may be missing, or 0, which the Fn CLI takes for the default."""
+        value = fields.number(self._document, key)
+        try:
+            if value:
+                check(value)
+        except LimitError as error:
+            raise LimitError(f"{self.where(key)}: {error.message}", hint=error.hint) from None
+        return value
 
     def _check_schema(self) -> None:
         found = fields.text(self._document, "schema_version")

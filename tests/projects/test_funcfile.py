@@ -132,6 +132,8 @@ def test_json_is_read_and_written_back(tmp_path: Path) -> None:
     [
         ("schema_version: 20180708\nname: a: b\n", "func.yaml:2:8: mapping values"),
         ("schema_version: 20180708\nmemory: lots\n", "func.yaml:2:9: memory is not a whole number"),
+        ("schema_version: 20180708\ntimeout: 900\n", "func.yaml:2:10: timeout is 900 s"),
+        ("schema_version: 20180708\nidle_timeout: -1\n", "func.yaml:2:15: idle timeout is -1 s"),
         ("schema_version: 20180708\nmemory: yes\n", "func.yaml:2:9: memory is not a whole number"),
         ("schema_version: 20180708\nname: [a]\n", "func.yaml:2:7: name is not one value"),
         ("schema_version: 20180708\nconfig:\n- A=1\n", "func.yaml:3:1: config is not 'key: value' lines"),
