@@ -7,8 +7,9 @@ connections. Whatever is not that is refused with a status and the connection is
 from __future__ import annotations
 
 import sys
-from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET
+from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SHUT_WR, SOL_SOCKET
 from os import close
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEAD_MAX_BYTES = 128 * 1024
 _CHUNK_LINE_MAX_BYTES = 4096
 _RECEIVE_BYTES = 64 * 1024
+_LINGER_S = 2.0
 _JOIN_BYTES = 64 * 1024
 _INT_BYTES = 4
 _BESIDE_BYTES = CMSG_SPACE(2 * _INT_BYTES)
@@ -158,6 +160,19 @@ class Connection:
     def end_chunks(self, trailers: str) -> None:
         """The body is whole; ``trailers`` are header lines that could not be known before."""
         self._send(f"0\r\n{trailers}\r\n".encode("latin-1", "replace"))
+
+    def linger(self) -> None:
+        """Send no more, and read on for a moment: a peer that still sends when this end is closed may
+        never see the answer that it got."""
+        until = monotonic() + _LINGER_S
+        try:
+            self._sock.shutdown(SHUT_WR)
+            while (left := until - monotonic()) > 0:
+                self._sock.settimeout(left)
+                if not self._sock.recv(_RECEIVE_BYTES):
+                    return
+        except (OSError, MemoryError):
+            return
 
     def _send(self, data: bytes | memoryview) -> None:
         try:

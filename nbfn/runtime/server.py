@@ -110,13 +110,19 @@ class Server:
         except Disconnected:
             return False
         except BadRequest as error:
-            body = dumps({"message": error.message})
-            headers = f"Content-Type: application/json\r\nNbfn-Error: {header_text(error.message)}\r\n"
-            try:
-                connection.write(error.status, headers, [body], close=True)
-            except Disconnected:
-                return False
-            return False
+            status, message = error.status, error.message
+        _refuse(connection, status, message)  # what was read of it went with the error
+        return False
+
+
+def _refuse(connection: Connection, status: int, message: str) -> None:
+    body = dumps({"message": message})
+    headers = f"Content-Type: application/json\r\nNbfn-Error: {header_text(message)}\r\n"
+    try:
+        connection.write(status, headers, [body], close=True)
+    except Disconnected:
+        return
+    connection.linger()
 
 
 def _write_stream(connection: Connection, stream: Stream, headers: str, *, close: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from nbfn.runtime import wire
 from tests.runtime.instance import SALT, Instance, launch, lay_out, read_reply, request
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     Start = Callable[..., Instance]
@@ -359,6 +361,23 @@ def test_bad_http_is_refused_and_survived(start: Start, sent: bytes, status: int
         reply = read_reply(sock)
         assert reply.status == status
         assert reply.headers["connection"] == "close"
+    assert instance.call(b'"a"').json == "hello a"
+
+
+def _send_without_end(sock: socket.socket) -> None:
+    while True:
+        sock.sendall(bytes(1 << 10))
+        time.sleep(0.01)
+
+
+def test_who_still_sends_what_was_refused_gets_the_answer(start: Start) -> None:
+    instance = start(GREET)
+    with instance.dial() as sock:
+        sock.sendall(b"POST /call HTTP/1.1\r\nContent-Length: 999999999999999999\r\n\r\n")
+        assert read_reply(sock).status == 413
+        sock.sendall(bytes(1 << 20))
+        with pytest.raises(ConnectionError):  # but not for ever
+            _send_without_end(sock)
     assert instance.call(b'"a"').json == "hello a"
 
 
