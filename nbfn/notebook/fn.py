@@ -44,7 +44,7 @@ class Notebook:
         print(text)  # noqa: T201 - lines of progress belong together, in the cell's own output
 
     def note(self, text: str) -> None:
-        print(as_magics(text))  # noqa: T201 - red, as standard error is shown, would look like a failure
+        self.say(as_magics(text))  # not on standard error: red would look like a failure
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         display({"text/html": _table(heads, rows), "text/plain": printable(aligned(heads, rows))}, raw=True)

@@ -19,13 +19,12 @@ from nbfn.containerize.bases import find_base
 from nbfn.containerize.compress import compressed
 from nbfn.containerize.examine import examine
 from nbfn.containerize.host import machine_platform
-from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of, digest_of_file
+from nbfn.containerize.image import LAYER_TYPE, Descriptor, digest_of
 from nbfn.containerize.places import Folder, Remote, Tarball
 from nbfn.containerize.registry import Access, Reference, pull, push
 from nbfn.drivers import make_driver
 from nbfn.errors import BadInput, ImageError, RegistryError
 from nbfn.spec import PythonVersion
-from tests.conftest import debian_base
 from tests.containerize.conftest import make_capture, make_spec
 from tests.containerize.registries import bad_line, running
 from tests.drivers.rig import Output, make_request
@@ -273,14 +272,9 @@ def test_docker_pulls_the_digest_that_was_published(
 
 
 @pytest.fixture(scope="session")
-def debian() -> Image:
-    """A Debian with its Python, as ``debootstrap`` made it."""
-    path = debian_base()
-    with path.open("rb") as file:
-        digest, size = digest_of_file(file)
-    layer = Layer(Descriptor(LAYER_TYPE, digest, size), digest, path)
-    image = Image.empty(HERE).append(layer, created_by="debootstrap")
-    return image.configured(env={}, labels={}, Cmd=["bash"])
+def debian(debian: Image) -> Image:
+    """That Debian, configured as an image of its own would be."""
+    return debian.configured(env={}, labels={}, Cmd=["bash"])
 
 
 @pytest.mark.anyio

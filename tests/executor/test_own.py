@@ -55,7 +55,8 @@ async def test_a_call_has_the_id_that_its_caller_gives_it(executor: Executor) ->
             assert re.fullmatch("0[0-9A-Z]{25}", response.headers["fn-call-id"])
 
 
-async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(executor: Executor) -> None:
+def gated() -> tuple[asyncio.Event, Script]:
+    """A function whose calls with a body wait for the event."""
     gate = asyncio.Event()
 
     async def answer(call: FakeCall) -> FakeAnswer:
@@ -63,7 +64,12 @@ async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(exec
             await gate.wait()
         return FakeAnswer(b"done")
 
-    async with executor(Script(answer=answer)) as running:
+    return gate, Script(answer=answer)
+
+
+async def test_calls_that_wait_or_run_are_listed_before_those_that_are_over(executor: Executor) -> None:
+    gate, script = gated()
+    async with executor(script) as running:
         fn_id = await running.deploy(annotations={"nbfn.org/max-instances": 1})
         other = await running.deploy("other")
         path = f"/nbfn/v1/fns/{fn_id}/calls"
@@ -112,14 +118,8 @@ async def pages(running: Running, path: str, size: int) -> list[list[dict[str, A
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
 async def test_the_pages_of_a_list_of_calls_have_all_of_them_once(executor: Executor, size: int) -> None:
-    gate = asyncio.Event()
-
-    async def answer(call: FakeCall) -> FakeAnswer:
-        if call.body:
-            await gate.wait()
-        return FakeAnswer(b"done")
-
-    async with executor(Script(answer=answer)) as running:
+    gate, script = gated()
+    async with executor(script) as running:
         fn_id, other = await running.deploy(), await running.deploy("other")
         over = [(await running.invoke(fn_id)).headers["fn-call-id"] for _ in range(3)]
         await running.invoke(other)
